@@ -1,0 +1,178 @@
+//! Who is calling: the user, the client, and the way to the user's own upstream token.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Resource, Scopes, Timestamp};
+
+use crate::error::Error;
+use crate::providers::UpstreamToken;
+use crate::user::User;
+
+/// Who makes this call. The guard puts one into the request's extensions; cloning it is cheap.
+#[derive(Clone)]
+pub struct Caller(Arc<Inner>);
+
+struct Inner {
+    user: User,
+    client: CallerClient,
+    grant: GrantId,
+    resource: Resource,
+    scopes: Scopes,
+    expires_at: Timestamp,
+    credentials: Arc<dyn UpstreamCredentials>,
+}
+
+/// The client through which a user calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "verifiers build it")]
+pub struct CallerClient {
+    /// Its identifier.
+    pub id: ClientId,
+    /// The name that it gave itself; unverified.
+    pub name: Option<String>,
+}
+
+/// What a verified token says, from which a [`Caller`] is made.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "verifiers build it")]
+pub struct CallerParts {
+    /// The user.
+    pub user: User,
+    /// The client.
+    pub client: CallerClient,
+    /// The grant, which is also the key of everything that is kept per user and client: sessions, processes.
+    pub grant: GrantId,
+    /// The protected resource that the token is good at.
+    pub resource: Resource,
+    /// The scopes of the token, with everything that they imply.
+    pub scopes: Scopes,
+    /// When the token ends; open streams end with it.
+    pub expires_at: Timestamp,
+    /// The way to the user's upstream tokens.
+    pub credentials: Arc<dyn UpstreamCredentials>,
+}
+
+impl Caller {
+    /// Makes a caller of what a verified token says.
+    #[must_use]
+    pub fn new(parts: CallerParts) -> Self {
+        Self(Arc::new(Inner {
+            user: parts.user,
+            client: parts.client,
+            grant: parts.grant,
+            resource: parts.resource,
+            scopes: parts.scopes,
+            expires_at: parts.expires_at,
+            credentials: parts.credentials,
+        }))
+    }
+
+    /// The user.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.0.user
+    }
+
+    /// The client through which the user calls.
+    #[must_use]
+    pub fn client(&self) -> &CallerClient {
+        &self.0.client
+    }
+
+    /// The grant: one user's agreement with one client for one resource.
+    #[must_use]
+    pub fn grant(&self) -> GrantId {
+        self.0.grant
+    }
+
+    /// The protected resource that the token is good at.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.0.resource
+    }
+
+    /// The scopes of the token, with everything that they imply.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.scopes
+    }
+
+    /// When the token ends.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.expires_at
+    }
+
+    /// The user's own token at an upstream provider, renewed first when it is about to end.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] says whether signing in again would help.
+    pub async fn upstream(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+        self.0.credentials.token(provider).await
+    }
+
+    /// A token to try after the upstream server refused `rejected`: renewed at most once, and only if nobody has
+    /// renewed it since.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] says whether signing in again would help.
+    pub async fn renew_upstream(
+        &self,
+        provider: &ProviderName,
+        rejected: &UpstreamToken,
+    ) -> Result<UpstreamToken, UpstreamError> {
+        self.0.credentials.renew(provider, rejected).await
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("subject", &self.0.user.subject)
+            .field("grant", &self.0.grant)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way from a verified token to the user's upstream tokens.
+#[async_trait]
+pub trait UpstreamCredentials: Send + Sync + fmt::Debug {
+    /// The user's token at `provider`, renewed first when it is about to end.
+    ///
+    /// # Errors
+    /// See [`UpstreamError`].
+    async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError>;
+
+    /// A token to try after the upstream server refused `rejected`.
+    ///
+    /// # Errors
+    /// See [`UpstreamError`].
+    async fn renew(
+        &self,
+        provider: &ProviderName,
+        rejected: &UpstreamToken,
+    ) -> Result<UpstreamToken, UpstreamError>;
+}
+
+/// Why there is no upstream token for this call.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// The user never connected this provider in this grant.
+    #[error("the user has not connected {provider}")]
+    NotConnected {
+        /// The provider.
+        provider: ProviderName,
+    },
+    /// The provider refused the credential for good. It was the user's identity: the client must authorize again.
+    #[error("the sign-in at {provider} has ended")]
+    SignInEnded {
+        /// The provider.
+        provider: ProviderName,
+    },
+    /// The provider, the store or the key is down: trying again later helps, signing in again does not.
+    #[error("the credential is not available for the moment")]
+    Unavailable(#[source] Error),
+}

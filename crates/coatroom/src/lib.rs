@@ -1,0 +1,19 @@
+//! Per-user OAuth for MCP servers: an authorization server, a guard and a vault for axum and tower.
+//!
+//! Rooms, in the direction they may use each other:
+//! `clock`, `entropy`, `settings`, `error`, `outbound` ← `store` ← `records`; `outbound` ← `providers`;
+//! `records`, `providers` ← `vault` ← `context` ← `server`, `guard` ← `builder`. `pages` only renders, and `server` and
+//! `guard` never use each other.
+
+pub mod clock;
+pub mod entropy;
+pub mod error;
+pub mod guard;
+pub mod outbound;
+#[cfg(feature = "server")]
+pub mod pages;
+pub mod providers;
+pub mod store;
+pub mod user;
+
+pub use coatroom_protocol as protocol;

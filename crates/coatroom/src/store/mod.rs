@@ -1,0 +1,203 @@
+//! Where records live: six verbs over any place that can compare and swap.
+//!
+//! A store knows nothing of OAuth. Everything that must happen once is an [`insert`](Store::insert) that meets
+//! [`StoreError::Exists`] or a [`replace`](Store::replace) that meets [`StoreError::Changed`]; there are no
+//! transactions over several records, and the order of writes makes a crash safe.
+//!
+//! A new store implements [`Store`] and passes the contract suite (feature `contract`).
+
+use std::fmt;
+
+use async_trait::async_trait;
+use coatroom_protocol::words::Timestamp;
+
+/// A place that keeps records.
+///
+/// An expired record is as good as absent for every verb, from the second of its expiry on by the store's own clock:
+/// `get` and `list` leave it out, `insert` writes over it, `replace` finds [`StoreError::Changed`].
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Writes a record that does not exist yet, with version 1. When this returns, the record is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when the key is taken; [`StoreError::Unavailable`] when it is not known whether it was written.
+    async fn insert(&self, record: NewRecord) -> Result<(), StoreError>;
+
+    /// Reads a record.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError>;
+
+    /// Replaces the body and expiry of the record that was seen at version `seen`; the new version is `seen + 1`.
+    /// Kind, key and owner never change. When this returns, the change is durable.
+    ///
+    /// # Errors
+    /// [`StoreError::Changed`] when the record is missing, expired or at another version;
+    /// [`StoreError::Unavailable`] when it is not known whether it was written.
+    async fn replace(&self, record: NewRecord, seen: Version) -> Result<(), StoreError>;
+
+    /// Deletes a record, whatever its version. Deleting what is not there is no error.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn delete(&self, kind: Kind, key: &str) -> Result<(), StoreError>;
+
+    /// Lists the live records of one kind that belong to `owner`, in no particular order.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError>;
+
+    /// Deletes records that are expired at `now`, and says how many. A store whose server does so itself returns 0.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// The kinds of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A user's agreement with a client, and the life of its codes and refresh tokens.
+    Grant,
+    /// An access token.
+    AccessToken,
+    /// A sealed upstream credential of a grant.
+    Connection,
+    /// A local account.
+    Account,
+    /// A marker that something one-time was used.
+    Marker,
+    /// A short-lived note that a grant was revoked.
+    Revocation,
+    /// When a grant was last used; best effort.
+    LastUse,
+    /// What an operator decided: blocks, key check values.
+    Setting,
+}
+
+impl Kind {
+    /// The name under which a store keeps the kind; never changes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::AccessToken => "access_token",
+            Self::Connection => "connection",
+            Self::Account => "account",
+            Self::Marker => "marker",
+            Self::Revocation => "revocation",
+            Self::LastUse => "last_use",
+            Self::Setting => "setting",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How often a record was replaced: 1 after `insert`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(u64);
+
+impl Version {
+    /// The version of a record that was just inserted.
+    pub const FIRST: Self = Self(1);
+
+    /// The version with this number.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The version after one more replacement.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// A record to be written.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "every store and every caller names all fields")]
+pub struct NewRecord {
+    /// What it is.
+    pub kind: Kind,
+    /// Unique within its kind; the keys of secrets are hashes.
+    pub key: String,
+    /// Whom it belongs to, for `list`; `None` keeps it out of every list.
+    pub owner: Option<String>,
+    /// From when on it is as good as absent; `None` keeps it for good.
+    pub expires_at: Option<Timestamp>,
+    /// Versioned JSON; secrets in it are hashed or sealed.
+    pub body: String,
+}
+
+/// A record as it was read.
+#[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "every store and every caller names all fields")]
+pub struct Record {
+    /// What it is.
+    pub kind: Kind,
+    /// Unique within its kind.
+    pub key: String,
+    /// Whom it belongs to.
+    pub owner: Option<String>,
+    /// How often it was replaced.
+    pub version: Version,
+    /// From when on it is as good as absent.
+    pub expires_at: Option<Timestamp>,
+    /// Versioned JSON.
+    pub body: String,
+}
+
+impl fmt::Debug for NewRecord {
+    /// Leaves the body out: it is large, and logs are no place for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewRecord").field("kind", &self.kind).field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Record {
+    /// Leaves the body out: it is large, and logs are no place for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("kind", &self.kind)
+            .field("key", &self.key)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The key is taken.
+    #[error("the record exists already")]
+    Exists,
+    /// Someone was faster: the record is missing or at another version.
+    #[error("the record was changed by someone else")]
+    Changed,
+    /// The store did not answer, or refused. A write may or may not have happened.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Wraps what a driver reported.
+    pub fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}

@@ -1,0 +1,19 @@
+//! What the RFCs say: the rules of an OAuth authorization server and resource server for MCP.
+//!
+//! Nothing here does I/O, reads a clock or draws randomness: rules take plain data, the time as `now`, and
+//! random values as arguments, and return a verdict. The `coatroom` crate applies the verdicts.
+//!
+//! Rooms, in the direction they may use each other:
+//! `words` ← `errors` ← `discovery`, `client` ← `grant` ← `access`.
+
+#![expect(
+    clippy::exhaustive_structs,
+    reason = "rules speak in plain data, and callers must decide about every case"
+)]
+
+pub mod access;
+pub mod client;
+pub mod discovery;
+pub mod errors;
+pub mod grant;
+pub mod words;

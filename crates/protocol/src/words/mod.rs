@@ -1,0 +1,21 @@
+//! The words that every rule speaks: time, secrets, ids, scopes, resources, parameters.
+
+mod ids;
+mod issuer;
+mod params;
+mod resource;
+mod scope;
+mod secrets;
+mod text;
+mod timestamp;
+
+pub use ids::{ClientId, ClientIdHash, FlowId, GrantId, ProviderName, Subject};
+pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
+pub use params::{Params, ParamsRefusal};
+pub use resource::{Resource, ResourceRefusal};
+pub use scope::{Scope, ScopeRefusal, Scopes};
+pub use secrets::{
+    AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken, TokenHash, sha256,
+};
+pub use text::{base64url, from_base64url, same_bytes};
+pub use timestamp::Timestamp;
