@@ -2,6 +2,7 @@
 
 mod ids;
 mod issuer;
+mod keys;
 mod params;
 mod resource;
 mod scope;
@@ -11,6 +12,7 @@ mod timestamp;
 
 pub use ids::{ClientId, ClientIdHash, FlowId, GrantId, ProviderName, Subject};
 pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
+pub use keys::{KeyId, MacKey, MacKeys};
 pub use params::{Params, ParamsRefusal};
 pub use resource::{Resource, ResourceRefusal};
 pub use scope::{Scope, ScopeRefusal, Scopes};

@@ -1,0 +1,1 @@
+//! Tests of the library from its public surface, in one binary.
