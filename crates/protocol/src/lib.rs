@@ -8,6 +8,7 @@
 
 #![expect(
     clippy::exhaustive_structs,
+    clippy::exhaustive_enums,
     reason = "rules speak in plain data, and callers must decide about every case"
 )]
 
