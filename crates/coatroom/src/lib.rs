@@ -15,5 +15,6 @@ pub mod pages;
 pub mod providers;
 pub mod store;
 pub mod user;
+pub mod vault;
 
 pub use coatroom_protocol as protocol;

@@ -130,7 +130,12 @@ impl MacKeys {
     /// The key of this name; `None` when it was retired or never existed.
     #[must_use]
     pub fn find(&self, id: KeyId) -> Option<&MacKey> {
-        std::iter::once(&self.active).chain(&self.older).find(|key| key.id == id)
+        self.iter().find(|key| key.id == id)
+    }
+
+    /// Every key, the active one first.
+    pub fn iter(&self) -> impl Iterator<Item = &MacKey> {
+        std::iter::once(&self.active).chain(&self.older)
     }
 }
 
