@@ -13,6 +13,8 @@ pub mod outbound;
 #[cfg(feature = "server")]
 pub mod pages;
 pub mod providers;
+pub mod records;
+pub mod settings;
 pub mod store;
 pub mod user;
 pub mod vault;

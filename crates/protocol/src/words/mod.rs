@@ -1,5 +1,6 @@
 //! The words that every rule speaks: time, secrets, ids, scopes, resources, parameters.
 
+mod catalogue;
 mod ids;
 mod issuer;
 mod keys;
@@ -10,6 +11,7 @@ mod secrets;
 mod text;
 mod timestamp;
 
+pub use catalogue::{ScopeCatalogue, ScopeMeaning};
 pub use ids::{ClientId, ClientIdHash, FlowId, GrantId, ProviderName, Subject};
 pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
 pub use keys::{KeyId, MacKey, MacKeys};

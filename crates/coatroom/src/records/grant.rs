@@ -1,0 +1,75 @@
+use coatroom_protocol::grant::{Grant, GrantState, RevokedReason};
+use coatroom_protocol::words::{ClientId, GrantId, Scopes, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::Stored;
+use crate::store::Kind;
+use crate::user::User;
+use crate::vault::GrantVault;
+
+/// A grant, with what belongs to it and ends with it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
+pub struct GrantRecord {
+    /// The agreement and where it is in its life.
+    pub grant: Grant,
+    /// From when on the record is of no more use.
+    pub kept_until: Timestamp,
+    /// The client's whole id, known from the redemption on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// The name that the client gave itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
+    /// The user as the provider described them. Gone when revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<User>,
+    /// The vault. Gone when revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<GrantVault>,
+    /// The vault key under the code, then under the current refresh token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapped: Option<String>,
+}
+
+impl GrantRecord {
+    /// What stays of a grant when it is revoked: that it was, and nothing that opens anything.
+    #[must_use]
+    pub fn tombstone(&self, at: Timestamp, reason: RevokedReason) -> Self {
+        Self {
+            grant: Grant {
+                scopes: Scopes::none(),
+                state: GrantState::Revoked { at, reason },
+                ..self.grant.clone()
+            },
+            kept_until: self.kept_until,
+            client_id: None,
+            client_name: None,
+            user: None,
+            vault: None,
+            wrapped: None,
+        }
+    }
+
+    /// The key of the grant with this id.
+    #[must_use]
+    pub fn key_of(id: &GrantId) -> String {
+        id.to_string()
+    }
+}
+
+impl Stored for GrantRecord {
+    const KIND: Kind = Kind::Grant;
+
+    fn key(&self) -> String {
+        Self::key_of(&self.grant.id)
+    }
+
+    fn owner(&self) -> Option<String> {
+        Some(self.grant.subject.to_string())
+    }
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.kept_until)
+    }
+}

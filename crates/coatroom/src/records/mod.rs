@@ -1,0 +1,137 @@
+//! What is kept, typed: one file per kind of record.
+//!
+//! Bodies are JSON with a version. Everything in them that is secret is hashed or sealed before it gets here.
+
+mod access_token;
+mod connection;
+mod grant;
+mod revocation;
+mod setting;
+
+pub use access_token::AccessTokenRecord;
+pub use connection::{ConnectionRecord, Lease};
+pub use grant::GrantRecord;
+pub use revocation::RevocationRecord;
+pub use setting::SettingRecord;
+
+use coatroom_protocol::words::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::store::{Kind, NewRecord, Record, Store, StoreError, Version};
+
+/// A kind of record with a typed body.
+pub trait Stored: Serialize + DeserializeOwned {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// What it is found by.
+    fn key(&self) -> String;
+
+    /// What it is listed by.
+    fn owner(&self) -> Option<String>;
+
+    /// From when on it is as good as absent.
+    fn expires_at(&self) -> Option<Timestamp>;
+}
+
+/// A record as it was read: its value, and the version that a replacement must name.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
+pub struct Seen<T> {
+    /// The typed body.
+    pub value: T,
+    /// The version at which it was read.
+    pub version: Version,
+}
+
+/// Whether a write happened, or someone was faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "callers decide about both")]
+pub enum Written {
+    /// It was written and is durable.
+    Done,
+    /// Someone was faster; nothing was written.
+    Beaten,
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the store is down, [`Error::Corrupt`] when the body cannot be read.
+pub async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Option<Seen<T>>, Error> {
+    store.get(T::KIND, key).await?.map(|record| read(&record)).transpose()
+}
+
+/// Lists the records of an owner.
+///
+/// # Errors
+/// As [`load`].
+pub async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<T>>, Error> {
+    store.list(T::KIND, owner).await?.iter().map(read).collect()
+}
+
+/// Writes a record that does not exist yet.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it is not known whether it was written.
+pub async fn insert<T: Stored>(store: &dyn Store, value: &T) -> Result<Written, Error> {
+    match store.insert(write(value)?).await {
+        Ok(()) => Ok(Written::Done),
+        Err(StoreError::Exists) => Ok(Written::Beaten),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Replaces a record that was seen at a version.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it is not known whether it was written.
+pub async fn replace<T: Stored>(store: &dyn Store, value: &T, seen: Version) -> Result<Written, Error> {
+    match store.replace(write(value)?, seen).await {
+        Ok(()) => Ok(Written::Done),
+        Err(StoreError::Changed) => Ok(Written::Beaten),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The envelope of every body: the version of its form.
+#[derive(Serialize, Deserialize)]
+struct Body<T> {
+    v: u32,
+    #[serde(flatten)]
+    value: T,
+}
+
+fn read<T: Stored>(record: &Record) -> Result<Seen<T>, Error> {
+    let corrupt = |reason: String| Error::Corrupt { what: T::KIND.as_str(), reason };
+    let body: Body<T> =
+        serde_json::from_str(&record.body).map_err(|error| corrupt(without_content(&error)))?;
+    if body.v != FORM {
+        return Err(corrupt(format!("its form is version {}, this program knows {FORM}", body.v)));
+    }
+    Ok(Seen { value: body.value, version: record.version })
+}
+
+fn write<T: Stored>(value: &T) -> Result<NewRecord, Error> {
+    let body = serde_json::to_string(&Body { v: FORM, value });
+    let corrupt =
+        |error: serde_json::Error| Error::Corrupt { what: T::KIND.as_str(), reason: without_content(&error) };
+    Ok(NewRecord {
+        kind: T::KIND,
+        key: value.key(),
+        owner: value.owner(),
+        expires_at: value.expires_at(),
+        body: body.map_err(corrupt)?,
+    })
+}
+
+/// Where the JSON is wrong, without quoting it.
+fn without_content(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+}
+
+/// The version of the form of every body.
+const FORM: u32 = 1;
