@@ -8,6 +8,7 @@ mod code;
 mod pkce;
 mod record;
 mod refresh;
+mod resources;
 mod scopes;
 mod tickets;
 
@@ -19,6 +20,7 @@ pub use record::{
 pub use refresh::{
     PresentedRefresh, RefreshRefusal, RefreshRules, RefreshVerdict, SuccessorUse, decide_refresh,
 };
+pub use resources::{ProtectedResource, Resources, TargetRefusal};
 pub use scopes::{ScopeNarrowing, narrow_scopes};
 pub use tickets::{
     CodeParts, RefreshParts, TicketRefusal, access_token, authorization_code, derived_access_secret,

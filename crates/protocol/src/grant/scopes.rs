@@ -1,6 +1,6 @@
 //! Narrowing: what a refresh may ask of a grant (OAuth 2.1 §4.3, RFC 6749 §6).
 
-use crate::words::Scopes;
+use crate::words::{OFFLINE_ACCESS, Scopes};
 
 /// A refresh asked for more than was granted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub struct ScopeNarrowing {
 /// [`ScopeNarrowing`] names what was not granted (wire: `invalid_scope`).
 pub fn narrow_scopes(granted: &Scopes, asked: Option<&Scopes>) -> Result<Scopes, ScopeNarrowing> {
     let Some(asked) = asked else { return Ok(granted.clone()) };
-    let asked: Scopes = asked.iter().filter(|scope| scope.as_str() != "offline_access").cloned().collect();
+    let asked: Scopes = asked.iter().filter(|scope| scope.as_str() != OFFLINE_ACCESS).cloned().collect();
     let missing = asked.difference(granted);
     if !missing.is_empty() {
         return Err(ScopeNarrowing { missing });
