@@ -15,6 +15,9 @@ pub struct GrantRecord {
     pub grant: Grant,
     /// From when on the record is of no more use.
     pub kept_until: Timestamp,
+    /// Whether the client can use a refresh token.
+    #[serde(default)]
+    pub may_refresh: bool,
     /// The client's whole id, known from the redemption on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
@@ -43,6 +46,7 @@ impl GrantRecord {
                 ..self.grant.clone()
             },
             kept_until: self.kept_until,
+            may_refresh: false,
             client_id: None,
             client_name: None,
             user: None,

@@ -105,7 +105,9 @@ impl From<AuthorizeRefusal> for OAuthError {
     fn from(refusal: AuthorizeRefusal) -> Self {
         use AuthorizeRefusal as R;
         let code = match &refusal {
-            R::ClientMissing | R::Unreadable(_) => return Self::page(ErrorCode::InvalidRequest, refusal.to_string()),
+            R::ClientMissing | R::Unreadable(_) => {
+                return Self::page(ErrorCode::InvalidRequest, refusal.to_string());
+            }
             R::Redirect(redirect) => return (*redirect).into(),
             R::Repeated(_) | R::ResponseTypeMissing | R::ResponseMode | R::Pkce(_) | R::Prompt => {
                 ErrorCode::InvalidRequest
@@ -169,7 +171,8 @@ pub fn check_request<'a>(
     let resource = resources.find(params.many("resource"))?;
     let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
     let asked = one("scope")?.map(str::parse::<Scopes>).transpose()?;
-    let offline = asked.as_ref().is_some_and(|asked| asked.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS));
+    let offline =
+        asked.as_ref().is_some_and(|asked| asked.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS));
     Ok(AuthorizationRequest {
         resource,
         scopes: scopes_to_ask(asked.as_ref(), client, resource)?,
@@ -260,7 +263,8 @@ mod tests {
             asking_client(&params("")).unwrap_err(),
             asking_client(&params("client_id=a&client_id=a")).unwrap_err(),
             return_path(&params("redirect_uri=https://evil.example/cb"), &client()).unwrap_err(),
-            return_path(&params("redirect_uri=https://app.example/cb&redirect_uri=x"), &client()).unwrap_err(),
+            return_path(&params("redirect_uri=https://app.example/cb&redirect_uri=x"), &client())
+                .unwrap_err(),
         ] {
             assert_eq!(OAuthError::from(refusal.clone()).shown(), Shown::OnPage, "{refusal}");
         }

@@ -4,6 +4,7 @@
 //! now; each rule here takes the grant as it was read, what a client presented, and the time, and returns a verdict
 //! that the caller applies with one compare-and-swap.
 
+mod authorize;
 mod code;
 mod pkce;
 mod record;
@@ -12,6 +13,9 @@ mod resources;
 mod scopes;
 mod tickets;
 
+pub use authorize::{
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ReturnPath, asking_client, check_request, return_path,
+};
 pub use code::{CodeRedemption, CodeRefusal, check_code};
 pub use pkce::{CodeChallenge, PkceRefusal, check_verifier_form};
 pub use record::{

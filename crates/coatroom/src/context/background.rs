@@ -1,0 +1,77 @@
+//! What goes on without a request: reading revocations and blocks, and purging what is expired.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::{Block, Context};
+use crate::error::Error;
+use crate::records::{self, RevocationRecord, SettingRecord, Written};
+use crate::store::Store;
+use crate::vault::KeyRing;
+
+impl Context {
+    /// Starts the background work, once, on the first request. It ends with the context.
+    pub(crate) fn start_background(self: &Arc<Self>) {
+        self.background.call_once(|| {
+            tokio::spawn(run(Arc::downgrade(self)));
+        });
+    }
+
+    async fn read_changes(&self) -> Result<(), Error> {
+        for note in records::list::<RevocationRecord>(self.store.as_ref(), RevocationRecord::OWNER).await? {
+            self.revocations.announce(note.value.grant, self.clock.elapsed());
+        }
+        self.blocks.set(Block::list(self.store.as_ref()).await?);
+        Ok(())
+    }
+}
+
+async fn run(context: Weak<Context>) {
+    let mut last_read: Option<Duration> = None;
+    let mut last_purge: Option<Duration> = None;
+    loop {
+        let Some(context) = context.upgrade() else { return };
+        let now = context.clock.elapsed();
+        match context.read_changes().await {
+            Ok(()) => {
+                last_read = Some(now);
+                context.revocations.set_blind(false);
+            }
+            Err(error) => {
+                let since = now.saturating_sub(*last_read.get_or_insert(now));
+                tracing::warn!(%error, "revocations cannot be read");
+                context.revocations.set_blind(since >= context.settings.revocation_patience);
+            }
+        }
+        if last_purge.is_none_or(|last| now.saturating_sub(last) >= PURGE_EVERY) {
+            last_purge = Some(now);
+            if let Err(error) = context.store.purge_expired(context.clock.now()).await {
+                tracing::warn!(%error, "expired records were not purged");
+            }
+        }
+        let pause = context.settings.revocation_poll;
+        drop(context);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Makes sure that this ring and the ones of other replicas are the same, by the check values that the store keeps.
+///
+/// # Errors
+/// [`Error::Corrupt`] when a key of the same name has another value elsewhere: the replicas would refuse each other's tokens.
+pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
+    for check in keys.checks() {
+        let record = SettingRecord { name: check.name, value: check.value };
+        if records::insert(store, &record).await? == Written::Beaten {
+            let known = records::load::<SettingRecord>(store, &record.name).await?;
+            if known.is_some_and(|known| known.value != record) {
+                let reason = format!("{} has another value in the store than in this key file", record.name);
+                return Err(Error::Corrupt { what: "key ring", reason });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How often expired records are purged.
+const PURGE_EVERY: Duration = Duration::from_mins(10);

@@ -1,0 +1,230 @@
+//! `GET /authorize`: checks the request and asks the person (OAuth 2.1 §4.1.1).
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::client::{Client, ClientOrigin};
+use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
+use coatroom_protocol::grant::{
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client, check_request,
+    return_path,
+};
+use coatroom_protocol::words::{FlowId, Params, ScopeCatalogue, Scopes};
+use http::header::{HeaderValue, LOCATION};
+use http::{HeaderMap, StatusCode, Uri};
+
+use super::App;
+use super::cookies::{self, CookieJar};
+use super::flow::{Browser, Flow, Stage, fits};
+use super::session::Session;
+use super::visit::{Stop, Visit};
+use crate::context::ClientRefusal;
+use crate::entropy::draw;
+use crate::error::Error;
+use crate::pages::{AskedScope, AskingClient, ClientProof, ConsentPage, McpServer, OfferedProvider, SignedIn, Trouble, UsedAccount};
+use crate::providers::Provider;
+use crate::records::{self, GrantRecord};
+
+/// Answers `GET /authorize`.
+pub(super) async fn get(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+    let query = uri.query().unwrap_or_default();
+    let params = Params::parse(query);
+    let ui_locales = params.as_ref().ok().and_then(|params| params.one("ui_locales").ok().flatten());
+    let visit = Visit::new(&app, &headers, ui_locales);
+    let params = match params {
+        Ok(params) => params,
+        Err(refusal) => return visit.stop(&AuthorizeRefusal::Unreadable(refusal).into()),
+    };
+    match ask(&app, &visit, &params).await {
+        Ok(response) => response,
+        Err(stop) => visit.stopped(stop),
+    }
+}
+
+async fn ask(app: &App, visit: &Visit<'_>, params: &Params) -> Result<Response, Stop> {
+    let context = &app.context;
+    let client_id = asking_client(params).map_err(Stop::from_refusal)?;
+    let client = context.client(&client_id).map_err(|refusal| match refusal {
+        ClientRefusal::Unknown => Stop::Trouble(Trouble::UnknownClient),
+        ClientRefusal::Blocked => Stop::Trouble(Trouble::BlockedClient),
+    })?;
+    let back = return_path(params, &client).map_err(|refusal| match refusal {
+        AuthorizeRefusal::Redirect(_) => Stop::Trouble(Trouble::UnregisteredRedirect),
+        refusal => Stop::from_refusal(refusal),
+    })?;
+    let session = Session::of(context, &visit.jar);
+    let request = check_request(params, &client, &context.resources).map_err(OAuthError::from);
+    let request = request.and_then(|request| refuse_silence(request, session.is_some()));
+    match request {
+        Ok(request) => {
+            let asked = Asked { client: &client, back: &back, request: &request };
+            consent_page(app, visit, &asked, session.as_ref()).await
+        }
+        Err(error) => Ok(refuse(app, visit, &client, &back, &error)),
+    }
+}
+
+/// Nothing is approved without a click, so `prompt=none` never succeeds (OpenID Connect Core §3.1.2.6).
+fn refuse_silence(request: AuthorizationRequest<'_>, signed_in: bool) -> Result<AuthorizationRequest<'_>, OAuthError> {
+    match (request.prompt, signed_in) {
+        (Prompt::None, false) => Err(OAuthError::redirect(ErrorCode::LoginRequired, "nobody is signed in")),
+        (Prompt::None, true) => {
+            Err(OAuthError::redirect(ErrorCode::ConsentRequired, "consent is always asked for on a page"))
+        }
+        _ => Ok(request),
+    }
+}
+
+/// An error that may be redirected goes at once to this computer and to configured clients. To anybody else a person must go by
+/// their own click, or a stranger could use us to send people anywhere (OAuth 2.1 §7.12.2).
+fn refuse(app: &App, visit: &Visit<'_>, client: &Client, back: &ReturnPath, error: &OAuthError) -> Response {
+    tracing::debug!(outcome = error.code().as_str(), reason = error.description(), "authorization refused");
+    let address = error_address(app, back, error);
+    let at_once = error.shown() == Shown::ByRedirect && (client.is_trusted() || back.redirect_uri.is_loopback());
+    match HeaderValue::try_from(&address) {
+        Ok(location) if at_once => {
+            let mut response = StatusCode::FOUND.into_response();
+            response.headers_mut().insert(LOCATION, location);
+            super::visit::keep_private(response.headers_mut());
+            response
+        }
+        _ => visit.stop_with_way_back(error, &address),
+    }
+}
+
+fn error_address(app: &App, back: &ReturnPath, error: &OAuthError) -> String {
+    let mut params = vec![("error", error.code().as_str()), ("error_description", error.description())];
+    params.extend(back.state.as_deref().map(|state| ("state", state)));
+    params.push(("iss", app.context.issuer.as_str()));
+    back.redirect_uri.with_params(&params)
+}
+
+/// A request that passed every check.
+struct Asked<'a> {
+    client: &'a Client,
+    back: &'a ReturnPath,
+    request: &'a AuthorizationRequest<'a>,
+}
+
+async fn consent_page(
+    app: &App,
+    visit: &Visit<'_>,
+    asked: &Asked<'_>,
+    session: Option<&Session>,
+) -> Result<Response, Stop> {
+    let context = &app.context;
+    let (browser, browser_cookie) = Browser::of_or_new(context, &visit.jar)?;
+    let flow = flow(app, asked)?;
+    let sealed = flow.seal(context, Stage::Asked, &browser)?;
+    if !fits(&sealed) {
+        return Err(Stop::Refused(OAuthError::page(
+            ErrorCode::InvalidRequest,
+            "state and redirect_uri are too long: together at most about 3,500 characters",
+        )));
+    }
+    let resource = asked.request.resource;
+    let session = session.filter(|session| offers(resource, &session.subject.provider));
+    let granted = granted_before(app, &flow, session).await?;
+    let mut response = render(app, visit, asked, &PageOnly { sealed: &sealed, session, granted: &granted })?;
+    cookies::add(response.headers_mut(), browser_cookie);
+    Ok(response)
+}
+
+/// What only the page knows.
+struct PageOnly<'a> {
+    sealed: &'a str,
+    session: Option<&'a Session>,
+    granted: &'a Scopes,
+}
+
+fn flow(app: &App, asked: &Asked<'_>) -> Result<Flow, Stop> {
+    let Asked { client, back, request } = asked;
+    Ok(Flow {
+        id: FlowId::from_bytes(draw(app.context.entropy.as_ref())?),
+        started_at: app.context.clock.now(),
+        client: client.id.hash(),
+        client_name: client.name.clone(),
+        redirect_uri: back.redirect_uri.as_str().to_owned(),
+        state: back.state.clone(),
+        resource: request.resource.id.clone(),
+        scopes: request.scopes.clone(),
+        refresh: client.may_refresh || request.offline,
+        challenge: request.challenge.clone(),
+        prompt: request.prompt,
+        upstream: None,
+    })
+}
+
+/// The scopes that the signed-in person agreed to earlier, for the same client and resource.
+async fn granted_before(app: &App, flow: &Flow, session: Option<&Session>) -> Result<Scopes, Error> {
+    let Some(session) = session else { return Ok(Scopes::none()) };
+    let owner = session.subject.to_string();
+    let grants = records::list::<GrantRecord>(app.context.store.as_ref(), &owner).await?;
+    let same = grants.iter().map(|seen| &seen.value.grant).filter(|grant| {
+        grant.is_active() && grant.client == flow.client && grant.resource == flow.resource
+    });
+    Ok(same.fold(Scopes::none(), |all, grant| all.union(&grant.scopes)))
+}
+
+/// The scopes that a person may drop: those beyond the defaults, as long as something remains to agree to.
+pub(super) fn optional_scopes(asked: &Scopes, catalogue: &ScopeCatalogue) -> Scopes {
+    let beyond = asked.difference(&catalogue.defaults());
+    if beyond.len() == asked.len() { Scopes::none() } else { beyond }
+}
+
+/// Whether users of a resource may sign in at a provider.
+pub(super) fn offers(resource: &ProtectedResource, provider: &coatroom_protocol::words::ProviderName) -> bool {
+    resource.provider.as_ref().is_none_or(|only| only == provider)
+}
+
+fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>) -> Result<Response, Stop> {
+    let Asked { client, back, request } = asked;
+    let catalogue = &request.resource.scopes;
+    let optional = optional_scopes(&request.scopes, catalogue);
+    let scopes: Vec<AskedScope<'_>> = request
+        .scopes
+        .iter()
+        .map(|scope| AskedScope {
+            scope,
+            title: catalogue.meaning(scope).map_or(scope.as_str(), |meaning| meaning.title.as_str()),
+            optional: optional.contains(scope),
+            granted_before: shown.granted.contains(scope),
+        })
+        .collect();
+    let offered: Vec<&Arc<Provider>> =
+        app.context.providers.iter().filter(|provider| offers(request.resource, provider.name())).collect();
+    let providers: Vec<OfferedProvider<'_>> = offered.iter().map(|provider| offer(provider)).collect();
+    let uses: Vec<UsedAccount<'_>> = request
+        .resource
+        .provider
+        .as_ref()
+        .and_then(|name| app.context.provider(name))
+        .map(|provider| UsedAccount { provider: provider.label(), permissions: &[] })
+        .into_iter()
+        .collect();
+    let signed_in = shown.session.filter(|_| request.prompt == Prompt::AsNeeded).and_then(|session| {
+        let provider = app.context.provider(&session.subject.provider)?;
+        Some(SignedIn { person: &session.name, provider: offer(provider) })
+    });
+    let redirect = visit.address(back.redirect_uri.as_str())?;
+    let proof = match client.origin {
+        ClientOrigin::Configured => ClientProof::Configured,
+        _ => ClientProof::Registered,
+    };
+    let page = ConsentPage {
+        flow: shown.sealed,
+        client: AskingClient { name: client.name.as_deref(), proof },
+        redirect: &redirect,
+        server: McpServer { name: &request.resource.name, url: request.resource.id.as_str() },
+        uses: &uses,
+        scopes: &scopes,
+        providers: &providers,
+        signed_in,
+    };
+    Ok(app.pages.consent(visit.language, &page))
+}
+
+fn offer(provider: &Provider) -> OfferedProvider<'_> {
+    OfferedProvider { name: provider.name(), title: provider.label() }
+}

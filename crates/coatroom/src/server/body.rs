@@ -1,0 +1,51 @@
+//! Reading small request bodies.
+
+use axum::body::Body;
+use bytes::Bytes;
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
+use coatroom_protocol::words::Params;
+use http::HeaderMap;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use super::respond::has_media_type;
+
+/// Why a body was not read.
+#[derive(Debug)]
+pub(super) enum BodyRefusal {
+    /// It is larger than the limit.
+    TooLarge(usize),
+    /// The client stopped sending, or the body is not what the endpoint takes.
+    Unreadable(OAuthError),
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyRefusal> {
+    match Limited::new(body, limit).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge(limit)),
+        Err(_) => Err(BodyRefusal::Unreadable(OAuthError::json(
+            ErrorCode::InvalidRequest,
+            "the body did not arrive whole",
+        ))),
+    }
+}
+
+/// Reads a form of at most `limit` bytes.
+pub(super) async fn form(headers: &HeaderMap, body: Body, limit: usize) -> Result<Params, BodyRefusal> {
+    let invalid = |text: String| BodyRefusal::Unreadable(OAuthError::json(ErrorCode::InvalidRequest, text));
+    if !has_media_type(headers, "application/x-www-form-urlencoded") {
+        return Err(invalid("the body must be application/x-www-form-urlencoded".to_owned()));
+    }
+    let bytes = read(body, limit).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| invalid("the body must be UTF-8".to_owned()))?;
+    Params::parse(text).map_err(|refusal| invalid(refusal.to_string()))
+}
+
+impl From<BodyRefusal> for super::respond::Failure {
+    fn from(refusal: BodyRefusal) -> Self {
+        match refusal {
+            BodyRefusal::Unreadable(error) => Self::Refused(error),
+            BodyRefusal::TooLarge(limit) => Self::TooLarge(limit),
+        }
+    }
+}

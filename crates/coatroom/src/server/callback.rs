@@ -1,0 +1,180 @@
+//! `GET /callback/{provider}`: the person comes back from the provider.
+//!
+//! The flow is found by `state` among the browser's cookies, and opens only for this provider and this browser. Then the
+//! provider's issuer is checked, the code exchanged, the grant inserted (which can happen once per flow), the credential
+//! sealed, and our own code handed to the client.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use coatroom_protocol::errors::ErrorCode;
+use coatroom_protocol::grant::{AwaitingCode, Grant, GrantState, authorization_code};
+use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName};
+use http::{HeaderMap, HeaderValue, Uri};
+
+use super::App;
+use super::cookies;
+use super::flow::{self, Browser, Flow, Stage};
+use super::hand_over::{self, Answer};
+use super::session::Session;
+use super::visit::{Stop, Visit};
+use crate::entropy::draw;
+use crate::error::Error;
+use crate::pages::Trouble;
+use crate::providers::{CodeExchange, Provider, ProviderError, SignedIn};
+use crate::records::{self, GrantRecord, Written};
+use crate::vault::{FreshConnection, GrantVault, Sealer, Ticket};
+
+/// Answers `GET /callback/{provider}`.
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    Path(provider): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let returned = Returned::find(&app, &visit, &provider, uri.query().unwrap_or_default());
+    let (mut response, used) = match returned {
+        Err(stop) => (visit.stopped(stop), Vec::new()),
+        Ok(mut returned) => {
+            let used = std::mem::take(&mut returned.used_cookies);
+            match finish(&app, &visit, &returned).await {
+                Ok(response) => (response, used),
+                Err(stop) => (visit.stopped(stop), used),
+            }
+        }
+    };
+    cookies::add(response.headers_mut(), used);
+    response
+}
+
+/// A callback whose flow was found.
+struct Returned<'a> {
+    provider: &'a Provider,
+    flow: Flow,
+    params: Params,
+    used_cookies: Vec<HeaderValue>,
+}
+
+impl<'a> Returned<'a> {
+    fn find(app: &'a App, visit: &Visit<'_>, provider: &str, query: &str) -> Result<Self, Stop> {
+        let context = &app.context;
+        let provider = ProviderName::parse(provider).and_then(|name| context.provider(&name));
+        let provider = provider.ok_or(Stop::Trouble(Trouble::NotFound))?;
+        let expired = || Stop::Trouble(Trouble::Expired);
+        let params = Params::parse(query).map_err(|_| expired())?;
+        let state = params.one("state").ok().flatten().ok_or_else(expired)?;
+        let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
+        let (sealed, used_cookies) = flow::kept(&visit.jar, state).ok_or_else(expired)?;
+        let flow = Flow::open(context, Stage::Approved(provider.name()), &browser, &sealed);
+        let flow = flow.filter(|flow| flow.id.to_string() == state).ok_or_else(expired)?;
+        Ok(Self { provider, flow, params, used_cookies })
+    }
+}
+
+async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_>) -> Result<Response, Stop> {
+    let Returned { provider, flow, params, .. } = returned;
+    let one = |name| params.one(name).ok().flatten();
+    let iss = one("iss");
+    provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
+    if let Some(error) = one("error") {
+        tracing::info!(provider.name = %provider.name(), "the provider answered with an error");
+        let code = match error {
+            "access_denied" => ErrorCode::AccessDenied,
+            "temporarily_unavailable" => ErrorCode::TemporarilyUnavailable,
+            _ => ErrorCode::ServerError,
+        };
+        return hand_over::to_client(app, visit, flow, Answer::Error(code));
+    }
+    let upstream = flow.upstream.as_ref().ok_or(Stop::Trouble(Trouble::Expired))?;
+    let code = one("code").ok_or(Stop::Trouble(Trouble::Expired))?;
+    let callback = app.callback_url(provider.name());
+    let exchange = CodeExchange {
+        code,
+        code_verifier: &upstream.verifier(),
+        redirect_uri: &callback,
+        nonce: Some(&upstream.nonce),
+        iss,
+    };
+    let signed_in = match provider.sign_in(&exchange).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => {
+            tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");
+            return Err(provider_stop(provider, &error));
+        }
+    };
+    let code = begin_grant(app, flow, &signed_in).await?;
+    let mut response = hand_over::to_client(app, visit, flow, Answer::Code(&code))?;
+    cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &signed_in.user)?);
+    Ok(response)
+}
+
+/// What a person reads when the provider lets them down.
+pub(super) fn provider_stop(provider: &Provider, error: &ProviderError) -> Stop {
+    let label = provider.label().to_owned();
+    match error {
+        ProviderError::Transient { .. } => {
+            Stop::AtProvider(|provider| Trouble::ProviderUnavailable { provider }, label)
+        }
+        ProviderError::Dead { .. } | ProviderError::Refused { .. } => {
+            Stop::AtProvider(|provider| Trouble::SignInRefused { provider }, label)
+        }
+        _ => Stop::AtProvider(|provider| Trouble::SignInFailed { provider }, label),
+    }
+}
+
+/// Writes the grant of a flow, seals the credential to it, and makes the code.
+async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<AuthorizationCode, Stop> {
+    let context = &app.context;
+    let entropy = context.entropy.as_ref();
+    let now = context.clock.now();
+    let id = GrantId::of_flow(&flow.id);
+    let code = authorization_code(&id, &draw(entropy)?);
+    let (vault, key) = GrantVault::generate(entropy)?;
+    let sealer = Sealer { master: &context.keys.wrapping, entropy };
+    let wrapped = vault.wrap(sealer, &id, Ticket::Code(&code), &key)?;
+    let expires_at = now.plus(context.settings.code_life);
+    let subject = &signed_in.user.subject;
+    let record = GrantRecord {
+        grant: Grant {
+            id,
+            subject: subject.clone(),
+            client: flow.client,
+            resource: flow.resource.clone(),
+            scopes: flow.scopes.clone(),
+            created_at: now,
+            state: GrantState::Awaiting(AwaitingCode {
+                code: code.hash(),
+                redirect_uri: flow.redirect_uri.clone(),
+                challenge: flow.challenge.clone(),
+                expires_at,
+            }),
+        },
+        kept_until: expires_at,
+        may_refresh: flow.refresh,
+        client_id: None,
+        client_name: flow.client_name.clone(),
+        user: Some(signed_in.user.clone()),
+        vault: Some(vault.clone()),
+        wrapped: Some(wrapped),
+    };
+    if records::insert(context.store.as_ref(), &record).await? == Written::Beaten {
+        return Err(Stop::Trouble(Trouble::Expired));
+    }
+    let fresh =
+        FreshConnection { provider: &subject.provider, tokens: &signed_in.tokens, kept_until: expires_at };
+    context.connections.connect(&id, subject, &vault, fresh).await.map_err(Error::from)?;
+    tracing::info!(
+        target: "coatroom::audit",
+        event = "grant.approved",
+        grant.id = %id,
+        subject = %subject,
+        client = %flow.client,
+        redirect_uri = %flow.redirect_uri,
+        resource = %flow.resource,
+        scopes = %flow.scopes,
+        "a user approved a client"
+    );
+    Ok(code)
+}

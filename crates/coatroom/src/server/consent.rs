@@ -1,0 +1,107 @@
+//! `POST /consent`: what the person decided, and the way to the provider.
+//!
+//! What is approved is what the sealed flow says. The form can choose a provider and drop scopes that are optional; it can
+//! neither add nor change anything. Only now does the browser get what ties it to the upstream leg.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use coatroom_protocol::errors::ErrorCode;
+use coatroom_protocol::grant::{CodeChallenge, Prompt};
+use coatroom_protocol::words::{Params, ProviderName, Scopes};
+use http::HeaderMap;
+
+use super::App;
+use super::authorize::{offers, optional_scopes};
+use super::body;
+use super::cookies;
+use super::flow::{Browser, Flow, Stage, UpstreamSecrets};
+use super::hand_over::{self, Answer};
+use super::visit::{Stop, Visit};
+use crate::pages::{CHOICE_FIELD, Choice, FLOW_FIELD, SCOPE_FIELD, Trouble};
+use crate::providers::{UpstreamAuthorization, UpstreamPrompt};
+
+/// Answers `POST /consent`.
+pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let form = body::form(&headers, body, app.context.settings.oauth_body_limit).await;
+    match decide(&app, &visit, form.as_ref().ok()).await {
+        Ok(response) => response,
+        Err(stop) => visit.stopped(stop),
+    }
+}
+
+async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<Response, Stop> {
+    if !visit.is_same_origin() {
+        return Err(Stop::Trouble(Trouble::NoCookie));
+    }
+    let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
+    let form = form.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let one = |name| form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired));
+    let flow = Flow::open(&app.context, Stage::Asked, &browser, one(FLOW_FIELD)?);
+    let flow = flow.ok_or(Stop::Trouble(Trouble::Expired))?;
+    match Choice::parse(one(CHOICE_FIELD)?).ok_or(Stop::Trouble(Trouble::Expired))? {
+        Choice::Deny => hand_over::to_client(app, visit, &flow, Answer::Error(ErrorCode::AccessDenied)),
+        Choice::Continue(provider) => approve(app, visit, &browser, Approval::new(flow, form, provider, false)).await,
+        Choice::OtherAccount(provider) => {
+            approve(app, visit, &browser, Approval::new(flow, form, provider, true)).await
+        }
+    }
+}
+
+/// What the person agreed to.
+struct Approval {
+    flow: Flow,
+    kept: Scopes,
+    provider: ProviderName,
+    other_account: bool,
+}
+
+impl Approval {
+    fn new(flow: Flow, form: &Params, provider: ProviderName, other_account: bool) -> Self {
+        let kept = form.many(SCOPE_FIELD).filter_map(|scope| scope.parse().ok()).collect();
+        Self { flow, kept, provider, other_account }
+    }
+}
+
+async fn approve(
+    app: &App,
+    visit: &Visit<'_>,
+    browser: &Browser,
+    approval: Approval,
+) -> Result<Response, Stop> {
+    let context = &app.context;
+    let Approval { mut flow, kept, provider, other_account } = approval;
+    let resource = context.resources.get(&flow.resource).ok_or(Stop::Trouble(Trouble::Expired))?;
+    let provider = context.provider(&provider).filter(|provider| offers(resource, provider.name()));
+    let provider = provider.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let dropped = optional_scopes(&flow.scopes, &resource.scopes).difference(&kept);
+    flow.scopes = flow.scopes.difference(&dropped);
+    let secrets = UpstreamSecrets::draw(context)?;
+    let prompt = match (other_account, flow.prompt) {
+        (true, _) | (_, Prompt::SelectAccount) => Some(UpstreamPrompt::SelectAccount),
+        (false, Prompt::Login) => Some(UpstreamPrompt::Login),
+        (false, Prompt::AsNeeded | Prompt::None) => None,
+    };
+    let challenge = CodeChallenge::of(&secrets.verifier());
+    let callback = app.callback_url(provider.name());
+    let address = provider
+        .authorization_url(&UpstreamAuthorization {
+            state: &flow.id.to_string(),
+            nonce: Some(&secrets.nonce),
+            code_challenge: challenge.as_str(),
+            redirect_uri: &callback,
+            prompt,
+            login_hint: None,
+        })
+        .await
+        .map_err(|error| super::callback::provider_stop(provider, &error))?;
+    flow.upstream = Some(secrets);
+    let sealed = flow.seal(context, Stage::Approved(provider.name()), browser)?;
+    let kept = flow.keep(&visit.jar, &sealed, context.settings.flow_life);
+    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
+    cookies::add(response.headers_mut(), kept);
+    Ok(response)
+}

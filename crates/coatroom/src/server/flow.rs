@@ -1,0 +1,211 @@
+//! An authorization under way: sealed, and carried by the browser (ARCHITECTURE.md, rule 1 and "Flow").
+//!
+//! A flow passes two stages. Asked: it stands in the consent form. Approved: it is kept in cookies that are named by its id,
+//! which is also the upstream `state`. The seal binds it to this issuer, its stage, the chosen provider and the cookie of the
+//! browser that began, so that it is of no use in another browser, at another provider, or twice: inserting the grant whose
+//! id is derived from the flow's id happens once.
+
+use std::time::Duration;
+
+use coatroom_protocol::grant::{CodeChallenge, Prompt};
+use coatroom_protocol::words::{
+    ClientIdHash, CodeVerifier, FlowId, ProviderName, Resource, Scopes, Timestamp, base64url, from_base64url,
+    sha256,
+};
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use super::cookies::CookieJar;
+use crate::context::Context;
+use crate::entropy::{NoEntropy, draw};
+
+/// What was asked for, checked; and what was approved of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Flow {
+    pub(super) id: FlowId,
+    pub(super) started_at: Timestamp,
+    pub(super) client: ClientIdHash,
+    pub(super) client_name: Option<String>,
+    pub(super) redirect_uri: String,
+    pub(super) state: Option<String>,
+    pub(super) resource: Resource,
+    /// What is asked for; after approval, what was agreed to.
+    pub(super) scopes: Scopes,
+    /// Whether the client can use a refresh token.
+    pub(super) refresh: bool,
+    pub(super) challenge: CodeChallenge,
+    pub(super) prompt: Prompt,
+    /// Our own secrets for the upstream leg.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) upstream: Option<UpstreamSecrets>,
+}
+
+/// What proves to the provider, and to us, that the callback belongs to this flow.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct UpstreamSecrets {
+    verifier: String,
+    pub(super) nonce: String,
+}
+
+impl UpstreamSecrets {
+    pub(super) fn draw(context: &Context) -> Result<Self, NoEntropy> {
+        let entropy = context.entropy.as_ref();
+        Ok(Self { verifier: base64url(&draw::<32>(entropy)?), nonce: base64url(&draw::<32>(entropy)?) })
+    }
+
+    pub(super) fn verifier(&self) -> CodeVerifier {
+        CodeVerifier::new(self.verifier.clone())
+    }
+}
+
+impl std::fmt::Debug for UpstreamSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UpstreamSecrets([redacted])")
+    }
+}
+
+/// The browser in which a flow began: 256 random bits in a cookie.
+#[derive(Debug, Clone)]
+pub(super) struct Browser(String);
+
+impl Browser {
+    /// The browser that sent the request; `None` when it has no cookie yet.
+    pub(super) fn of(jar: &CookieJar<'_>) -> Option<Self> {
+        let value = jar.get(BROWSER)?;
+        (from_base64url(value)?.len() == 32).then(|| Self(value.to_owned()))
+    }
+
+    /// The browser that sent the request, or a new name for it and the cookie that gives it. A name that is there already is kept,
+    /// so that a page that is loaded twice agrees with itself.
+    pub(super) fn of_or_new(
+        context: &Context,
+        jar: &CookieJar<'_>,
+    ) -> Result<(Self, Option<HeaderValue>), NoEntropy> {
+        if let Some(known) = Self::of(jar) {
+            return Ok((known, None));
+        }
+        let name = base64url(&draw::<32>(context.entropy.as_ref())?);
+        let cookie = jar.set(BROWSER, &name, None);
+        Ok((Self(name), cookie))
+    }
+}
+
+/// Where in its way a flow is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stage<'a> {
+    /// The consent page was shown.
+    Asked,
+    /// The person agreed, and was sent to this provider.
+    Approved(&'a ProviderName),
+}
+
+impl Flow {
+    /// Seals the flow for the browser.
+    pub(super) fn seal(
+        &self,
+        context: &Context,
+        stage: Stage<'_>,
+        browser: &Browser,
+    ) -> Result<String, NoEntropy> {
+        let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
+        let sealed = bound(context, stage, browser, |bound_to| {
+            context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
+        })?;
+        Ok(base64url(&sealed))
+    }
+
+    /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
+    /// expired: a person can only begin again.
+    pub(super) fn open(
+        context: &Context,
+        stage: Stage<'_>,
+        browser: &Browser,
+        sealed: &str,
+    ) -> Option<Self> {
+        let sealed = from_base64url(sealed)?;
+        let text = bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
+        let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
+        let ends_at = flow.started_at.plus(context.settings.flow_life);
+        (!context.clock.now().has_reached(ends_at)).then_some(flow)
+    }
+
+    /// The cookies that keep the approved flow until the callback; older flows of the browser make room for it.
+    pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
+        let mut kept: Vec<(&str, &str, &str)> = jar.iter().filter_map(|(name, _)| parse_name(name)).collect();
+        kept.sort_unstable_by_key(|(started_at, ..)| started_at.parse::<u64>().unwrap_or_default());
+        let mut flows: Vec<&str> = kept.iter().map(|(_, id, _)| *id).collect();
+        flows.dedup();
+        let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
+        let dropped = flows.get(..surplus).unwrap_or_default();
+        let dropped = kept.iter().filter(|(_, id, _)| dropped.contains(id));
+        let mut cookies: Vec<HeaderValue> = dropped
+            .filter_map(|(started_at, id, part)| jar.set(&name(started_at, id, part), "", Some(Duration::ZERO)))
+            .collect();
+        let (started_at, id) = (self.started_at.unix().to_string(), self.id.to_string());
+        let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
+        for (number, part) in parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
+            cookies.extend(jar.set(&name(&started_at, &id, &number.to_string()), part, Some(life)));
+        }
+        cookies
+    }
+}
+
+/// Whether a sealed flow fits into the cookies that will keep it. What is added on approval is counted in.
+pub(super) fn fits(sealed: &str) -> bool {
+    sealed.len() + APPROVAL_ADDS <= 2 * PART
+}
+
+/// The sealed flow that the browser keeps under an upstream `state`, and the cookies that delete it.
+pub(super) fn kept(jar: &CookieJar<'_>, state: &str) -> Option<(String, Vec<HeaderValue>)> {
+    let mut parts: Vec<(&str, &str, &str)> = Vec::new();
+    let mut cookies = Vec::new();
+    for (cookie, value) in jar.iter() {
+        if let Some((_, id, part)) = parse_name(cookie)
+            && id == state
+        {
+            parts.push((part, cookie, value));
+            cookies.extend(jar.set(cookie, "", Some(Duration::ZERO)));
+        }
+    }
+    parts.sort_unstable();
+    let sealed: String = parts.iter().map(|(.., value)| *value).collect();
+    (!sealed.is_empty()).then_some((sealed, cookies))
+}
+
+fn name(started_at: &str, id: &str, part: &str) -> String {
+    format!("{FLOW}{started_at}.{id}.{part}")
+}
+
+fn parse_name(cookie: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = cookie.strip_prefix(FLOW)?.split('.');
+    let name = (parts.next()?, parts.next()?, parts.next()?);
+    (parts.next().is_none() && FlowId::parse(name.1).is_some()).then_some(name)
+}
+
+/// Calls `work` with everything that a flow is bound to.
+fn bound<T>(
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+    work: impl FnOnce(&[&[u8]]) -> T,
+) -> T {
+    let (stage, provider) = match stage {
+        Stage::Asked => ("asked", ""),
+        Stage::Approved(provider) => ("approved", provider.as_str()),
+    };
+    let browser = sha256(browser.0.as_bytes());
+    work(&[context.issuer.as_str().as_bytes(), stage.as_bytes(), provider.as_bytes(), &browser])
+}
+
+const PURPOSE: &str = "flow";
+const BROWSER: &str = "browser";
+const FLOW: &str = "flow.";
+
+/// The most characters of one cookie's value; browsers take about 4 KB of name, value and attributes.
+const PART: usize = 3500;
+
+/// More than the upstream secrets and the longest provider name add to a sealed flow.
+const APPROVAL_ADDS: usize = 250;
+
+/// How many flows one browser can have under way; the oldest is dropped.
+const MOST_FLOWS: usize = 3;

@@ -1,0 +1,94 @@
+//! The discovery documents: authorization server metadata in every form that clients try (RFC 8414, OpenID Connect Discovery),
+//! the metadata of each protected resource (RFC 9728), and the public keys (RFC 7517).
+//!
+//! All of them are built once, from the configuration alone; no header of a request changes them.
+
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use axum::{Router, body::Bytes};
+use coatroom_protocol::discovery::{
+    AuthorizationServer, Features, METADATA_PATHS, ProtectedResource, metadata_path, path,
+};
+use coatroom_protocol::words::{OFFLINE_ACCESS, Scopes, base64url, sha256};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::cors;
+use crate::context::Context;
+
+/// The routes of every document.
+pub(super) fn routes(context: &Context) -> Router {
+    let mut router = Router::new();
+    let server = Document::new(&authorization_server(context));
+    for path in METADATA_PATHS {
+        router = router.route(path, server.route());
+    }
+    let resources: Vec<_> = context.resources.iter().collect();
+    for resource in &resources {
+        let issuer = context.issuer.as_str();
+        let baseline = resource.scopes.defaults();
+        let document = ProtectedResource {
+            resource: &resource.id,
+            authorization_servers: &[issuer],
+            baseline_scopes: &baseline,
+            name: Some(&resource.name),
+        };
+        let document = Document::new(&document.metadata());
+        let own_path = metadata_path(resource.id.path());
+        // The root form speaks for the only resource; of several, none lives at the root.
+        if resources.len() == 1 && own_path != metadata_path("/") {
+            router = router.route(&metadata_path("/"), document.route());
+        }
+        router = router.route(&own_path, document.route());
+    }
+    let keys: Vec<_> = context.keys.signing.iter().map(crate::vault::SigningKey::public_jwk).collect();
+    router.route(path::JWKS, Document::new(&serde_json::json!({ "keys": keys })).route()).layer(cors::reading())
+}
+
+fn authorization_server(context: &Context) -> impl Serialize {
+    let all = context.resources.iter().fold(Scopes::none(), |all, resource| all.union(&resource.scopes.all()));
+    let scopes = OFFLINE_ACCESS.parse().into_iter().fold(all, |mut all, offline| {
+        all.insert(offline);
+        all
+    });
+    let resources: Vec<_> = context.resources.iter().map(|resource| resource.id.clone()).collect();
+    let features =
+        Features { registration: context.registration, introspection: false, client_id_metadata_documents: false };
+    AuthorizationServer { issuer: &context.issuer, scopes: &scopes, resources: &resources, features }.metadata()
+}
+
+/// A document that is the same for everybody.
+#[derive(Clone)]
+struct Document {
+    body: Bytes,
+    etag: HeaderValue,
+}
+
+impl Document {
+    fn new(document: &impl Serialize) -> Self {
+        let body = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+        let digest = base64url(&sha256(&body));
+        let etag = HeaderValue::try_from(format!("\"{digest}\"")).unwrap_or(HeaderValue::from_static("\"\""));
+        Self { body, etag }
+    }
+
+    fn route(&self) -> axum::routing::MethodRouter {
+        let document = self.clone();
+        get(async move |headers: HeaderMap| document.answer(&headers))
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| value == self.etag);
+        let mut response = if known {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            let mut response = self.body.clone().into_response();
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        };
+        response.headers_mut().insert(ETAG, self.etag.clone());
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        response
+    }
+}

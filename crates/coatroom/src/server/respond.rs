@@ -1,0 +1,110 @@
+//! The edge: how errors and answers of the authorization server become HTTP.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use crate::entropy::NoEntropy;
+use crate::error::Error;
+
+/// Why an endpoint for clients did not answer as asked.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The client may learn why.
+    Refused(OAuthError),
+    /// Client authentication failed; the challenge is due when the client used the `Authorization` header.
+    Unauthenticated(OAuthError, Option<&'static str>),
+    /// The body is larger than this many bytes.
+    TooLarge(usize),
+    /// Something here is down or broken: nobody's fault but ours.
+    Inside(Error),
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Inside(error)
+    }
+}
+
+impl From<NoEntropy> for Failure {
+    fn from(error: NoEntropy) -> Self {
+        Self::Inside(error.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Refused(error) => refused(&error),
+            Self::Unauthenticated(error, challenge) => {
+                let mut response = refused(&error);
+                if let Some(challenge) = challenge {
+                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+                }
+                response
+            }
+            Self::TooLarge(limit) => {
+                let text = format!("the body is larger than {limit} bytes");
+                let mut response = refused(&OAuthError::json(ErrorCode::InvalidRequest, text));
+                *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                response
+            }
+            Self::Inside(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a request failed inside");
+                refused(&OAuthError::json(
+                    ErrorCode::TemporarilyUnavailable,
+                    "the authorization server cannot answer at the moment; try again",
+                ))
+            }
+        }
+    }
+}
+
+fn refused(error: &OAuthError) -> Response {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        error: &'a str,
+        error_description: &'a str,
+    }
+    tracing::debug!(outcome = error.code().as_str(), reason = error.description(), "refused");
+    let body = Body { error: error.code().as_str(), error_description: error.description() };
+    let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = json(status, &body);
+    if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+/// A JSON answer that nobody may keep.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = document(status, body);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A JSON answer without a rule for caches.
+pub(super) fn document(status: StatusCode, body: &impl Serialize) -> Response {
+    let Ok(text) = serde_json::to_vec(body) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Whether the body of a request is of this media type, whatever its parameters.
+pub(super) fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
+}

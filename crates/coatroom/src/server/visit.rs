@@ -1,0 +1,126 @@
+//! A person's request for a page: their language, their cookies, and how to stop with a page that explains.
+
+use axum::response::Response;
+use coatroom_protocol::errors::OAuthError;
+use coatroom_protocol::grant::AuthorizeRefusal;
+use coatroom_protocol::words::base64url;
+use http::HeaderMap;
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY};
+
+use super::App;
+use super::cookies::CookieJar;
+use crate::entropy::{NoEntropy, draw};
+use crate::error::Error;
+use crate::pages::{ErrorPage, Language, ReturnAddress, Trouble};
+
+/// A person's request for a page.
+pub(super) struct Visit<'a> {
+    app: &'a App,
+    headers: &'a HeaderMap,
+    /// The cookies that came with it.
+    pub(super) jar: CookieJar<'a>,
+    /// The language to answer in.
+    pub(super) language: Language,
+}
+
+/// Why a person cannot go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// A page has words for it.
+    Trouble(Trouble<'static>),
+    /// The same, at a provider of this label.
+    AtProvider(fn(&str) -> Trouble<'_>, String),
+    /// The request is at fault.
+    Refused(OAuthError),
+    /// Something here is down.
+    Inside(Error),
+}
+
+impl Stop {
+    /// A refusal of the authorization request that stays on a page.
+    pub(super) fn from_refusal(refusal: AuthorizeRefusal) -> Self {
+        Self::Refused(refusal.into())
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Inside(error)
+    }
+}
+
+impl From<NoEntropy> for Stop {
+    fn from(error: NoEntropy) -> Self {
+        Self::Inside(error.into())
+    }
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn new(app: &'a App, headers: &'a HeaderMap, ui_locales: Option<&str>) -> Self {
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        Self {
+            app,
+            headers,
+            jar: CookieJar::new(&app.context.issuer, headers),
+            language: Language::choose(ui_locales, accepted),
+        }
+    }
+
+    /// Whether a form was sent from a page of ours: `Origin` says so, or the browser itself does (Fetch Metadata).
+    pub(super) fn is_same_origin(&self) -> bool {
+        let fetched = self.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+        match self.headers.get(ORIGIN) {
+            None => fetched,
+            Some(origin) if origin == "null" => fetched,
+            Some(origin) => origin == self.app.context.issuer.as_str(),
+        }
+    }
+
+    /// An address that a page may lead to.
+    pub(super) fn address(&self, uri: &str) -> Result<ReturnAddress, Stop> {
+        ReturnAddress::parse(uri).ok_or(Stop::Trouble(Trouble::UnregisteredRedirect))
+    }
+
+    /// The page for a stop.
+    pub(super) fn stopped(&self, stop: Stop) -> Response {
+        match stop {
+            Stop::Trouble(trouble) => self.page(trouble, None, None),
+            Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, None),
+            Stop::Refused(error) => self.stop(&error),
+            Stop::Inside(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a page failed inside");
+                self.page(Trouble::Unavailable, None, None)
+            }
+        }
+    }
+
+    /// The page for a fault of the authorization request.
+    pub(super) fn stop(&self, error: &OAuthError) -> Response {
+        self.page(Trouble::InvalidRequest, Some(error.description()), None)
+    }
+
+    /// The same page, with a link that takes the error to the client.
+    pub(super) fn stop_with_way_back(&self, error: &OAuthError, address: &str) -> Response {
+        let address = ReturnAddress::parse(address);
+        self.page(Trouble::InvalidRequest, Some(error.description()), address.as_ref())
+    }
+
+    fn page(&self, trouble: Trouble<'_>, detail: Option<&str>, way_back: Option<&ReturnAddress>) -> Response {
+        let reference = draw::<6>(self.app.context.entropy.as_ref()).map(|bytes| base64url(&bytes)).unwrap_or_default();
+        tracing::info!(request.id = reference, trouble = ?trouble, reason = detail, "a page explained an error");
+        let mut page = ErrorPage::new(trouble, &reference);
+        if let Some(detail) = detail {
+            page = page.with_detail(detail);
+        }
+        if let Some(way_back) = way_back {
+            page = page.with_way_back(way_back);
+        }
+        self.app.pages.error(self.language, &page)
+    }
+}
+
+/// Headers of a redirect that carries an authorization response (RFC 9700 §4.2).
+pub(super) fn keep_private(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+}
