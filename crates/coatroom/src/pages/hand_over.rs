@@ -43,9 +43,12 @@ impl Pages {
     #[must_use]
     pub fn hand_over(&self, language: Language, page: &HandOverPage<'_>) -> PageResponse {
         let words = &language.words().hand_over;
-        let app = isolated(&app_name(language.words(), page.client));
+        let app = app_name(language.words(), page.client);
+        let app = isolated(&app);
         let (title, happened, link) = match page.outcome {
-            Outcome::Allowed => ((words.allowed)(&app), (words.allowed_then)(&app), (words.return_to)(&app)),
+            Outcome::Allowed => {
+                (words.allowed.to_owned(), (words.allowed_then)(&app), (words.return_to)(&app))
+            }
             Outcome::Cancelled => {
                 (words.cancelled.to_owned(), (words.cancelled_then)(&app), (words.cancelled_return_to)(&app))
             }

@@ -1,5 +1,7 @@
 //! Making text that strangers wrote fit to be shown.
 
+use std::borrow::Cow;
+
 /// A text on one line, without characters that hide or reorder text, and at most `limit` characters long.
 ///
 /// Spaces at the ends and repeated spaces disappear. The result may be empty.
@@ -16,8 +18,9 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
 }
 
 /// A name as it stands inside a sentence: its writing direction cannot reach the words around it (Unicode UAX #9).
-pub(super) fn isolated(name: &str) -> String {
-    format!("\u{2068}{name}\u{2069}")
+/// ASCII has no letters that are written from right to left and needs no marks.
+pub(super) fn isolated(name: &str) -> Cow<'_, str> {
+    if name.is_ascii() { Cow::Borrowed(name) } else { Cow::Owned(format!("\u{2068}{name}\u{2069}")) }
 }
 
 /// The letter that stands for a name: its first letter or digit, in upper case.
@@ -69,6 +72,12 @@ mod tests {
         for name in ["Klaus Müller", "Ольга", "אליס", "علي", "日本語", "👩\u{200d}💻"] {
             assert_eq!(plain(name, 60), name);
         }
+    }
+
+    #[test]
+    fn a_name_from_right_to_left_is_kept_apart_from_the_sentence() {
+        assert_eq!(isolated("אליס"), "\u{2068}אליס\u{2069}");
+        assert_eq!(isolated("Alice"), "Alice");
     }
 
     #[test]

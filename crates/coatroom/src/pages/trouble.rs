@@ -8,7 +8,7 @@ use http::header::{HeaderValue, RETRY_AFTER};
 
 use super::address::ReturnAddress;
 use super::language::{ErrorWords, Language, TroubleText};
-use super::text::isolated;
+use super::text::{isolated, plain};
 use super::{Frame, PageResponse, Pages};
 
 /// What went wrong, as far as a person needs to know. `provider` is a provider's name as people write it.
@@ -152,7 +152,9 @@ impl Pages {
             .way_back
             .map(|to| WayBack { label: (words.return_to)(&isolated(&to.receiver())), uri: to.as_str() });
         let frame = self.frame(language, text.title.clone().into_owned());
-        let view = ErrorView { words, frame, text, way_back, page, status: status.as_u16() };
+        let detail = page.detail.map(|detail| plain(detail, DETAIL_LIMIT));
+        let (status_code, reference) = (status.as_u16(), page.reference);
+        let view = ErrorView { words, frame, text, way_back, detail, status_code, reference };
         let mut answer = self.answer(status, &view);
         if let Some(wait) = page.retry_after {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
@@ -168,8 +170,9 @@ struct ErrorView<'a> {
     frame: Frame<'a>,
     text: TroubleText,
     way_back: Option<WayBack<'a>>,
-    page: &'a ErrorPage<'a>,
-    status: u16,
+    detail: Option<String>,
+    status_code: u16,
+    reference: &'a str,
 }
 
 struct WayBack<'a> {
@@ -178,3 +181,5 @@ struct WayBack<'a> {
 }
 
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest detail that is shown, in characters.
+const DETAIL_LIMIT: usize = 500;

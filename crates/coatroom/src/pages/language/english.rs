@@ -27,8 +27,8 @@ const CONSENT: ConsentWords = ConsentWords {
     to_this_computer: "Your answer is sent to an app on this computer.",
     to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
     full_address: "Full address:",
-    beware_computer: "Any app on this computer can ask under any name. Continue only if you have just started this yourself.",
-    beware_app: "Any app on this device can ask under any name. Continue only if you have just started this yourself.",
+    beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
+    beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
     beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
     purpose: "What it wants to use",
     uses_account: |provider| format!("It works with your {provider} account."),
@@ -48,7 +48,7 @@ const CONSENT: ConsentWords = ConsentWords {
 };
 
 const HAND_OVER: HandOverWords = HandOverWords {
-    allowed: |app| format!("{app} is connected"),
+    allowed: "All done here",
     cancelled: "Cancelled",
     failed: "That did not work",
     allowed_then: |app| format!("You are on your way back to {app}."),
@@ -86,7 +86,7 @@ const ERROR: ErrorWords = ErrorWords {
         "If you were not just connecting an app, close this page. Otherwise remove this server from your app and add it again.",
     ),
     invalid_request: text(
-        "The app asked in a wrong way",
+        "Something is wrong with the app’s request",
         "An app sent you here with a request that cannot be understood.",
         "This is probably a mistake in the app, not yours.",
         "Start again from your app. If that does not help, tell its developer what stands below.",

@@ -99,7 +99,7 @@ pub(super) struct ConsentWords {
 /// The words of the hand-over page. The argument of each function is the app.
 #[derive(Debug)]
 pub(super) struct HandOverWords {
-    pub(super) allowed: fn(&str) -> String,
+    pub(super) allowed: &'static str,
     pub(super) cancelled: &'static str,
     pub(super) failed: &'static str,
     pub(super) allowed_then: fn(&str) -> String,
