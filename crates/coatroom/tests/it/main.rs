@@ -1,1 +1,5 @@
 //! Tests of the library from its public surface, in one binary.
+
+#[cfg(test)]
+#[cfg(feature = "server")]
+mod pages;

@@ -1,0 +1,33 @@
+//! The page at `/`: what this site is, and which MCP servers stand behind it.
+
+use askama::Template;
+use http::StatusCode;
+
+use super::language::{LandingWords, Language};
+use super::{Frame, McpServer, PageResponse, Pages};
+
+/// What the page at `/` shows. All of it is public.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the server builds one for each page")]
+pub struct LandingPage<'a> {
+    /// The MCP servers.
+    pub servers: &'a [McpServer<'a>],
+}
+
+impl Pages {
+    /// Answers with the page at `/`.
+    #[must_use]
+    pub fn landing(&self, language: Language, page: &LandingPage<'_>) -> PageResponse {
+        let words = &language.words().landing;
+        let view = LandingView { words, frame: self.frame(language, words.title.to_owned()), page };
+        self.answer(StatusCode::OK, &view)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "landing.html")]
+struct LandingView<'a> {
+    words: &'static LandingWords,
+    frame: Frame<'a>,
+    page: &'a LandingPage<'a>,
+}

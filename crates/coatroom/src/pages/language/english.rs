@@ -1,0 +1,190 @@
+//! The English words. Short sentences; no word that only developers know.
+
+use std::borrow::Cow;
+
+use super::{ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
+
+pub(super) static WORDS: Words = Words {
+    lang: "en",
+    dir: "ltr",
+    nameless: "An app without a name",
+    unverified: "Unverified",
+    served_by: |site| format!("You are at {site}. Compare this with the address bar of your browser."),
+    consent: CONSENT,
+    hand_over: HAND_OVER,
+    error: ERROR,
+    landing: LANDING,
+};
+
+const CONSENT: ConsentWords = ConsentWords {
+    title: |app, server| format!("Allow {app} to use {server}?"),
+    who: "Who is asking",
+    known_here: "The people who run this site know this app.",
+    named_by_host: |host| format!("This name comes from {host}. Nobody else has checked it."),
+    named_by_itself: "The app chose this name itself. Nobody has checked it.",
+    destination: "Where your answer goes",
+    to_website: "Your answer is sent to this website.",
+    to_this_computer: "Your answer is sent to an app on this computer.",
+    to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
+    full_address: "Full address:",
+    beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
+    beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
+    beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
+    purpose: "What it wants to use",
+    uses_account: |provider| format!("It works with your {provider} account."),
+    permissions_at: |provider| format!("Permissions at {provider}:"),
+    kept: |app| format!("Your sign-in is kept here, encrypted. {app} never gets it."),
+    may: |app| format!("What {app} will be able to do"),
+    no_scopes: "It asks for basic access and nothing more.",
+    may_untick: "Untick what you do not want to allow.",
+    new: "New",
+    allowed_before: "You allowed this before:",
+    account: "Your decision",
+    decide: "If you continue, you allow what is listed above. If you are not sure, cancel: then nothing happens.",
+    continue_with: |provider| format!("Continue with {provider}"),
+    continue_as: |person, provider| format!("Continue as {person} ({provider})"),
+    other_account: |provider| format!("Use another {provider} account"),
+    cancel: "Cancel",
+};
+
+const HAND_OVER: HandOverWords = HandOverWords {
+    allowed: "All done here",
+    cancelled: "Cancelled",
+    failed: "That did not work",
+    allowed_then: |app| format!("You are on your way back to {app}."),
+    cancelled_then: |app| format!("You allowed nothing. {app} is told so."),
+    failed_then: |app| format!("You allowed nothing. {app} is told why."),
+    return_to: |app| format!("Return to {app}"),
+    cancelled_return_to: |app| format!("Cancelled: return to {app}"),
+    if_nothing_happens: "If nothing happens within a few seconds, use the button.",
+    close: "When the app goes on, you can close this window.",
+};
+
+const ERROR: ErrorWords = ErrorWords {
+    cause: "Why",
+    next: "What to do now",
+    return_to: |receiver| format!("Return to the app ({receiver})"),
+    for_developers: "For the developer of the app",
+    status: "Status",
+    reference: "Reference",
+    unknown_client: text(
+        "This app is not known here",
+        "An app sent you here, but its registration is not known here.",
+        "The app probably uses an old registration. You did nothing wrong.",
+        "Open your app, remove this server from it, and add the server again.",
+    ),
+    blocked_client: text(
+        "This app is blocked",
+        "An app sent you here, but the people who run this site have blocked it.",
+        "That was their decision. It is not about you.",
+        "Use another app, or ask the people who run this site.",
+    ),
+    unregistered_redirect: text(
+        "The app gave a wrong return address",
+        "An app sent you here, but it asked us to send you back to an address that it never registered.",
+        "This is probably a mistake in the app. It may also be somebody who pretends to be the app.",
+        "If you were not just connecting an app, close this page. Otherwise remove this server from your app and add it again.",
+    ),
+    invalid_request: text(
+        "Something is wrong with the app’s request",
+        "An app sent you here with a request that cannot be understood.",
+        "This is probably a mistake in the app, not yours.",
+        "Start again from your app. If that does not help, tell its developer what stands below.",
+    ),
+    expired: text(
+        "This page is too old",
+        "The request behind this page has expired, or it was already answered.",
+        "This happens when a page stays open for long, is loaded twice, or is reached with the back button.",
+        "Start again from your app.",
+    ),
+    sign_in_failed: |provider| {
+        told(
+            format!("The sign-in at {provider} failed"),
+            format!("{provider} sent you back, but its answer could not be accepted."),
+            format!(
+                "This is probably a fault at {provider} or in how this site is set up. You did nothing wrong."
+            ),
+            "Start again from your app. If it fails again, tell the people who run this site.",
+        )
+    },
+    sign_in_refused: |provider| {
+        told(
+            format!("{provider} did not let you sign in"),
+            format!("{provider} refused the sign-in."),
+            format!("Your account or your organisation at {provider} may not allow it."),
+            "Try another account: start again from your app. Or ask whoever manages your account.",
+        )
+    },
+    sign_in_cancelled: |provider| {
+        told(
+            "You cancelled the sign-in".to_owned(),
+            format!("The sign-in at {provider} was cancelled. Nothing was allowed."),
+            "You, or somebody at this computer, chose to cancel.".to_owned(),
+            "If you did not mean to, start again from your app.",
+        )
+    },
+    provider_unavailable: |provider| {
+        told(
+            format!("{provider} cannot be reached"),
+            format!("{provider} does not answer at the moment."),
+            format!("This is probably a fault at {provider}. You did nothing wrong."),
+            "Wait a minute, then start again from your app.",
+        )
+    },
+    no_cookie: text(
+        "Your browser cannot be recognised",
+        "This page was opened in one browser and answered in another, or your browser keeps no cookies for this site.",
+        "Cookies may be blocked, or the link was opened in another window, browser or device.",
+        "Allow cookies for this site, then start again from your app and stay in the same browser.",
+    ),
+    not_allowed: text(
+        "You may not use this server",
+        "You are signed in, but this account may not use this server.",
+        "The people who run this site decide who may.",
+        "Start again with another account, or ask the people who run this site.",
+    ),
+    unavailable: text(
+        "This does not work at the moment",
+        "Something that this site needs does not answer.",
+        "This is a fault here. You did nothing wrong, and what you allowed before stays allowed.",
+        "Wait a minute, then start again from your app.",
+    ),
+    too_many_requests: text(
+        "Too many requests",
+        "This site got more requests from your network than it accepts.",
+        "An app may be trying again and again, or you share your network with many people.",
+        "Wait a minute, then start again from your app.",
+    ),
+    not_found: text(
+        "There is no such page",
+        "Nothing exists at this address.",
+        "The address may be misspelt or old.",
+        "Check the address. If an app sent you here, tell its developer.",
+    ),
+};
+
+const LANDING: LandingWords = LandingWords {
+    title: "A door to MCP servers",
+    what: "This site lets AI apps use the servers below for you, each person with their own account.",
+    how: "Copy an address into your app. The app then sends you here to sign in, and nothing is allowed before you agree.",
+    servers: "Servers",
+    no_servers: "There are no servers yet.",
+};
+
+const fn text(
+    title: &'static str,
+    happened: &'static str,
+    cause: &'static str,
+    next: &'static str,
+) -> TroubleText {
+    TroubleText {
+        title: Cow::Borrowed(title),
+        happened: Cow::Borrowed(happened),
+        cause: Cow::Borrowed(cause),
+        next: Cow::Borrowed(next),
+    }
+}
+
+fn told(title: String, happened: String, cause: String, next: &'static str) -> TroubleText {
+    TroubleText { title: title.into(), happened: happened.into(), cause: cause.into(), next: next.into() }
+}

@@ -1,0 +1,161 @@
+//! The words of all pages: one table, one file per language.
+//!
+//! A new language is a file beside `english.rs` and a line in each `match` below. A table that lacks a text does not
+//! compile. Texts with names in them are functions, so that each language orders them as it must.
+
+mod choose;
+mod english;
+
+use std::borrow::Cow;
+
+/// A language in which pages can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Language {
+    /// English, also for everybody whose language is not here.
+    English,
+}
+
+impl Language {
+    /// Every language, the default first.
+    const ALL: [Self; 1] = [Self::English];
+
+    /// The tag of the language (RFC 5646), as it stands in `lang`.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+        }
+    }
+
+    /// Its words.
+    pub(super) const fn words(self) -> &'static Words {
+        match self {
+            Self::English => &english::WORDS,
+        }
+    }
+}
+
+/// Every word that a page can show, in one language.
+#[derive(Debug)]
+pub(super) struct Words {
+    pub(super) lang: &'static str,
+    /// The writing direction: `ltr` or `rtl`.
+    pub(super) dir: &'static str,
+    /// What to call an app that gave itself no name.
+    pub(super) nameless: &'static str,
+    pub(super) unverified: &'static str,
+    /// Names the site below each page. Argument: host and port.
+    pub(super) served_by: fn(&str) -> String,
+    pub(super) consent: ConsentWords,
+    pub(super) hand_over: HandOverWords,
+    pub(super) error: ErrorWords,
+    pub(super) landing: LandingWords,
+}
+
+/// The words of the consent page.
+#[derive(Debug)]
+pub(super) struct ConsentWords {
+    /// Arguments: app, server.
+    pub(super) title: fn(&str, &str) -> String,
+    pub(super) who: &'static str,
+    pub(super) known_here: &'static str,
+    /// Argument: host of the app's document.
+    pub(super) named_by_host: fn(&str) -> String,
+    pub(super) named_by_itself: &'static str,
+    pub(super) destination: &'static str,
+    pub(super) to_website: &'static str,
+    pub(super) to_this_computer: &'static str,
+    /// Argument: scheme.
+    pub(super) to_app: fn(&str) -> String,
+    pub(super) full_address: &'static str,
+    pub(super) beware_computer: &'static str,
+    pub(super) beware_app: &'static str,
+    pub(super) beware_letters: &'static str,
+    pub(super) purpose: &'static str,
+    /// Argument: provider.
+    pub(super) uses_account: fn(&str) -> String,
+    /// Argument: provider.
+    pub(super) permissions_at: fn(&str) -> String,
+    /// Argument: app.
+    pub(super) kept: fn(&str) -> String,
+    /// Argument: app.
+    pub(super) may: fn(&str) -> String,
+    pub(super) no_scopes: &'static str,
+    pub(super) may_untick: &'static str,
+    pub(super) new: &'static str,
+    pub(super) allowed_before: &'static str,
+    pub(super) account: &'static str,
+    pub(super) decide: &'static str,
+    /// Argument: provider.
+    pub(super) continue_with: fn(&str) -> String,
+    /// Arguments: person, provider.
+    pub(super) continue_as: fn(&str, &str) -> String,
+    /// Argument: provider.
+    pub(super) other_account: fn(&str) -> String,
+    pub(super) cancel: &'static str,
+}
+
+/// The words of the hand-over page. The argument of each function is the app.
+#[derive(Debug)]
+pub(super) struct HandOverWords {
+    pub(super) allowed: &'static str,
+    pub(super) cancelled: &'static str,
+    pub(super) failed: &'static str,
+    pub(super) allowed_then: fn(&str) -> String,
+    pub(super) cancelled_then: fn(&str) -> String,
+    pub(super) failed_then: fn(&str) -> String,
+    pub(super) return_to: fn(&str) -> String,
+    pub(super) cancelled_return_to: fn(&str) -> String,
+    pub(super) if_nothing_happens: &'static str,
+    pub(super) close: &'static str,
+}
+
+/// The words of the error page.
+#[derive(Debug)]
+pub(super) struct ErrorWords {
+    pub(super) cause: &'static str,
+    pub(super) next: &'static str,
+    /// Argument: host of the app, or its scheme.
+    pub(super) return_to: fn(&str) -> String,
+    pub(super) for_developers: &'static str,
+    pub(super) status: &'static str,
+    pub(super) reference: &'static str,
+    pub(super) unknown_client: TroubleText,
+    pub(super) blocked_client: TroubleText,
+    pub(super) unregistered_redirect: TroubleText,
+    pub(super) invalid_request: TroubleText,
+    pub(super) expired: TroubleText,
+    /// Argument of this and the next three: provider.
+    pub(super) sign_in_failed: fn(&str) -> TroubleText,
+    pub(super) sign_in_refused: fn(&str) -> TroubleText,
+    pub(super) sign_in_cancelled: fn(&str) -> TroubleText,
+    pub(super) provider_unavailable: fn(&str) -> TroubleText,
+    pub(super) no_cookie: TroubleText,
+    pub(super) not_allowed: TroubleText,
+    pub(super) unavailable: TroubleText,
+    pub(super) too_many_requests: TroubleText,
+    pub(super) not_found: TroubleText,
+}
+
+/// What an error page says about one kind of trouble.
+#[derive(Debug, Clone)]
+pub(super) struct TroubleText {
+    pub(super) title: Cow<'static, str>,
+    /// What happened.
+    pub(super) happened: Cow<'static, str>,
+    /// Whose fault it probably is.
+    pub(super) cause: Cow<'static, str>,
+    /// What to do next.
+    pub(super) next: Cow<'static, str>,
+}
+
+/// The words of the page at `/`.
+#[derive(Debug)]
+pub(super) struct LandingWords {
+    pub(super) title: &'static str,
+    pub(super) what: &'static str,
+    pub(super) how: &'static str,
+    pub(super) servers: &'static str,
+    pub(super) no_servers: &'static str,
+}

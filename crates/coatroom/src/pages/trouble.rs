@@ -1,0 +1,185 @@
+//! The page that explains an error to a person: what happened, why, and what to do next.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
+
+use super::address::ReturnAddress;
+use super::language::{ErrorWords, Language, TroubleText};
+use super::text::{isolated, plain};
+use super::{Frame, PageResponse, Pages};
+
+/// What went wrong, as far as a person needs to know. `provider` is a provider's name as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trouble<'a> {
+    /// The client id is unknown: never registered here, or forgotten. 400.
+    UnknownClient,
+    /// The operator blocked the client. 403.
+    BlockedClient,
+    /// The redirect URI is not one of the client's. 400.
+    UnregisteredRedirect,
+    /// The authorization request has another fault. 400.
+    InvalidRequest,
+    /// The flow has expired or was answered before. 400.
+    Expired,
+    /// The provider's answer was not good. 502.
+    SignInFailed {
+        /// The provider.
+        provider: &'a str,
+    },
+    /// The provider refused to sign the person in. 403.
+    SignInRefused {
+        /// The provider.
+        provider: &'a str,
+    },
+    /// The person cancelled at the provider. 400.
+    SignInCancelled {
+        /// The provider.
+        provider: &'a str,
+    },
+    /// The provider does not answer. 503.
+    ProviderUnavailable {
+        /// The provider.
+        provider: &'a str,
+    },
+    /// The browser is not the one that began, or it keeps no cookies. 403.
+    NoCookie,
+    /// The person is known, but may not enter. 403.
+    NotAllowed,
+    /// The store, a key or something else here is down. 503.
+    Unavailable,
+    /// The rate limit. 429.
+    TooManyRequests,
+    /// No such page. 404.
+    NotFound,
+}
+
+impl Trouble<'_> {
+    /// The HTTP status of the page.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::UnknownClient
+            | Self::UnregisteredRedirect
+            | Self::InvalidRequest
+            | Self::Expired
+            | Self::SignInCancelled { .. } => StatusCode::BAD_REQUEST,
+            Self::BlockedClient | Self::SignInRefused { .. } | Self::NoCookie | Self::NotAllowed => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::SignInFailed { .. } => StatusCode::BAD_GATEWAY,
+            Self::ProviderUnavailable { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn text(self, words: &ErrorWords) -> TroubleText {
+        match self {
+            Self::UnknownClient => words.unknown_client.clone(),
+            Self::BlockedClient => words.blocked_client.clone(),
+            Self::UnregisteredRedirect => words.unregistered_redirect.clone(),
+            Self::InvalidRequest => words.invalid_request.clone(),
+            Self::Expired => words.expired.clone(),
+            Self::SignInFailed { provider } => (words.sign_in_failed)(&isolated(provider)),
+            Self::SignInRefused { provider } => (words.sign_in_refused)(&isolated(provider)),
+            Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),
+            Self::ProviderUnavailable { provider } => (words.provider_unavailable)(&isolated(provider)),
+            Self::NoCookie => words.no_cookie.clone(),
+            Self::NotAllowed => words.not_allowed.clone(),
+            Self::Unavailable => words.unavailable.clone(),
+            Self::TooManyRequests => words.too_many_requests.clone(),
+            Self::NotFound => words.not_found.clone(),
+        }
+    }
+
+    /// How long to wait before trying again, where that can help.
+    const fn retry_after(self) -> Option<Duration> {
+        match self.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_DEFAULT),
+            _ => None,
+        }
+    }
+}
+
+/// What the error page shows.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorPage<'a> {
+    trouble: Trouble<'a>,
+    reference: &'a str,
+    detail: Option<&'a str>,
+    way_back: Option<&'a ReturnAddress>,
+    retry_after: Option<Duration>,
+}
+
+impl<'a> ErrorPage<'a> {
+    /// A page about `trouble`. `reference` is the correlation id under which the log knows the request.
+    #[must_use]
+    pub const fn new(trouble: Trouble<'a>, reference: &'a str) -> Self {
+        Self { trouble, reference, detail: None, way_back: None, retry_after: trouble.retry_after() }
+    }
+
+    /// Adds the reason in a developer's words, folded away.
+    #[must_use]
+    pub const fn with_detail(self, detail: &'a str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    /// Adds a link that takes the error to the app: its checked redirect URI with `error`, `state` and `iss`.
+    #[must_use]
+    pub const fn with_way_back(self, to: &'a ReturnAddress) -> Self {
+        Self { way_back: Some(to), ..self }
+    }
+
+    /// Sets when to try again, in whole seconds (default: 5 s for 503 and 429, else no `Retry-After` header).
+    #[must_use]
+    pub const fn with_retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+}
+
+impl Pages {
+    /// Answers with an error page, in the status of its trouble.
+    #[must_use]
+    pub fn error(&self, language: Language, page: &ErrorPage<'_>) -> PageResponse {
+        let words = &language.words().error;
+        let text = page.trouble.text(words);
+        let status = page.trouble.status();
+        let way_back = page
+            .way_back
+            .map(|to| WayBack { label: (words.return_to)(&isolated(&to.receiver())), uri: to.as_str() });
+        let frame = self.frame(language, text.title.clone().into_owned());
+        let detail = page.detail.map(|detail| plain(detail, DETAIL_LIMIT));
+        let (status_code, reference) = (status.as_u16(), page.reference);
+        let view = ErrorView { words, frame, text, way_back, detail, status_code, reference };
+        let mut answer = self.answer(status, &view);
+        if let Some(wait) = page.retry_after {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        answer
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorView<'a> {
+    words: &'static ErrorWords,
+    frame: Frame<'a>,
+    text: TroubleText,
+    way_back: Option<WayBack<'a>>,
+    detail: Option<String>,
+    status_code: u16,
+    reference: &'a str,
+}
+
+struct WayBack<'a> {
+    label: String,
+    uri: &'a str,
+}
+
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest detail that is shown, in characters.
+const DETAIL_LIMIT: usize = 500;

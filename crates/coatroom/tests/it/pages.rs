@@ -1,0 +1,482 @@
+//! What a person sees, rendered from the public surface: SPEC CON-01 to CON-04, CON-07, CON-11, CON-13, AZ-35 to AZ-37, OPS-05.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use coatroom::pages::{
+    AskedScope, AskingClient, ClientProof, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language,
+    McpServer, OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignedIn, Trouble, UsedAccount,
+    stylesheet,
+};
+use coatroom::protocol::words::{Issuer, ProviderName, Scope};
+
+const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
+/// What an operator writes is trusted, and escaped all the same.
+const CONFIGURED: &str = "<b>\"R&D's\"</b>";
+const PROVIDER: &str = "GitHub";
+
+const TROUBLES: [Trouble<'static>; 14] = [
+    Trouble::UnknownClient,
+    Trouble::BlockedClient,
+    Trouble::UnregisteredRedirect,
+    Trouble::InvalidRequest,
+    Trouble::Expired,
+    Trouble::SignInFailed { provider: PROVIDER },
+    Trouble::SignInRefused { provider: PROVIDER },
+    Trouble::SignInCancelled { provider: PROVIDER },
+    Trouble::ProviderUnavailable { provider: PROVIDER },
+    Trouble::NoCookie,
+    Trouble::NotAllowed,
+    Trouble::Unavailable,
+    Trouble::TooManyRequests,
+    Trouble::NotFound,
+];
+
+/// Everything that a consent page borrows.
+struct Asked {
+    github: ProviderName,
+    google: ProviderName,
+    read: Scope,
+    write: Scope,
+}
+
+impl Asked {
+    fn new() -> Self {
+        Self {
+            github: ProviderName::parse("github").unwrap(),
+            google: ProviderName::parse("google").unwrap(),
+            read: "repos:read".parse().unwrap(),
+            write: "repos:write".parse().unwrap(),
+        }
+    }
+
+    fn github(&self) -> OfferedProvider<'_> {
+        OfferedProvider { name: &self.github, title: "GitHub" }
+    }
+
+    fn google(&self) -> OfferedProvider<'_> {
+        OfferedProvider { name: &self.google, title: "Google" }
+    }
+
+    fn read(&self) -> AskedScope<'_> {
+        let title = "See your repositories";
+        AskedScope { scope: &self.read, title, optional: false, granted_before: false }
+    }
+
+    fn write(&self) -> AskedScope<'_> {
+        let title = "Change your repositories";
+        AskedScope { scope: &self.write, title, optional: true, granted_before: false }
+    }
+}
+
+fn pages() -> Pages {
+    Pages::new(&Issuer::parse("https://mcp.example.com").unwrap())
+}
+
+fn to(uri: &str) -> ReturnAddress {
+    ReturnAddress::parse(uri).unwrap()
+}
+
+/// A consent page of a registered app that asks for nothing.
+fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
+    ConsentPage {
+        flow: "sealed-flow",
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered },
+        redirect,
+        server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
+        uses: &[],
+        scopes: &[],
+        providers: &[],
+        signed_in: None,
+    }
+}
+
+async fn html(answer: PageResponse) -> String {
+    let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+async fn consent(page: &ConsentPage<'_>) -> String {
+    html(pages().consent(Language::English, page)).await
+}
+
+/// One page of every kind and state, with hostile text wherever a stranger can write.
+fn every_page() -> Vec<PageResponse> {
+    let (pages, language, asked) = (pages(), Language::English, Asked::new());
+    let (web, local) = (to("https://evil.example/cb?a=%22%3E%3Cscript%3E&b='"), to("http://127.0.0.1:1/cb"));
+    let app = to("com.example.app:/cb?x='%3E");
+    let scopes = [asked.read(), asked.write(), AskedScope { granted_before: true, ..asked.write() }];
+    let providers = [asked.github(), asked.google()];
+    let uses = [UsedAccount { provider: PROVIDER, permissions: &["repo", CONFIGURED] }];
+    let signed_in = Some(SignedIn { person: HOSTILE, provider: asked.github() });
+    let proofs =
+        [ClientProof::Configured, ClientProof::Registered, ClientProof::Document { host: "evil.example" }];
+    let mut answers = Vec::new();
+    for redirect in [&web, &local, &app] {
+        for proof in proofs {
+            for name in [None, Some(HOSTILE)] {
+                let page = ConsentPage { client: AskingClient { name, proof }, ..plain_page(redirect) };
+                answers.push(pages.consent(language, &page));
+                let full = ConsentPage { uses: &uses, scopes: &scopes, providers: &providers, ..page };
+                answers.push(pages.consent(language, &full));
+                answers.push(pages.consent(language, &ConsentPage { signed_in, ..full }));
+            }
+        }
+        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed] {
+            answers.push(
+                pages.hand_over(language, &HandOverPage { client: Some(HOSTILE), to: redirect, outcome }),
+            );
+        }
+        for trouble in TROUBLES {
+            let page = ErrorPage::new(trouble, "ref-1").with_detail(HOSTILE).with_way_back(redirect);
+            answers.push(pages.error(language, &page));
+            answers.push(pages.error(language, &ErrorPage::new(trouble, "ref-1")));
+        }
+    }
+    let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
+    answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
+    answers.push(pages.landing(language, &LandingPage { servers: &[] }));
+    answers
+}
+
+// === Every page ===
+
+#[test]
+fn every_page_has_every_header() {
+    for answer in every_page() {
+        let mut headers: Vec<String> = answer
+            .headers()
+            .iter()
+            .filter(|(name, _)| !["refresh", "retry-after"].contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        headers.sort();
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(headers.join("\n"), @r"
+            cache-control: no-store
+            content-security-policy: default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
+            content-type: text/html; charset=utf-8
+            cross-origin-opener-policy: unsafe-none
+            permissions-policy: camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()
+            referrer-policy: same-origin
+            strict-transport-security: max-age=31536000
+            x-content-type-options: nosniff
+            x-frame-options: DENY
+            ");
+        }
+    }
+}
+
+#[test]
+fn plain_http_on_loopback_promises_no_https() {
+    let pages = Pages::new(&Issuer::parse("http://localhost:8787").unwrap());
+    let answer = pages.landing(Language::English, &LandingPage { servers: &[] });
+    assert!(!answer.headers().contains_key("strict-transport-security"));
+}
+
+#[tokio::test]
+async fn no_page_has_a_script_an_inline_style_or_a_hostile_character() {
+    for answer in every_page() {
+        let html = html(answer).await;
+        for bad in ["<script", "<b>", "javascript:", "style=", "<style", " on", "\u{202e}", "\u{200b}"] {
+            let found = html.match_indices(bad).any(|(at, _)| bad != " on" || is_handler(&html[at + 1..]));
+            assert!(!found, "{bad:?} in {html}");
+        }
+    }
+}
+
+/// Whether the text begins like an event handler attribute, such as `onclick=`.
+fn is_handler(text: &str) -> bool {
+    text.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with('=')
+}
+
+#[tokio::test]
+async fn only_the_link_back_to_the_app_leads_elsewhere() {
+    for answer in every_page() {
+        let html = html(answer).await;
+        let names = ["href", "src", "action", "srcset", "poster", "formaction"];
+        for value in names.iter().flat_map(|name| attributes(&html, name)) {
+            let own = value == "/consent" || value == "data:," || value == stylesheet().path;
+            let link = format!("<a class=\"button first\" href=\"{value}\"");
+            let plain_link = format!("<a class=\"button\" href=\"{value}\"");
+            assert!(own || html.contains(&link) || html.contains(&plain_link), "{value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_page_has_one_heading_of_the_first_order_one_main_part_and_a_language() {
+    for answer in every_page() {
+        let html = html(answer).await;
+        assert_eq!(html.matches("<h1>").count(), 1, "{html}");
+        assert_eq!(html.matches("<main>").count(), 1);
+        assert!(html.contains(r#"<html lang="en" dir="ltr">"#));
+        assert!(html.find("<h1>") < html.find("<h2").or(Some(usize::MAX)));
+        assert!(html.contains("You are at mcp.example.com."));
+        let ids = attributes(&html, "id");
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+        for name in ["aria-labelledby", "aria-describedby"] {
+            for named in attributes(&html, name) {
+                assert!(named.split(' ').all(|id| ids.iter().any(|known| known == id)), "{named}");
+            }
+        }
+    }
+}
+
+/// The values of an attribute, wherever it stands.
+fn attributes(html: &str, name: &str) -> Vec<String> {
+    let parts = html.split(&format!(" {name}=\"")).skip(1).collect::<Vec<_>>();
+    parts.iter().map(|part| part.split('"').next().unwrap().to_owned()).collect()
+}
+
+// === Consent ===
+
+#[tokio::test]
+async fn consent_shows_who_asks_where_the_answer_goes_and_what_for() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/api/mcp/auth_callback"));
+    let scopes = [asked.read(), asked.write()];
+    let uses = [UsedAccount { provider: PROVIDER, permissions: &["read:user", "repo"] }];
+    let page = ConsentPage { scopes: &scopes, uses: &uses, ..plain_page(&redirect) };
+    let html = consent(&page).await;
+    for part in [
+        "Allow Claude Code to use GitHub tools?",
+        "<bdi>Claude Code</bdi>",
+        r#"<strong class="host">claude.ai</strong>"#,
+        "<code>https://claude.ai/api/mcp/auth_callback</code>",
+        "<code>https://mcp.example.com/github</code>",
+        "It works with your GitHub account.",
+        "<code>read:user</code>, <code>repo</code>",
+        "See your repositories",
+        "Change your repositories",
+        r#"<form method="post" action="/consent">"#,
+        r#"<input type="hidden" name="flow" value="sealed-flow">"#,
+        r#"name="choice" value="deny">Cancel</button>"#,
+    ] {
+        assert!(html.contains(part), "{part} is missing in {html}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_nobody_checked_are_marked() {
+    let redirect = to("https://claude.ai/cb");
+    let with =
+        |proof| ConsentPage { client: AskingClient { name: Some("Claude"), proof }, ..plain_page(&redirect) };
+    assert!(consent(&with(ClientProof::Registered)).await.contains("Unverified"));
+    let document = consent(&with(ClientProof::Document { host: "claude.ai" })).await;
+    assert!(document.contains("Unverified") && document.contains("This name comes from claude.ai."));
+    assert!(!consent(&with(ClientProof::Configured)).await.contains("Unverified"));
+}
+
+#[tokio::test]
+async fn a_hostile_name_is_shown_as_text() {
+    let redirect = to("https://evil.example/cb");
+    let client = AskingClient { name: Some(HOSTILE), proof: ClientProof::Registered };
+    let html = consent(&ConsentPage { client, ..plain_page(&redirect) }).await;
+    assert!(
+        html.contains("<bdi>&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;&#39;&#38;</bdi>"),
+        "{html}"
+    );
+}
+
+#[tokio::test]
+async fn answers_to_an_app_on_this_computer_and_foreign_letters_carry_a_warning() {
+    for (uri, warning) in [
+        ("http://localhost:33418/", Some("Any app on this computer")),
+        ("http://127.0.0.1/callback", Some("Any app on this computer")),
+        ("http://[::1]:9/callback", Some("Any app on this computer")),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", Some("Any app on this device")),
+        ("https://www.xn--clude-3ve.example/cb", Some("unusual letters")),
+        ("https://claude.ai/cb", None),
+    ] {
+        let redirect = to(uri);
+        let html = consent(&plain_page(&redirect)).await;
+        assert_eq!(html.contains(r#"class="warning""#), warning.is_some(), "{uri}");
+        assert!(html.contains(warning.unwrap_or_default()), "{uri}");
+        assert!(html.contains(&format!(r#"<strong class="host">{}</strong>"#, redirect.receiver())), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn only_optional_scopes_can_be_dropped() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/cb"));
+    let html =
+        consent(&ConsentPage { scopes: &[asked.read(), asked.write()], ..plain_page(&redirect) }).await;
+    assert!(html.contains(r#"<input type="checkbox" name="scope" value="repos:write" checked"#));
+    assert!(!html.contains(r#"value="repos:read""#));
+    let html = consent(&ConsentPage { scopes: &[asked.read()], ..plain_page(&redirect) }).await;
+    assert!(!html.contains("Untick"));
+}
+
+#[tokio::test]
+async fn new_scopes_come_first_and_are_marked_when_others_were_granted_before() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/cb"));
+    let before = AskedScope { granted_before: true, ..asked.read() };
+    let html = consent(&ConsentPage { scopes: &[before, asked.write()], ..plain_page(&redirect) }).await;
+    assert_eq!(html.matches(r#"class="mark new""#).count(), 1);
+    assert!(html.find("Change your repositories") < html.find("See your repositories"));
+    let html =
+        consent(&ConsentPage { scopes: &[asked.read(), asked.write()], ..plain_page(&redirect) }).await;
+    assert!(!html.contains(r#"class="mark new""#) && !html.contains("before:"));
+}
+
+/// The values of the buttons, in order; the one that stands out has a `*`.
+fn choices(html: &str) -> Vec<String> {
+    let buttons = html.split(r#"name="choice" value=""#).skip(1);
+    let value = |part: &str| part.split('"').next().unwrap().to_owned();
+    let mark = |part: &str| if part.split('>').next().unwrap().contains("first") { "*" } else { "" };
+    buttons.map(|part| value(part) + mark(part)).collect()
+}
+
+#[tokio::test]
+async fn each_provider_has_a_button_and_no_provider_is_preferred_among_several() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/cb"));
+    let html = consent(&ConsentPage { providers: &[asked.github()], ..plain_page(&redirect) }).await;
+    assert_eq!(choices(&html), ["github*", "deny"]);
+    let both = [asked.github(), asked.google()];
+    let html = consent(&ConsentPage { providers: &both, ..plain_page(&redirect) }).await;
+    assert_eq!(choices(&html), ["github", "google", "deny"]);
+    assert!(html.contains("Continue with Google</button>"));
+}
+
+#[tokio::test]
+async fn a_person_who_is_signed_in_may_go_on_with_that_account_or_another() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/cb"));
+    let both = [asked.google(), asked.github()];
+    let signed_in = Some(SignedIn { person: "Alice", provider: asked.github() });
+    let html = consent(&ConsentPage { providers: &both, signed_in, ..plain_page(&redirect) }).await;
+    assert_eq!(choices(&html), ["github*", "github:other", "google", "deny"]);
+    assert!(html.contains("Continue as Alice (GitHub)</button>"));
+    assert!(html.contains("Use another GitHub account</button>"));
+}
+
+#[tokio::test]
+async fn enter_in_a_checkbox_presses_a_button_that_does_nothing() {
+    let redirect = to("https://claude.ai/cb");
+    let html = consent(&plain_page(&redirect)).await;
+    let first = html.split("<button").nth(1).unwrap().split('>').next().unwrap();
+    assert_eq!(first, r#" type="submit" formmethod="dialog" hidden"#);
+}
+
+// === Hand-over, errors, landing, stylesheet ===
+
+#[tokio::test]
+async fn the_hand_over_refreshes_to_the_exact_address_and_links_to_it() {
+    for uri in [
+        "http://127.0.0.1:33418/cb?code=c&state=a;b%22&iss=https%3A%2F%2Fmcp.example.com",
+        "https://claude.ai/cb?x=1&code=c",
+        "cursor://anysphere.cursor-mcp/oauth/callback?code=c",
+    ] {
+        let page = HandOverPage { client: Some("Claude"), to: &to(uri), outcome: Outcome::Allowed };
+        let answer = pages().hand_over(Language::English, &page);
+        assert_eq!(answer.status(), 200);
+        let refresh = &answer.headers()["refresh"];
+        assert_eq!(refresh.to_str().unwrap(), format!("0;url={uri}"));
+        assert!(refresh.is_sensitive());
+        assert!(!answer.headers().contains_key("location"));
+        let html = html(answer).await;
+        let link =
+            format!(r#"<a class="button first" href="{}">Return to Claude</a>"#, uri.replace('&', "&#38;"));
+        assert!(html.contains(&link), "{html}");
+        assert!(html.contains("you can close this window"));
+        assert!(!html.contains("http-equiv"));
+    }
+}
+
+#[tokio::test]
+async fn the_hand_over_says_what_was_decided() {
+    let to = to("https://claude.ai/cb?error=access_denied");
+    let page = HandOverPage { client: None, to: &to, outcome: Outcome::Cancelled };
+    let html = html(pages().hand_over(Language::English, &page)).await;
+    assert!(html.contains("<h1>Cancelled</h1>") && html.contains("You allowed nothing."));
+    assert!(html.contains("Cancelled: return to An app without a name"));
+}
+
+#[tokio::test]
+async fn each_trouble_has_its_status_and_says_what_happened_why_and_what_to_do() {
+    let mut titles = BTreeSet::new();
+    for trouble in TROUBLES {
+        let answer = pages().error(Language::English, &ErrorPage::new(trouble, "ref-1"));
+        let status = answer.status();
+        assert!(status.is_client_error() || status.is_server_error());
+        let waits = [429, 503].contains(&status.as_u16());
+        assert_eq!(answer.headers().contains_key("retry-after"), waits, "{trouble:?}");
+        let html = html(answer).await;
+        assert!(html.contains(">Why</h2>") && html.contains(">What to do now</h2>"));
+        assert!(html.contains(&format!("Status {} · Reference <code>ref-1</code>", status.as_u16())));
+        assert!(!html.contains("<details>") && !html.contains("<a "), "{trouble:?}");
+        titles.insert(html.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap().to_owned());
+    }
+    assert_eq!(titles.len(), TROUBLES.len());
+}
+
+#[tokio::test]
+async fn a_forgotten_app_is_told_to_add_the_server_again() {
+    let html = html(pages().error(Language::English, &ErrorPage::new(Trouble::UnknownClient, "r"))).await;
+    assert!(html.contains("remove this server from it, and add the server again"));
+}
+
+#[tokio::test]
+async fn an_error_page_carries_the_detail_the_way_back_and_the_time_to_wait() {
+    let back = to("https://claude.ai/cb?error=invalid_scope&state=s");
+    let page = ErrorPage::new(Trouble::InvalidRequest, "r")
+        .with_detail("invalid_scope: no scope <b>")
+        .with_way_back(&back)
+        .with_retry_after(Duration::from_secs(7));
+    let answer = pages().error(Language::English, &page);
+    assert_eq!(answer.headers()["retry-after"], "7");
+    let html = html(answer).await;
+    assert!(html.contains("<code>invalid_scope: no scope &#60;b&#62;</code>"));
+    let link =
+        r#"href="https://claude.ai/cb?error=invalid_scope&#38;state=s">Return to the app (claude.ai)</a>"#;
+    assert!(html.contains(link), "{html}");
+}
+
+#[tokio::test]
+async fn the_landing_page_lists_the_servers() {
+    let servers = [McpServer { name: "Notes", url: "https://mcp.example.com/notes" }];
+    let html = html(pages().landing(Language::English, &LandingPage { servers: &servers })).await;
+    assert!(html.contains("<bdi>Notes</bdi>") && html.contains("<code>https://mcp.example.com/notes</code>"));
+}
+
+#[tokio::test]
+async fn the_stylesheet_is_kept_for_ever_under_a_path_of_its_content() {
+    let sheet = stylesheet();
+    assert!(sheet.path.starts_with("/assets/pages-"));
+    assert!(sheet.body.len() < 8192 && !sheet.body.contains("url(") && !sheet.body.contains("@import"));
+    let answer = sheet.respond();
+    assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(html(answer).await, sheet.body);
+}
+
+#[test]
+fn every_pair_of_text_and_ground_has_enough_contrast() {
+    let (light, dark) = stylesheet().body.split_once("prefers-color-scheme: dark").unwrap();
+    for palette in [light, dark] {
+        let luminance = |name: &str| {
+            let hex = palette.split(&format!("--{name}: #")).nth(1).unwrap();
+            let channel = |at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            let linear = |c: f64| if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) };
+            0.2126 * linear(channel(0)) + 0.7152 * linear(channel(2)) + 0.0722 * linear(channel(4))
+        };
+        let contrast = |a: &str, b: &str| {
+            let (a, b) = (luminance(a), luminance(b));
+            (a.max(b) + 0.05) / (a.min(b) + 0.05)
+        };
+        for (text, grounds) in [
+            ("text", &["ground", "card", "soft"][..]),
+            ("quiet", &["ground", "card", "soft"]),
+            ("accent", &["card", "tint"]),
+            ("on-accent", &["accent", "accent-hover"]),
+            ("warn-text", &["warn-ground"]),
+        ] {
+            for ground in grounds {
+                assert!(contrast(text, ground) >= 4.5, "{text} on {ground}: {}", contrast(text, ground));
+            }
+        }
+        // Edges of controls and the focus ring: WCAG 2.2, 1.4.11.
+        for (edge, ground) in [("edge", "card"), ("accent", "card"), ("accent", "ground")] {
+            assert!(contrast(edge, ground) >= 3.0, "{edge} on {ground}");
+        }
+    }
+}
