@@ -1,0 +1,4 @@
+//! x
+pub(crate) fn welcome() -> String {
+    String::new()
+}
