@@ -61,3 +61,15 @@ pub(crate) const SCOPES: [DemoScope; 2] = [
 /// The manifest: which tool needs which scope. `whoami` needs none.
 pub(crate) const TOOL_SCOPES: [(&str, &str); 2] =
     [("get-my-repos", SCOPE_READ), ("create-issue", SCOPE_WRITE)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_scopes_that_exist() {
+        let exists = |name: &str| SCOPES.iter().any(|scope| scope.name == name);
+        assert!(TOOL_SCOPES.iter().all(|(_, scope)| exists(scope)));
+        assert!(SCOPES.iter().flat_map(|scope| scope.implies).all(|scope| exists(scope)));
+    }
+}

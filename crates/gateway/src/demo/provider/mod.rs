@@ -93,12 +93,7 @@ impl Provider {
         ClientSecret::new(base64url(&self.key.tag("demo client secret", &[])))
     }
 
-    /// Where the client sends the browser to.
-    pub(crate) fn authorize_url(&self) -> String {
-        self.url("/authorize")
-    }
-
-    /// The address of one of the provider's endpoints, such as `/token` or `/user`, as browsers reach it.
+    /// The address of one of the provider's endpoints, such as `/authorize` or `/user`, below the public URL.
     pub(crate) fn url(&self, endpoint: &str) -> String {
         self.origin.url(&format!("{PROVIDER_PATH}{endpoint}"))
     }

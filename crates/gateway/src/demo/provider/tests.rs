@@ -115,7 +115,7 @@ impl Site {
 }
 
 fn open(folder: &tempfile::TempDir, clock: &Arc<ManualClock>) -> Arc<Provider> {
-    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let clock: Arc<dyn Clock> = clock.clone();
     let sources = Sources { clock, entropy: Arc::new(SeededEntropy::new(1)) };
     let origin = Issuer::parse("http://localhost:8787").unwrap();
     Provider::open(folder.path(), origin, Provider::ACCESS_TOKEN_LIFE, sources).unwrap()
