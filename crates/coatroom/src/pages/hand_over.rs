@@ -36,6 +36,8 @@ pub enum Outcome {
     Cancelled,
     /// Something else went wrong.
     Failed,
+    /// Nothing yet: the person goes on to a provider to sign in. `client` is the provider then.
+    SigningIn,
 }
 
 impl Pages {
@@ -53,9 +55,13 @@ impl Pages {
                 (words.cancelled.to_owned(), (words.cancelled_then)(&app), (words.cancelled_return_to)(&app))
             }
             Outcome::Failed => (words.failed.to_owned(), (words.failed_then)(&app), (words.return_to)(&app)),
+            Outcome::SigningIn => {
+                ((words.signing_in)(&app), (words.signing_in_then)(&app), (words.continue_to)(&app))
+            }
         };
         let uri = page.to.as_str();
-        let view = HandOverView { words, frame: self.frame(language, title), happened, link, uri };
+        let close = (page.outcome != Outcome::SigningIn).then_some(words.close);
+        let view = HandOverView { words, frame: self.frame(language, title), happened, link, uri, close };
         let mut answer = self.answer(StatusCode::OK, &view);
         // A return address has visible ASCII characters only, so that it always fits into a header.
         if let Ok(mut refresh) = HeaderValue::try_from(format!("0;url={uri}")) {
@@ -74,4 +80,6 @@ struct HandOverView<'a> {
     happened: String,
     link: String,
     uri: &'a str,
+    /// That the window may be closed, where nothing more comes.
+    close: Option<&'static str>,
 }

@@ -56,6 +56,9 @@ const HAND_OVER: HandOverWords = HandOverWords {
     failed_then: |app| format!("You allowed nothing. {app} is told why."),
     return_to: |app| format!("Return to {app}"),
     cancelled_return_to: |app| format!("Cancelled: return to {app}"),
+    signing_in: |provider| format!("Taking you to {provider}"),
+    signing_in_then: |provider| format!("You will sign in at {provider}. Then you come back here."),
+    continue_to: |provider| format!("Continue to {provider}"),
     if_nothing_happens: "If nothing happens within a few seconds, use the button.",
     close: "When the app goes on, you can close this window.",
 };

@@ -107,6 +107,10 @@ pub(super) struct HandOverWords {
     pub(super) failed_then: fn(&str) -> String,
     pub(super) return_to: fn(&str) -> String,
     pub(super) cancelled_return_to: fn(&str) -> String,
+    /// Argument of these three: provider.
+    pub(super) signing_in: fn(&str) -> String,
+    pub(super) signing_in_then: fn(&str) -> String,
+    pub(super) continue_to: fn(&str) -> String,
     pub(super) if_nothing_happens: &'static str,
     pub(super) close: &'static str,
 }

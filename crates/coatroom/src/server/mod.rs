@@ -1,0 +1,79 @@
+//! The authorization server: one file per URL.
+//!
+//! | URL | file |
+//! |---|---|
+//! | `/.well-known/*`, `/jwks.json` | `metadata` |
+//! | `POST /register` | `register` |
+//! | `GET /authorize` | `authorize` |
+//! | `POST /consent` | `consent` |
+//! | `GET /callback/{provider}` | `callback` |
+//! | `POST /token` | `token` |
+//! | `POST /revoke` | `revoke` |
+//! | `GET /` | `landing` |
+
+mod authenticate;
+mod authorize;
+mod body;
+mod callback;
+mod consent;
+mod cookies;
+mod cors;
+mod flow;
+mod hand_over;
+mod landing;
+mod metadata;
+mod register;
+mod respond;
+mod revoke;
+mod session;
+mod token;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use coatroom_protocol::discovery::path;
+use coatroom_protocol::words::ProviderName;
+
+use crate::context::Context;
+use crate::pages::{CONSENT_PATH, Pages, stylesheet};
+
+/// What every endpoint shares.
+#[derive(Debug)]
+struct App {
+    context: Arc<Context>,
+    pages: Pages,
+}
+
+impl App {
+    /// Where a provider sends people back to.
+    fn callback_url(&self, provider: &ProviderName) -> String {
+        self.context.issuer.url(&format!("/callback/{provider}"))
+    }
+}
+
+/// The routes of the authorization server.
+pub(crate) fn routes(context: Arc<Context>) -> Router {
+    let metadata = metadata::routes(&context);
+    let registration = context.registration;
+    let app = Arc::new(App { pages: Pages::new(&context.issuer), context });
+    let mut for_clients = Router::new()
+        .route(path::TOKEN, post(token::post))
+        .route(path::REVOKE, post(revoke::post));
+    if registration {
+        for_clients = for_clients.route(path::REGISTER, post(register::post));
+    }
+    let for_people = Router::new()
+        .route("/", get(landing::get))
+        .route(path::AUTHORIZE, get(authorize::get))
+        .route(CONSENT_PATH, post(consent::post))
+        .route("/callback/{provider}", get(callback::get))
+        .route(&stylesheet().path, get(async || stylesheet().respond()));
+    Router::new()
+        .merge(for_people)
+        .merge(for_clients.layer(cors::posting()))
+        .fallback(landing::not_found)
+        .with_state(app)
+        .merge(metadata)
+}

@@ -1,0 +1,165 @@
+//! `POST /token`: codes and refresh tokens into tokens (OAuth 2.1 §3.2).
+
+mod code;
+mod refresh;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::client::Client;
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
+use coatroom_protocol::grant::TargetRefusal;
+use coatroom_protocol::words::{AccessToken, GrantId, Params, RefreshToken, Resource, Scopes, Timestamp};
+use http::{HeaderMap, StatusCode, Uri};
+use serde::Serialize;
+
+use super::App;
+use super::authenticate::authenticate;
+use super::body;
+use super::respond::{Failure, json};
+use crate::context::Context;
+use crate::error::Error;
+use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
+use crate::vault::{GrantVault, Sealer, Ticket, VaultKey};
+
+/// Answers `POST /token`.
+pub(super) async fn post(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
+    match answer(&app.context, &uri, &headers, body).await {
+        Ok(issued) => json(StatusCode::OK, &issued.answer()),
+        Err(failure) => failure.into_response(),
+    }
+}
+
+async fn answer(context: &Context, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Issued, Failure> {
+    if uri.query().is_some() {
+        return Err(invalid("parameters belong in the body, not in the query").into());
+    }
+    let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
+    params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
+    let grant_type = required(&params, "grant_type")?;
+    let client = authenticate(context, headers, &params)?;
+    match grant_type {
+        "authorization_code" => code::redeem(context, &client, &params).await,
+        "refresh_token" => refresh::refresh(context, &client, &params).await,
+        _ => {
+            let text = "grant_type must be authorization_code or refresh_token";
+            Err(OAuthError::json(ErrorCode::UnsupportedGrantType, text).into())
+        }
+    }
+}
+
+/// What a client gets.
+#[derive(Debug)]
+struct Issued {
+    access_token: AccessToken,
+    refresh_token: Option<RefreshToken>,
+    scopes: Scopes,
+    expires_in: Duration,
+}
+
+impl Issued {
+    fn answer(&self) -> impl Serialize + '_ {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            access_token: &'a str,
+            token_type: &'static str,
+            expires_in: u64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            refresh_token: Option<&'a str>,
+            scope: String,
+        }
+        Answer {
+            access_token: self.access_token.expose(),
+            token_type: "Bearer",
+            expires_in: self.expires_in.as_secs(),
+            refresh_token: self.refresh_token.as_ref().map(RefreshToken::expose),
+            scope: self.scopes.to_string(),
+        }
+    }
+}
+
+/// The vault of a grant, opened by the ticket that a client presented.
+struct OpenVault {
+    vault: GrantVault,
+    key: VaultKey,
+}
+
+impl OpenVault {
+    fn open(context: &Context, record: &GrantRecord, ticket: Ticket<'_>) -> Result<Self, Error> {
+        let shut = |reason: &str| Error::Corrupt { what: "grant", reason: reason.to_owned() };
+        let vault = record.vault.clone().ok_or_else(|| shut("it has no vault"))?;
+        let wrapped = record.wrapped.as_deref().ok_or_else(|| shut("its vault key is gone"))?;
+        let key = vault.unwrap(&context.keys.wrapping, &record.grant.id, ticket, wrapped);
+        let key = key.map_err(|refusal| shut(&format!("its vault key does not open: {refusal}")))?;
+        Ok(Self { vault, key })
+    }
+
+    fn wrap(&self, context: &Context, grant: &GrantId, ticket: Ticket<'_>) -> Result<String, Error> {
+        let sealer = Sealer { master: &context.keys.wrapping, entropy: context.entropy.as_ref() };
+        Ok(self.vault.wrap(sealer, grant, ticket, &self.key)?)
+    }
+}
+
+/// What an access token is good for.
+struct NewAccess<'a> {
+    token: &'a AccessToken,
+    grant: &'a GrantId,
+    scopes: &'a Scopes,
+    resource: &'a Resource,
+    issued_at: Timestamp,
+    kept_until: Timestamp,
+}
+
+/// Writes the record of an access token. It comes before the grant's `replace`: a crash in between leaves an orphan that
+/// nobody holds, nothing else.
+async fn write_access(context: &Context, open: &OpenVault, new: NewAccess<'_>) -> Result<Written, Error> {
+    let record = AccessTokenRecord {
+        token: new.token.hash(),
+        grant: *new.grant,
+        scopes: new.scopes.clone(),
+        resource: new.resource.clone(),
+        issued_at: new.issued_at,
+        ends_at: new.issued_at.plus(context.settings.access_token_life),
+        kept_until: new.kept_until,
+        accepted: false,
+        wrapped: open.wrap(context, new.grant, Ticket::Access(new.token))?,
+    };
+    records::insert(context.store.as_ref(), &record).await
+}
+
+/// Takes back an access token that nobody was given.
+async fn forget_access(context: &Context, token: &AccessToken) {
+    let key = AccessTokenRecord::key_of(&token.hash());
+    if let Err(error) = context.store.delete(crate::store::Kind::AccessToken, &key).await {
+        tracing::warn!(%error, "an unused access token was not deleted; it expires");
+    }
+}
+
+async fn load_grant(context: &Context, id: &GrantId) -> Result<Option<Seen<GrantRecord>>, Error> {
+    records::load(context.store.as_ref(), &GrantRecord::key_of(id)).await
+}
+
+/// The `resource` of a token request names what was authorized, or nothing (RFC 8707 §2.2).
+fn check_resource(params: &Params, granted: &Resource) -> Result<(), OAuthError> {
+    let target = |refusal: TargetRefusal| OAuthError::json(ErrorCode::InvalidTarget, refusal.to_string());
+    for asked in params.many("resource") {
+        let asked = Resource::parse(asked).map_err(|refusal| target(refusal.into()))?;
+        if &asked != granted {
+            let text = "resource is another one than was authorized";
+            return Err(OAuthError::json(ErrorCode::InvalidTarget, text));
+        }
+    }
+    Ok(())
+}
+
+fn required<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, OAuthError> {
+    // Repeats were refused before.
+    params.one(name).ok().flatten().ok_or_else(|| invalid(format!("{name} is missing")))
+}
+
+fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
+    OAuthError::json(ErrorCode::InvalidRequest, text)
+}

@@ -1,0 +1,310 @@
+//! `grant_type=refresh_token`: applies the verdict of [`decide_refresh`] with one `replace` (ARCHITECTURE.md, rule 4).
+
+use coatroom_protocol::client::Client;
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
+use coatroom_protocol::grant::{
+    GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState, RefreshVerdict,
+    RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret, narrow_scopes,
+    parse_refresh_token, refresh_token, successor_secret,
+};
+use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes, Timestamp, TokenHash};
+
+use super::super::respond::Failure;
+use super::code::refresh_ends;
+use super::{Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access};
+use crate::context::Context;
+use crate::entropy::draw;
+use crate::error::Error;
+use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
+use crate::store::Kind;
+use crate::vault::{ConnectionError, OpenGrant, Ticket};
+
+/// Continues a grant.
+pub(super) async fn refresh(context: &Context, client: &Client, params: &Params) -> Result<Issued, Failure> {
+    let token = RefreshToken::new(required(params, "refresh_token")?);
+    let Ok(parts) = parse_refresh_token(&token, &context.keys.tickets) else {
+        return Err(OAuthError::from(RefreshRefusal::Unknown).into());
+    };
+    let asked = params.one("scope").ok().flatten().map(str::parse::<Scopes>).transpose();
+    let asked = asked.map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
+    let presented = PresentedRefresh { token: token.hash(), parts, client: client.id.hash() };
+    for _ in 0..ATTEMPTS {
+        let Some(seen) = load_grant(context, &parts.grant).await? else {
+            return Err(OAuthError::from(RefreshRefusal::Unknown).into());
+        };
+        let verdict = match decide(context, &seen.value, &presented).await? {
+            Ok(verdict) => verdict,
+            Err(refusal) => return Err(refused(context, &presented, refusal).await?.into()),
+        };
+        check_resource(params, &seen.value.grant.resource)?;
+        let scopes = narrow_scopes(&seen.value.grant.scopes, asked.as_ref())
+            .map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
+        let refresh = Refresh { context, token: &token, scopes };
+        let issued = match verdict {
+            RefreshVerdict::Rotate => {
+                if let Some(refusal) = refresh.sign_in_ended(&seen.value).await? {
+                    return Err(refusal.into());
+                }
+                refresh.succeed(seen, Ticket::Refresh(&token)).await?
+            }
+            RefreshVerdict::Displace => refresh.displace(seen).await?,
+            RefreshVerdict::Repeat => refresh.repeat(seen).await?,
+        };
+        if let Some(issued) = issued {
+            return Ok(issued);
+        }
+    }
+    Err(Error::Unavailable { what: "the grant", source: "someone else keeps writing it".into() }.into())
+}
+
+/// Asks the rule, and the store only for what the rule needs.
+async fn decide(
+    context: &Context,
+    record: &GrantRecord,
+    presented: &PresentedRefresh,
+) -> Result<Result<RefreshVerdict, RefreshRefusal>, Error> {
+    let now = context.clock.now();
+    let ask = |successor| decide_refresh(&record.grant, presented, successor, &context.settings.refresh, now);
+    // The successor's use decides only between these two.
+    match ask(SuccessorUse::Unused) {
+        Ok(RefreshVerdict::Displace) => Ok(ask(successor_use(context, record).await?)),
+        verdict => Ok(verdict),
+    }
+}
+
+async fn successor_use(context: &Context, record: &GrantRecord) -> Result<SuccessorUse, Error> {
+    for token in record.grant.refresh().map(|refresh| refresh.issued.as_slice()).unwrap_or_default() {
+        let key = AccessTokenRecord::key_of(token);
+        let seen = records::load::<AccessTokenRecord>(context.store.as_ref(), &key).await?;
+        if seen.is_some_and(|seen| seen.value.accepted) {
+            return Ok(SuccessorUse::Accepted);
+        }
+    }
+    Ok(SuccessorUse::Unused)
+}
+
+/// Revokes on replay, writes the audit log, and says what the client may learn.
+async fn refused(
+    context: &Context,
+    presented: &PresentedRefresh,
+    refusal: RefreshRefusal,
+) -> Result<OAuthError, Error> {
+    let grant = &presented.parts.grant;
+    match &refusal {
+        RefreshRefusal::Replayed => {
+            let revoked = context.settings.replay_revokes;
+            tracing::warn!(
+                target: "coatroom::audit", event = "refresh.replayed", grant.id = %grant, revoked,
+                generation = presented.parts.generation, "a refresh token was replayed"
+            );
+            if revoked {
+                context.revoke(grant, RevokedReason::RefreshReplayed).await?;
+            }
+        }
+        RefreshRefusal::RolledBack => tracing::error!(
+            target: "coatroom::audit", event = "refresh.rolled_back", grant.id = %grant,
+            generation = presented.parts.generation, "a refresh token is newer than the store: was it restored from a backup?"
+        ),
+        other => tracing::debug!(grant.id = %grant, reason = %other, "a refresh token was refused"),
+    }
+    Ok(refusal.into())
+}
+
+/// One presented refresh token, and what is asked with it.
+struct Refresh<'a> {
+    context: &'a Context,
+    token: &'a RefreshToken,
+    scopes: Scopes,
+}
+
+impl Refresh<'_> {
+    /// Makes a successor with a fresh salt. `ticket` is what the vault key is wrapped under now. `None` when someone was faster.
+    async fn succeed(&self, seen: Seen<GrantRecord>, ticket: Ticket<'_>) -> Result<Option<Issued>, Error> {
+        let Seen { value: mut record, version } = seen;
+        let context = self.context;
+        let now = context.clock.now();
+        let open = OpenVault::open(context, &record, ticket)?;
+        let key = context.keys.tickets.active();
+        let salt = draw(context.entropy.as_ref())?;
+        let Some(old) = record.grant.refresh().cloned() else { return Ok(None) };
+        let expires_at = refresh_ends(context, now, record.grant.created_at);
+        let pair = Pair::derive(key, self, &record, old.generation.saturating_add(1), &salt);
+        let written = self.write_access(&open, &record, &pair.access, (now, expires_at)).await?;
+        debug_assert!(written == Written::Done, "a fresh salt gives a fresh token");
+        record.wrapped = Some(open.wrap(context, &record.grant.id, Ticket::Refresh(&pair.refresh))?);
+        record.kept_until = expires_at;
+        let next = RefreshState {
+            generation: old.generation.saturating_add(1),
+            current: pair.refresh.hash(),
+            expires_at,
+            issued: vec![pair.access.hash()],
+            previous: Some(PreviousRefresh {
+                token: self.token.hash(),
+                rotated_at: now,
+                salt,
+                key: key.id(),
+                repeats: 0,
+            }),
+        };
+        set_refresh(&mut record, next);
+        if records::replace(context.store.as_ref(), &record, version).await? == Written::Beaten {
+            forget_access(context, &pair.access).await;
+            return Ok(None);
+        }
+        settle(context, &old.issued, now).await;
+        Ok(Some(pair.issued(self, context.settings.access_token_life)))
+    }
+
+    /// Replaces a successor that nobody ever used: its tokens die with it.
+    async fn displace(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Error> {
+        let Some((unused, _)) = self.known_successor(&seen.value)? else { return Ok(None) };
+        let displaced = seen.value.grant.refresh().map(|refresh| refresh.issued.clone()).unwrap_or_default();
+        let grant = seen.value.grant.id;
+        let issued = self.succeed(seen, Ticket::Refresh(&unused.refresh)).await?;
+        if issued.is_some() {
+            tracing::warn!(
+                target: "coatroom::audit", event = "refresh.displaced", grant.id = %grant,
+                "a refresh was repeated after its window; the unused successor was displaced"
+            );
+            for token in displaced {
+                self.context.store.delete(Kind::AccessToken, &AccessTokenRecord::key_of(&token)).await?;
+            }
+        }
+        Ok(issued)
+    }
+
+    /// Answers with the same successor again, and counts that. The window does not move.
+    async fn repeat(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Error> {
+        let context = self.context;
+        let Some((pair, rotated_at)) = self.known_successor(&seen.value)? else { return Ok(None) };
+        let Seen { value: mut record, version } = seen;
+        let Some(mut state) = record.grant.refresh().cloned() else { return Ok(None) };
+        if !state.issued.contains(&pair.access.hash()) {
+            // The repetition asks for other scopes than the rotation did: another access token, derived as well.
+            let open = OpenVault::open(context, &record, Ticket::Refresh(&pair.refresh))?;
+            // One that exists was written by a repetition that is just as entitled.
+            let _ = self.write_access(&open, &record, &pair.access, (rotated_at, state.expires_at)).await?;
+            state.issued.push(pair.access.hash());
+        }
+        if let Some(previous) = &mut state.previous {
+            previous.repeats = previous.repeats.saturating_add(1);
+            tracing::info!(
+                target: "coatroom::audit", event = "refresh.repeated", grant.id = %record.grant.id,
+                repeats = previous.repeats, "a refresh was repeated within its window"
+            );
+        }
+        set_refresh(&mut record, state);
+        if records::replace(context.store.as_ref(), &record, version).await? == Written::Beaten {
+            return Ok(None);
+        }
+        let age = context.clock.now().since(rotated_at);
+        Ok(Some(pair.issued(self, context.settings.access_token_life.saturating_sub(age))))
+    }
+
+    /// Derives the pair that the last rotation issued, as its salt and key gave it.
+    fn known_successor(&self, record: &GrantRecord) -> Result<Option<(Pair, Timestamp)>, Error> {
+        let Some(state) = record.grant.refresh() else { return Ok(None) };
+        let Some(previous) = &state.previous else { return Ok(None) };
+        let key = self.context.keys.tickets.find(previous.key).ok_or_else(|| Error::Corrupt {
+            what: "grant",
+            reason: format!("the key {} of its last refresh was retired", previous.key),
+        })?;
+        let pair = Pair::derive(key, self, record, state.generation, &previous.salt);
+        Ok(Some((pair, previous.rotated_at)))
+    }
+
+    async fn write_access(
+        &self,
+        open: &OpenVault,
+        record: &GrantRecord,
+        token: &AccessToken,
+        times: (Timestamp, Timestamp),
+    ) -> Result<Written, Error> {
+        let (issued_at, kept_until) = times;
+        let new = NewAccess {
+            token,
+            grant: &record.grant.id,
+            scopes: &self.scopes,
+            resource: &record.grant.resource,
+            issued_at,
+            kept_until,
+        };
+        write_access(self.context, open, new).await
+    }
+
+    /// Whether the identity provider ended the sign-in that the grant rests on: then the client must really authorize again,
+    /// or it would loop. A provider that does not answer ends nothing.
+    async fn sign_in_ended(&self, record: &GrantRecord) -> Result<Option<OAuthError>, Error> {
+        let open = OpenVault::open(self.context, record, Ticket::Refresh(self.token))?;
+        let grant = OpenGrant {
+            id: record.grant.id,
+            subject: record.grant.subject.clone(),
+            vault: open.vault,
+            key: std::sync::Arc::new(open.key),
+        };
+        match self.context.connections.token(&grant, &record.grant.subject.provider).await {
+            Err(ConnectionError::Dead) => {
+                self.context.revoke(&grant.id, RevokedReason::SignInEnded).await?;
+                Ok(Some(RefreshRefusal::Revoked { at: self.context.clock.now() }.into()))
+            }
+            Ok(_) | Err(ConnectionError::Missing | ConnectionError::Unavailable(_)) => Ok(None),
+        }
+    }
+}
+
+/// A refresh token and the access token that is issued with it.
+struct Pair {
+    refresh: RefreshToken,
+    access: AccessToken,
+}
+
+impl Pair {
+    fn derive(key: &MacKey, of: &Refresh<'_>, record: &GrantRecord, generation: u32, salt: &[u8; 32]) -> Self {
+        let parts = RefreshParts { grant: record.grant.id, generation };
+        let access = derived_access_secret(key, of.token, salt, &of.scopes, &record.grant.resource);
+        Self {
+            refresh: refresh_token(key, parts, &successor_secret(key, of.token, salt)),
+            access: access_token(&access),
+        }
+    }
+
+    fn issued(self, of: &Refresh<'_>, expires_in: std::time::Duration) -> Issued {
+        Issued {
+            access_token: self.access,
+            refresh_token: Some(self.refresh),
+            scopes: of.scopes.clone(),
+            expires_in,
+        }
+    }
+}
+
+fn set_refresh(record: &mut GrantRecord, next: RefreshState) {
+    if let GrantState::Active(active) = &mut record.grant.state {
+        active.refresh = Some(next);
+    }
+}
+
+/// Lets the records of access tokens go that were kept only because it mattered whether they were ever accepted.
+async fn settle(context: &Context, issued: &[TokenHash], now: Timestamp) {
+    let store = context.store.as_ref();
+    for token in issued {
+        let settled = async {
+            let key = AccessTokenRecord::key_of(token);
+            let Some(mut seen) = records::load::<AccessTokenRecord>(store, &key).await? else { return Ok(()) };
+            if now.has_reached(seen.value.ends_at) {
+                store.delete(Kind::AccessToken, &key).await?;
+            } else if seen.value.kept_until != seen.value.ends_at {
+                seen.value.kept_until = seen.value.ends_at;
+                // Someone faster marks it as accepted; it is settled by its expiry then.
+                let _ = records::replace(store, &seen.value, seen.version).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = settled.await {
+            tracing::warn!(%error, "the record of an older access token was not settled; it expires");
+        }
+    }
+}
+
+/// How often a lost race is run again; parallel refreshes of one token all write the same record.
+const ATTEMPTS: u32 = 64;
