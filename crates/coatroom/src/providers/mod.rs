@@ -1,5 +1,32 @@
 //! Identity providers: where users sign in, and whose tokens the vault keeps.
+//!
+//! [`Provider`] is the engine: the authorization code flow with PKCE (OAuth 2.1 §4.1), OpenID Connect where the provider
+//! speaks it, renewal and revocation. A provider is one short file that turns an operator's [`ProviderConfig`] into data
+//! for the engine: where the endpoints are, and how the provider departs from the RFCs. [`ProviderError`] keeps apart
+//! what must never be confused: a credential that is dead, a provider that is down, a registration that is wrong.
+//!
+//! Nothing here keeps tokens or decides who may sign in: the vault and the server do.
 
+mod answer;
+mod config;
+mod demo;
+mod discovery;
+mod document;
+mod error;
+mod github;
+mod google;
+mod id_token;
+mod identify;
+mod jws;
+mod oidc;
+mod preset;
+mod profile;
+mod provider;
+mod requests;
 mod tokens;
 
+pub use config::{ProviderConfig, ProviderConfigError, ProviderKind, UrlRefusal};
+pub use error::ProviderError;
+pub use id_token::IdTokenRefusal;
+pub use provider::{CodeExchange, Provider, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

@@ -1,0 +1,166 @@
+//! Finds out who has signed in: by an ID token, or by asking the user endpoint.
+
+use coatroom_protocol::words::Scopes;
+use serde_json::{Map, Value};
+use tracing::field::Empty;
+use tracing::info_span;
+use url::Url;
+
+use super::answer::{Members, TokenAnswer, read_json};
+use super::error::ProviderError;
+use super::id_token::{Expected, IdTokenRefusal, check_claims};
+use super::jws::{Jws, JwsRefusal, KeySet};
+use super::preset::{Addresses, Endpoints};
+use super::provider::{Provider, observed};
+use super::requests::get;
+use super::tokens::{UpstreamToken, UpstreamTokens};
+use crate::user::User;
+
+impl Provider {
+    /// The user of an ID token, completed by the user endpoint where the ID token leaves out what was asked for.
+    pub(super) async fn openid_user(
+        &self,
+        endpoints: &Endpoints,
+        issuers: &[String],
+        answer: &TokenAnswer,
+        nonce: Option<&str>,
+    ) -> Result<User, ProviderError> {
+        let token = answer.id_token.as_ref().ok_or(IdTokenRefusal::Missing)?;
+        let jws = Jws::parse(token.expose()).map_err(IdTokenRefusal::from)?;
+        let claims = self.genuine_claims(endpoints, &jws).await?;
+        let access_token = &answer.tokens.access_token;
+        let expected = Expected {
+            issuers,
+            client_id: &self.0.registration.id,
+            nonce: nonce.ok_or(IdTokenRefusal::Nonce)?,
+            access_token,
+            now: self.0.clock.now(),
+        };
+        check_claims(&claims, jws.algorithm(), &expected)?;
+        let claims = match &endpoints.user {
+            Some(url) if lacks_something(&claims, &self.0.preset.scopes) => {
+                self.complete(claims, url, access_token).await?
+            }
+            _ => claims,
+        };
+        self.0.preset.profile.read(&self.0.name, claims)
+    }
+
+    /// The user whom the user endpoint describes.
+    pub(super) async fn endpoint_user(
+        &self,
+        endpoints: &Endpoints,
+        addresses: Option<&Addresses>,
+        tokens: &UpstreamTokens,
+    ) -> Result<User, ProviderError> {
+        let url = endpoints.user.as_ref();
+        let url = url.ok_or_else(|| ProviderError::misconfigured("the provider has no user endpoint"))?;
+        let said = object(self.ask(url, &tokens.access_token).await?)?;
+        let mut user = self.0.preset.profile.read(&self.0.name, said)?;
+        if let Some(addresses) = addresses.filter(|addresses| self.opens(addresses, tokens)) {
+            match self.ask(&addresses.url, &tokens.access_token).await {
+                Ok(list) => {
+                    if let Some(address) = primary_address(&list) {
+                        user.email = Some(address);
+                        user.email_verified = true;
+                    }
+                }
+                Err(error @ ProviderError::Transient { .. }) => return Err(error),
+                // The provider does not let us see the addresses; who the user is does not depend on them.
+                Err(error) => tracing::debug!(reason = %error, "the user's addresses could not be read"),
+            }
+        }
+        Ok(user)
+    }
+
+    /// The claims of a token that the provider signed. A key that is not known may be new: the keys are fetched once more.
+    async fn genuine_claims(&self, endpoints: &Endpoints, jws: &Jws<'_>) -> Result<Members, ProviderError> {
+        let url = endpoints.keys.as_ref();
+        let url = url.ok_or_else(|| ProviderError::misconfigured("the metadata names no jwks_uri"))?;
+        let keys = self.0.keys.current(|| self.fetch_keys(url)).await?;
+        let verified = match keys.verify(jws) {
+            Err(JwsRefusal::UnknownKey) => match self.0.keys.newer(&keys, || self.fetch_keys(url)).await? {
+                Some(newer) => newer.verify(jws),
+                None => Err(JwsRefusal::UnknownKey),
+            },
+            verified => verified,
+        };
+        Ok(verified.map_err(IdTokenRefusal::from)?)
+    }
+
+    async fn fetch_keys(&self, url: &Url) -> Result<KeySet, ProviderError> {
+        let span = info_span!("provider.keys", provider.name = %self.0.name, outcome = Empty);
+        let fetched = async {
+            let answer = self.send(get(url, None)?).await?;
+            let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
+            KeySet::parse(&document).ok_or_else(|| ProviderError::bad_answer("not a JWK Set"))
+        };
+        observed(span, fetched).await
+    }
+
+    /// Adds what the user endpoint says to what the ID token says; the ID token's word counts.
+    async fn complete(
+        &self,
+        claims: Members,
+        url: &Url,
+        access_token: &UpstreamToken,
+    ) -> Result<Members, ProviderError> {
+        let said = match self.ask(url, access_token).await.and_then(object) {
+            Ok(said) => said,
+            Err(error @ ProviderError::Transient { .. }) => return Err(error),
+            Err(error) => {
+                tracing::debug!(reason = %error, "the user endpoint could not be read; the ID token stands alone");
+                return Ok(claims);
+            }
+        };
+        // OpenID Connect Core 1.0 §5.3.2: an answer about somebody else must not be used.
+        if said.get("sub") != claims.get("sub") {
+            return Err(IdTokenRefusal::Subject.into());
+        }
+        // An address and the word that it was verified come from the same place, or the word means nothing.
+        let mut all = said;
+        if claims.contains_key("email") {
+            all.remove("email_verified");
+        }
+        all.extend(claims);
+        Ok(all)
+    }
+
+    async fn ask(&self, url: &Url, access_token: &UpstreamToken) -> Result<Value, ProviderError> {
+        let span = info_span!("provider.user", provider.name = %self.0.name, outcome = Empty);
+        let asked = async {
+            let answer = self.send(get(url, Some(access_token))?).await?;
+            read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()])
+        };
+        observed(span, asked).await
+    }
+
+    /// Whether the scopes that were granted open the list of addresses. Silence means that those asked for were granted
+    /// (RFC 6749 §5.1).
+    fn opens(&self, addresses: &Addresses, tokens: &UpstreamTokens) -> bool {
+        let asked = self.0.preset.scopes.to_string();
+        let granted = if tokens.scopes.is_empty() { &asked } else { &tokens.scopes };
+        granted.split(' ').any(|scope| addresses.scopes.contains(&scope))
+    }
+}
+
+fn object(value: Value) -> Result<Map<String, Value>, ProviderError> {
+    match value {
+        Value::Object(members) => Ok(members),
+        _ => Err(ProviderError::bad_answer("not a JSON object")),
+    }
+}
+
+fn lacks_something(claims: &Members, scopes: &Scopes) -> bool {
+    let lacks = |scope: &str, claim: &str| {
+        scopes.iter().any(|asked| asked.as_str() == scope) && !claims.contains_key(claim)
+    };
+    lacks("email", "email") || lacks("profile", "name")
+}
+
+/// The address that the provider lists as both primary and verified.
+fn primary_address(list: &Value) -> Option<String> {
+    let is = |entry: &Value, what: &str| entry.get(what) == Some(&Value::Bool(true));
+    let entry = list.as_array()?.iter().find(|entry| is(entry, "primary") && is(entry, "verified"))?;
+    entry.get("email")?.as_str().map(str::to_owned)
+}

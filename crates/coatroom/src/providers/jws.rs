@@ -1,0 +1,363 @@
+//! Signed tokens of others: reads a compact JWS (RFC 7515) and verifies it against a key set (RFC 7517).
+//!
+//! The algorithm is chosen by the key, from a list that holds neither `none` nor any HMAC: nothing in the token's header
+//! can make a public key serve as a secret. Keys that the header brings along (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
+//! Signatures are verified by aws-lc-rs directly, so that no process-wide crypto provider is needed.
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use coatroom_protocol::words::from_base64url;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The signature algorithms that others may use (RFC 7518 §3.1, RFC 8037 §3.1). There are no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    EdDsa,
+}
+
+impl Algorithm {
+    fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "RS256" => Self::Rs256,
+            "RS384" => Self::Rs384,
+            "RS512" => Self::Rs512,
+            "PS256" => Self::Ps256,
+            "PS384" => Self::Ps384,
+            "PS512" => Self::Ps512,
+            "ES256" => Self::Es256,
+            "ES384" => Self::Es384,
+            // RFC 9864 gives EdDSA on Ed25519 a name of its own.
+            "EdDSA" | "Ed25519" => Self::EdDsa,
+            _ => return None,
+        })
+    }
+}
+
+/// A token taken apart; nothing in it is to be believed before [`KeySet::verify`].
+#[derive(Debug)]
+pub(crate) struct Jws<'a> {
+    algorithm: Algorithm,
+    kid: Option<String>,
+    signed: &'a str,
+    signature: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// Why a signed token is not genuine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum JwsRefusal {
+    /// Not a compact JWS with a JSON header, or one with critical extensions, none of which are known here.
+    Malformed,
+    /// Its algorithm is not on the list.
+    Algorithm,
+    /// No key in the set could have signed it. A newer set may hold one.
+    UnknownKey,
+    /// The key that it names did not sign it.
+    Signature,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<Value>,
+}
+
+impl<'a> Jws<'a> {
+    pub(crate) fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(JwsRefusal::Malformed)?;
+        let (header, payload) = signed.split_once('.').ok_or(JwsRefusal::Malformed)?;
+        let decode = |part: &str| from_base64url(part).ok_or(JwsRefusal::Malformed);
+        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwsRefusal::Malformed)?;
+        if header.crit.is_some() {
+            return Err(JwsRefusal::Malformed);
+        }
+        Ok(Self {
+            algorithm: Algorithm::parse(&header.alg).ok_or(JwsRefusal::Algorithm)?,
+            kid: header.kid,
+            signed,
+            signature: decode(signature)?,
+            payload: decode(payload)?,
+        })
+    }
+
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
+
+/// The public keys of an issuer.
+#[derive(Debug)]
+pub(crate) struct KeySet(Vec<Key>);
+
+impl KeySet {
+    /// Reads a JWK Set. Keys of other kinds and uses, and keys that cannot be read, are left out; `None` when it is not a
+    /// JWK Set at all.
+    pub(crate) fn parse(document: &Value) -> Option<Self> {
+        let keys = document.get("keys")?.as_array()?;
+        Some(Self(keys.iter().take(MAX_KEYS).filter_map(Key::parse).collect()))
+    }
+
+    /// The claims of a token that one of the keys signed.
+    pub(crate) fn verify(&self, token: &Jws<'_>) -> Result<Map<String, Value>, JwsRefusal> {
+        // A name is a hint (RFC 7515 §4.1.4): without one on either side every key that fits is tried.
+        let named = |key: &&Key| key.kid.is_none() || token.kid.is_none() || key.kid == token.kid;
+        if self.0.iter().filter(named).any(|key| key.verifies(token)) {
+            return serde_json::from_slice(&token.payload).map_err(|_| JwsRefusal::Malformed);
+        }
+        let known = token.kid.is_some() && self.0.iter().any(|key| key.kid == token.kid);
+        Err(if known { JwsRefusal::Signature } else { JwsRefusal::UnknownKey })
+    }
+}
+
+#[derive(Debug)]
+struct Key {
+    kid: Option<String>,
+    /// The one algorithm of this key, if its issuer pins one; the material allows few anyway.
+    pinned: Option<Algorithm>,
+    material: Material,
+}
+
+#[derive(Debug)]
+enum Material {
+    Rsa { n: Vec<u8>, e: Vec<u8> },
+    P256(Vec<u8>),
+    P384(Vec<u8>),
+    Ed25519(Vec<u8>),
+}
+
+#[derive(Deserialize)]
+struct Jwk {
+    kty: String,
+    kid: Option<String>,
+    alg: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    key_ops: Option<Vec<String>>,
+    crv: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    x: Option<String>,
+    y: Option<String>,
+}
+
+impl Key {
+    fn parse(value: &Value) -> Option<Self> {
+        let jwk = Jwk::deserialize(value).ok()?;
+        let signs = jwk.purpose.as_deref().is_none_or(|purpose| purpose == "sig")
+            && jwk.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
+        if !signs {
+            return None;
+        }
+        let pinned = match &jwk.alg {
+            Some(name) => Some(Algorithm::parse(name)?),
+            None => None,
+        };
+        let material = Material::parse(&jwk)?;
+        Some(Self { kid: jwk.kid, pinned, material })
+    }
+
+    fn verifies(&self, token: &Jws<'_>) -> bool {
+        self.pinned.is_none_or(|pinned| pinned == token.algorithm)
+            && self.material.verifies(token.algorithm, token.signed.as_bytes(), &token.signature)
+    }
+}
+
+impl Material {
+    fn parse(jwk: &Jwk) -> Option<Self> {
+        let bytes = |member: &Option<String>| member.as_deref().and_then(from_base64url);
+        match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            ("RSA", _) => Some(Self::Rsa { n: unsigned(bytes(&jwk.n)?), e: unsigned(bytes(&jwk.e)?) }),
+            ("EC", Some("P-256")) => Some(Self::P256(point(bytes(&jwk.x)?, bytes(&jwk.y)?, 32)?)),
+            ("EC", Some("P-384")) => Some(Self::P384(point(bytes(&jwk.x)?, bytes(&jwk.y)?, 48)?)),
+            ("OKP", Some("Ed25519")) => bytes(&jwk.x).filter(|x| x.len() == 32).map(Self::Ed25519),
+            _ => None,
+        }
+    }
+
+    fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        let plain = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
+            UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
+        };
+        match (self, algorithm) {
+            (Self::Rsa { n, e }, _) => rsa_parameters(algorithm)
+                .is_some_and(|rsa| RsaPublicKeyComponents { n, e }.verify(rsa, message, signature).is_ok()),
+            (Self::P256(key), Algorithm::Es256) => plain(&ECDSA_P256_SHA256_FIXED, key),
+            (Self::P384(key), Algorithm::Es384) => plain(&ECDSA_P384_SHA384_FIXED, key),
+            (Self::Ed25519(key), Algorithm::EdDsa) => plain(&ED25519, key),
+            (Self::P256(_) | Self::P384(_) | Self::Ed25519(_), _) => false,
+        }
+    }
+}
+
+fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
+    Some(match algorithm {
+        Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
+        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
+    })
+}
+
+/// An uncompressed point (SEC 1 §2.3.3) of its two coordinates, each of `size` bytes.
+fn point(x: Vec<u8>, y: Vec<u8>, size: usize) -> Option<Vec<u8>> {
+    (x.len() == size && y.len() == size).then(|| [vec![4], x, y].concat())
+}
+
+/// An unsigned number without the leading zeros that some issuers write.
+fn unsigned(bytes: Vec<u8>) -> Vec<u8> {
+    bytes.into_iter().skip_while(|byte| *byte == 0).collect()
+}
+
+const MAX_KEYS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::rsa::KeySize;
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+        KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
+        RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    };
+    use coatroom_protocol::words::base64url;
+    use serde_json::json;
+
+    use super::*;
+
+    fn signed(header: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+        let part = |value: &Value| base64url(value.to_string().as_bytes());
+        let input = format!("{}.{}", part(header), part(&json!({"sub": "alice"})));
+        let signature = base64url(&sign(input.as_bytes()));
+        format!("{input}.{signature}")
+    }
+
+    fn verify(keys: &Value, token: &str) -> Result<Map<String, Value>, JwsRefusal> {
+        KeySet::parse(keys).unwrap().verify(&Jws::parse(token)?)
+    }
+
+    fn ed25519() -> (Ed25519KeyPair, Value) {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let jwk =
+            json!({"kty": "OKP", "crv": "Ed25519", "kid": "k", "x": base64url(pair.public_key().as_ref())});
+        (pair, jwk)
+    }
+
+    #[test]
+    fn every_rsa_algorithm_is_verified() {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = pair.public_key();
+        let n = base64url(public.modulus().big_endian_without_leading_zero());
+        let e = base64url(public.exponent().big_endian_without_leading_zero());
+        let keys = json!({"keys": [{"kty": "RSA", "kid": "k", "n": n, "e": e}]});
+        let algorithms: [(&str, &'static dyn RsaEncoding); 6] = [
+            ("RS256", &RSA_PKCS1_SHA256),
+            ("RS384", &RSA_PKCS1_SHA384),
+            ("RS512", &RSA_PKCS1_SHA512),
+            ("PS256", &RSA_PSS_SHA256),
+            ("PS384", &RSA_PSS_SHA384),
+            ("PS512", &RSA_PSS_SHA512),
+        ];
+        for (name, encoding) in algorithms {
+            let token = signed(&json!({"alg": name, "kid": "k"}), |message| {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            });
+            assert!(verify(&keys, &token).is_ok(), "{name}");
+            let pinned = json!({"keys": [{"kty": "RSA", "kid": "k", "n": n, "e": e, "alg": "PS384"}]});
+            assert_eq!(verify(&pinned, &token).is_ok(), name == "PS384", "{name}");
+        }
+    }
+
+    #[test]
+    fn elliptic_curves_are_verified() {
+        for (name, curve, algorithm) in [
+            ("ES256", "P-256", &ECDSA_P256_SHA256_FIXED_SIGNING),
+            ("ES384", "P-384", &ECDSA_P384_SHA384_FIXED_SIGNING),
+        ] {
+            let pair = EcdsaKeyPair::generate(algorithm).unwrap();
+            let (x, y) = pair.public_key().as_ref()[1..].split_at(pair.public_key().as_ref().len() / 2);
+            let keys = json!({"keys": [{"kty": "EC", "crv": curve, "x": base64url(x), "y": base64url(y), "use": "sig"}]});
+            let sign = |message: &[u8]| pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec();
+            assert!(verify(&keys, &signed(&json!({"alg": name}), sign)).is_ok(), "{name}");
+        }
+        let (pair, jwk) = ed25519();
+        let sign = |message: &[u8]| pair.sign(message).as_ref().to_vec();
+        for name in ["EdDSA", "Ed25519"] {
+            assert!(verify(&json!({"keys": [jwk]}), &signed(&json!({"alg": name}), sign)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn none_and_hmac_are_no_algorithms() {
+        let (_, jwk) = ed25519();
+        let public = from_base64url(jwk["x"].as_str().unwrap()).unwrap();
+        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, &public);
+        let mac = |message: &[u8]| aws_lc_rs::hmac::sign(&key, message).as_ref().to_vec();
+        for name in ["none", "None", "NONE", "", "HS256", "HS384", "HS512", "rs256"] {
+            let token = signed(&json!({"alg": name, "kid": "k"}), mac);
+            assert_eq!(verify(&json!({"keys": [jwk]}), &token), Err(JwsRefusal::Algorithm), "{name}");
+        }
+        let unsigned = signed(&json!({"alg": "EdDSA", "kid": "k"}), |_| Vec::new());
+        assert_eq!(verify(&json!({"keys": [jwk]}), &unsigned), Err(JwsRefusal::Signature));
+    }
+
+    #[test]
+    fn a_key_that_the_token_brings_along_is_ignored() {
+        let (_, known) = ed25519();
+        let (mallory, own) = ed25519();
+        let header = json!({"alg": "EdDSA", "kid": "k", "jwk": own, "jku": "https://mallory.example/keys"});
+        let token = signed(&header, |message| mallory.sign(message).as_ref().to_vec());
+        assert_eq!(verify(&json!({"keys": [known]}), &token), Err(JwsRefusal::Signature));
+    }
+
+    #[test]
+    fn a_key_serves_its_own_algorithm_and_use_only() {
+        let (pair, jwk) = ed25519();
+        let token =
+            signed(&json!({"alg": "EdDSA", "kid": "k"}), |message| pair.sign(message).as_ref().to_vec());
+        for (member, value) in [("alg", json!("ES256")), ("use", json!("enc")), ("key_ops", json!(["sign"]))]
+        {
+            let mut jwk = jwk.clone();
+            jwk[member] = value;
+            assert!(verify(&json!({"keys": [jwk]}), &token).is_err(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_name_is_unknown_and_an_unreadable_key_is_left_out() {
+        let (pair, jwk) = ed25519();
+        let sign = |message: &[u8]| pair.sign(message).as_ref().to_vec();
+        let keys = json!({"keys": [{"kty": "oct", "k": "AA"}, {"kty": 7}, "nonsense", jwk]});
+        assert!(verify(&keys, &signed(&json!({"alg": "EdDSA", "kid": "k"}), sign)).is_ok());
+        let other = signed(&json!({"alg": "EdDSA", "kid": "other"}), sign);
+        assert_eq!(verify(&keys, &other), Err(JwsRefusal::UnknownKey));
+    }
+
+    #[test]
+    fn malformed_tokens_are_refused() {
+        let header = base64url(br#"{"alg":"EdDSA","crit":["b64"]}"#);
+        for bad in
+            ["", ".", "..", "a.b", "a.b.c", &format!("{header}.e30.AA"), "e30.e30.AA.AA.AA", "e30=.e30.AA"]
+        {
+            assert_eq!(Jws::parse(bad).unwrap_err(), JwsRefusal::Malformed, "{bad}");
+        }
+    }
+}

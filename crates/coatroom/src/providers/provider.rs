@@ -1,0 +1,371 @@
+//! The engine: signs users in at a provider, renews and revokes their tokens.
+//!
+//! What differs between providers is data (`preset`); what they may answer is read in `answer`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coatroom_protocol::words::{CodeVerifier, ProviderName, Scopes};
+use http::{Request, Response};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span, info_span};
+use url::Url;
+
+use super::answer::{Sent, TokenAnswer, read_json, read_revocation, read_tokens};
+use super::config::{ProviderConfig, ProviderConfigError, ProviderKind};
+use super::discovery::{metadata_urls, read_metadata};
+use super::document::Document;
+use super::error::ProviderError;
+use super::jws::KeySet;
+use super::preset::{Endpoints, Identity, Place, Preset, Revocation};
+use super::requests::{Registration, get};
+use super::tokens::{UpstreamToken, UpstreamTokens};
+use super::{demo, github, google, oidc};
+use crate::clock::Clock;
+use crate::outbound::Outbound;
+use crate::user::User;
+
+/// An identity provider. Cloning is cheap, and clones share what they remember of the provider's documents.
+#[derive(Clone)]
+pub struct Provider(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub name: ProviderName,
+    label: String,
+    pub registration: Registration,
+    pub preset: Preset,
+    deadline: Duration,
+    metadata: Document<Endpoints>,
+    pub keys: Document<KeySet>,
+    outbound: Arc<Outbound>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What the provider's authorization endpoint is asked for one sign-in.
+#[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller must decide about every part")]
+pub struct UpstreamAuthorization<'a> {
+    /// Comes back with the callback, unchanged.
+    pub state: &'a str,
+    /// What the ID token must repeat. Every sign-in has one; it is left out where there is no ID token.
+    pub nonce: Option<&'a str>,
+    /// The S256 challenge of the code verifier (RFC 7636 §4.2).
+    pub code_challenge: &'a str,
+    /// Our callback, as registered at the provider.
+    pub redirect_uri: &'a str,
+    /// What the provider should show.
+    pub prompt: Option<UpstreamPrompt>,
+    /// The account that the user probably wants.
+    pub login_hint: Option<&'a str>,
+}
+
+/// What a provider should show at a sign-in; left out where the provider does not know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpstreamPrompt {
+    /// Sign in anew.
+    Login,
+    /// Choose among accounts.
+    SelectAccount,
+    /// Nothing: fail rather than ask.
+    None,
+}
+
+impl UpstreamPrompt {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::SelectAccount => "select_account",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a callback brought, and what was kept for it.
+#[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "the caller must decide about every part")]
+pub struct CodeExchange<'a> {
+    /// The code.
+    pub code: &'a str,
+    /// The verifier whose challenge was sent.
+    pub code_verifier: &'a CodeVerifier,
+    /// The callback that was sent.
+    pub redirect_uri: &'a str,
+    /// The nonce that was sent.
+    pub nonce: Option<&'a str>,
+    /// The callback's `iss` (RFC 9207).
+    pub iss: Option<&'a str>,
+}
+
+/// A user who has signed in.
+#[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_structs, reason = "the engine builds it")]
+pub struct SignedIn {
+    /// Who they are.
+    pub user: User,
+    /// Their tokens for the provider's API.
+    pub tokens: UpstreamTokens,
+}
+
+/// Whether a provider knows that a token is thrown away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RevokeOutcome {
+    /// It was told.
+    Told,
+    /// It cannot be told, or is configured not to be: it still lists us.
+    NotOffered,
+}
+
+impl Provider {
+    /// A provider as configured. Nothing is fetched before it is needed.
+    ///
+    /// # Errors
+    /// [`ProviderConfigError`] names the setting that is wrong.
+    pub fn new(
+        config: ProviderConfig,
+        outbound: Arc<Outbound>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, ProviderConfigError> {
+        config.check()?;
+        let mut preset = match config.kind {
+            ProviderKind::Github => github::preset(&config)?,
+            ProviderKind::Google => google::preset(&config)?,
+            ProviderKind::Oidc => oidc::preset(&config)?,
+            ProviderKind::Demo => demo::preset(&config)?,
+        };
+        if config.revoke == Some(false) {
+            preset.revocation = Revocation::Never;
+        }
+        Ok(Self(Arc::new(Inner {
+            name: config.name,
+            label: config.label.unwrap_or_else(|| preset.label.to_owned()),
+            registration: Registration { id: config.client_id, secret: config.client_secret },
+            preset,
+            deadline: config.deadline,
+            metadata: Document::new(Arc::clone(&clock)),
+            keys: Document::new(Arc::clone(&clock)),
+            outbound,
+            clock,
+        })))
+    }
+
+    /// The configured name.
+    #[must_use]
+    pub fn name(&self) -> &ProviderName {
+        &self.0.name
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// The scopes that every sign-in asks for.
+    #[must_use]
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.preset.scopes
+    }
+
+    /// The hard deadline of [`Provider::renew`]: after it no request for new tokens is under way.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.0.deadline
+    }
+
+    /// Where to send the browser.
+    ///
+    /// # Errors
+    /// When the provider's metadata is needed and cannot be had, or rules the provider out.
+    pub async fn authorization_url(&self, ask: &UpstreamAuthorization<'_>) -> Result<Url, ProviderError> {
+        let preset = &self.0.preset;
+        let mut url = self.endpoints().await?.authorize.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("response_type", "code");
+            query.append_pair("client_id", &self.0.registration.id);
+            query.append_pair("redirect_uri", ask.redirect_uri);
+            query.append_pair("state", ask.state);
+            query.append_pair("code_challenge", ask.code_challenge);
+            query.append_pair("code_challenge_method", "S256");
+            if !preset.scopes.is_empty() {
+                query.append_pair("scope", &preset.scope_param());
+            }
+            if let (Some(nonce), Identity::IdToken { .. }) = (ask.nonce, &preset.identity) {
+                query.append_pair("nonce", nonce);
+            }
+            if let Some(prompt) = preset.prompts.value(ask.prompt.map(UpstreamPrompt::as_str)) {
+                query.append_pair("prompt", &prompt);
+            }
+            if let Some(hint) = ask.login_hint {
+                query.append_pair(preset.login_hint, hint);
+            }
+            query.extend_pairs(preset.authorize_params);
+        }
+        Ok(url)
+    }
+
+    /// Checks the `iss` of a callback, of an error too, against the issuer that the user was sent to (RFC 9207 §2.4).
+    ///
+    /// # Errors
+    /// [`ProviderError::Issuer`] when it is another one, or is missing where the provider promises it. A provider
+    /// without a known issuer is told apart by its callback path alone.
+    pub async fn check_issuer(&self, iss: Option<&str>) -> Result<(), ProviderError> {
+        let endpoints = self.endpoints().await?;
+        match (iss, &endpoints.issuer) {
+            (Some(iss), Some(issuer)) if iss != issuer => Err(ProviderError::Issuer),
+            (None, _) if endpoints.callback_names_issuer => Err(ProviderError::Issuer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Exchanges the code of a callback, and finds out who the user is.
+    ///
+    /// # Errors
+    /// [`ProviderError::Dead`] when the code is not good, [`ProviderError::Transient`] when the provider cannot say; a
+    /// code may have been spent all the same, so only a new sign-in helps then.
+    pub async fn sign_in(&self, callback: CodeExchange<'_>) -> Result<SignedIn, ProviderError> {
+        self.check_issuer(callback.iss).await?;
+        let endpoints = self.endpoints().await?;
+        let verifier = callback.code_verifier.expose();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", callback.code),
+            ("redirect_uri", callback.redirect_uri),
+            ("code_verifier", verifier),
+        ];
+        let span = info_span!("provider.exchange", provider.name = %self.0.name, outcome = Empty);
+        let answer = observed(span, self.tokens(&endpoints, &form, &[callback.code, verifier])).await?;
+        let user = match &self.0.preset.identity {
+            Identity::IdToken { issuers } => {
+                self.openid_user(&endpoints, issuers, &answer, callback.nonce).await?
+            }
+            Identity::UserEndpoint { addresses } => {
+                self.endpoint_user(&endpoints, addresses.as_ref(), &answer.tokens).await?
+            }
+        };
+        Ok(SignedIn { user, tokens: answer.tokens })
+    }
+
+    /// Renews tokens. An answer without a refresh token means that the old one stays good.
+    ///
+    /// # Errors
+    /// [`ProviderError::Dead`] only if the provider says that the refresh token will never work again.
+    pub async fn renew(&self, refresh_token: &UpstreamToken) -> Result<UpstreamTokens, ProviderError> {
+        let span = info_span!("provider.renew", provider.name = %self.0.name, outcome = Empty);
+        let renewal = async {
+            let endpoints = self.endpoints().await?;
+            let scope = self.0.preset.scope_param();
+            let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
+            if self.0.preset.resend_scope {
+                form.push(("scope", &scope));
+            }
+            self.tokens(&endpoints, &form, &[refresh_token.expose()]).await
+        };
+        let in_time = async {
+            let too_late = |_| ProviderError::transient("no answer in time");
+            tokio::time::timeout(self.0.deadline, renewal).await.map_err(too_late)?
+        };
+        observed(span, in_time).await.map(|answer| answer.tokens)
+    }
+
+    /// Tells the provider that a token is thrown away, where it can be told without ending the user's other connections.
+    ///
+    /// # Errors
+    /// When the provider did not take note. The token may then still be good there.
+    pub async fn revoke(&self, token: &UpstreamToken) -> Result<RevokeOutcome, ProviderError> {
+        let span = info_span!("provider.revoke", provider.name = %self.0.name, outcome = Empty);
+        let told = async {
+            let endpoints = self.endpoints().await?;
+            let request = match (&self.0.preset.revocation, &endpoints.revoke) {
+                (Revocation::Never, _) | (Revocation::Standard, None) => {
+                    return Ok(RevokeOutcome::NotOffered);
+                }
+                (Revocation::Standard, Some(url)) => {
+                    self.0.registration.form(url, endpoints.client_auth, &[("token", token.expose())])?
+                }
+                (Revocation::Delete(url), _) => self.0.registration.delete(url, token)?,
+            };
+            let answer = self.send(request).await?;
+            read_revocation(&answer, &self.0.preset.tokens.codes, &[token.expose()])?;
+            Ok(RevokeOutcome::Told)
+        };
+        observed(span, told).await
+    }
+
+    /// Sends a form to the token endpoint; `secrets` are those in the form.
+    async fn tokens(
+        &self,
+        endpoints: &Endpoints,
+        form: &[(&str, &str)],
+        secrets: &[&str],
+    ) -> Result<TokenAnswer, ProviderError> {
+        let form = [form, self.0.preset.token_params].concat();
+        let registration = &self.0.registration;
+        let request = registration.form(&endpoints.token, endpoints.client_auth, &form)?;
+        let sent = Sent { at: self.0.clock.now(), secrets };
+        let answer = self.send(request).await?;
+        read_tokens(&answer, &self.0.preset.tokens, sent)
+    }
+
+    pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, ProviderError> {
+        match &self.0.preset.place {
+            Place::Fixed(endpoints) => Ok(Arc::clone(endpoints)),
+            Place::Discovered { issuer, assume_pkce } => {
+                self.0.metadata.current(|| self.discover(issuer, *assume_pkce)).await
+            }
+        }
+    }
+
+    async fn discover(&self, issuer: &str, assume_pkce: bool) -> Result<Endpoints, ProviderError> {
+        let span = info_span!("provider.discover", provider.name = %self.0.name, outcome = Empty);
+        let discovered = async {
+            let urls =
+                metadata_urls(issuer).map_err(|refusal| ProviderError::misconfigured(refusal.to_string()));
+            let [openid, oauth] = urls?;
+            let mut answer = self.send(get(&openid, None)?).await?;
+            if answer.status() == http::StatusCode::NOT_FOUND {
+                answer = self.send(get(&oauth, None)?).await?;
+            }
+            let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
+            read_metadata(&document, issuer, assume_pkce)
+        };
+        observed(span, discovered).await
+    }
+
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ProviderError> {
+        // Boxed: what an HTTP call keeps is large, and every future above would keep it too.
+        Ok(Box::pin(self.0.outbound.send(request, self.0.deadline)).await?)
+    }
+}
+
+/// Does one outside call inside its span, which says how the call ended.
+pub(super) async fn observed<T>(
+    span: Span,
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let result = call.instrument(span.clone()).await;
+    span.record("outcome", result.as_ref().map_or_else(ProviderError::outcome, |_| "ok"));
+    result
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for UpstreamAuthorization<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamAuthorization").field("prompt", &self.prompt).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CodeExchange<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodeExchange").field("iss", &self.iss).finish_non_exhaustive()
+    }
+}
