@@ -10,13 +10,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::message::{Call, Id, Judged, Member, Message, Meta, Target};
 use super::rpc_error::{RpcCode, RpcError};
+use super::walk::{Anything, Inside, Members, Seen, State, Value, refuse};
 
 /// Why a body is not forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,25 +92,23 @@ pub fn judge(body: &[u8]) -> Result<Judged<'_>, Refused> {
     }
     let mut state = State::default();
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = if text.trim_start_matches(JSON_SPACE).starts_with('[') {
-        json.deserialize_seq(Elements { state: &mut state }).map(Read::Batch)
+    let is_batch = text.trim_start_matches(JSON_SPACE).starts_with('[');
+    let read = if is_batch {
+        json.deserialize_seq(Elements { state: &mut state })
     } else {
-        Value::<Envelope<'_>>::new(&mut state, 0).deserialize(&mut json).map(Read::One)
+        Value::new(&mut state, 0).deserialize(&mut json).map(|message| vec![message])
     };
     let read = read.and_then(|read| json.end().map(|()| read));
-    let read = read.map_err(|_| state.fault.unwrap_or(BodyRefusal::NotJson))?;
-    match read {
-        Read::One(Seen::Object(envelope)) => envelope.into_message().map(Judged::One),
-        Read::One(_) => Err(BodyRefusal::NotAMessage.into()),
-        Read::Batch(elements) if elements.is_empty() => Err(BodyRefusal::EmptyBatch.into()),
-        Read::Batch(elements) => {
-            let messages = elements.into_iter().map(|element| match element {
-                Seen::Object(envelope) => envelope.into_message().map_err(|refused| refused.reason),
-                _ => Err(BodyRefusal::NotAMessage),
-            });
-            Ok(Judged::Batch(messages.collect::<Result<_, BodyRefusal>>()?))
-        }
+    let mut elements = read.map_err(|_| state.fault.unwrap_or(BodyRefusal::NotJson))?;
+    if !is_batch {
+        return message(elements.pop().unwrap_or(Seen::Null)).map(Judged::One);
     }
+    if elements.is_empty() {
+        return Err(BodyRefusal::EmptyBatch.into());
+    }
+    // An error about a whole batch echoes no id.
+    let messages = elements.into_iter().map(|element| message(element).map_err(|refused| refused.reason));
+    Ok(Judged::Batch(messages.collect::<Result<_, BodyRefusal>>()?))
 }
 
 impl From<BodyRefusal> for Refused {
@@ -167,6 +165,11 @@ struct Reference<'de> {
     kind: Member<'de>,
     name: Member<'de>,
     uri: Member<'de>,
+}
+
+fn message<'de>(seen: Seen<'de, Envelope<'de>>) -> Result<Message<'de>, Refused> {
+    let Seen::Object(envelope) = seen else { return Err(BodyRefusal::NotAMessage.into()) };
+    envelope.into_message()
 }
 
 impl<'de> Envelope<'de> {
@@ -254,106 +257,7 @@ fn check_id(raw: &str) -> Result<(), BodyRefusal> {
     if good { Ok(()) } else { Err(BodyRefusal::BadId) }
 }
 
-// === The walk ===
-
-/// What goes along with the walk: the keys of the open objects, and the reason of a refusal that serde_json cannot name.
-#[derive(Default)]
-struct State<'de> {
-    keys: Vec<Cow<'de, str>>,
-    fault: Option<BodyRefusal>,
-}
-
-enum Read<'de> {
-    One(Seen<'de, Envelope<'de>>),
-    Batch(Vec<Seen<'de, Envelope<'de>>>),
-}
-
-/// A value, as far as it matters.
-enum Seen<'de, M> {
-    Object(M),
-    Text(Cow<'de, str>),
-    Null,
-    Other,
-}
-
-impl<'de, M> From<Seen<'de, M>> for Member<'de> {
-    fn from(seen: Seen<'de, M>) -> Self {
-        match seen {
-            Seen::Text(text) => Self::Text(text),
-            Seen::Object(_) | Seen::Null | Seen::Other => Self::Other,
-        }
-    }
-}
-
-/// An object some of whose members are peeked at.
-trait Members<'de>: Default {
-    /// Whether keys in disguise are refused here.
-    const NAMED: bool = true;
-    /// Whether a string in this place matters.
-    const KEEPS_TEXT: bool = false;
-
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: &str,
-        map: &mut A,
-        inside: Inside<'_, 'de>,
-    ) -> Result<(), A::Error>;
-}
-
-/// Where the walk stands while it reads the value of a member.
-struct Inside<'s, 'de> {
-    state: &'s mut State<'de>,
-    depth: u8,
-}
-
-impl<'de> Inside<'_, 'de> {
-    fn value<M: Members<'de>, A: MapAccess<'de>>(self, map: &mut A) -> Result<Seen<'de, M>, A::Error> {
-        map.next_value_seed(Value::<M>::new(self.state, self.depth))
-    }
-
-    fn text<A: MapAccess<'de>>(self, map: &mut A) -> Result<Member<'de>, A::Error> {
-        self.value::<TextOnly, A>(map).map(Member::from)
-    }
-
-    fn anything<A: MapAccess<'de>>(self, map: &mut A) -> Result<(), A::Error> {
-        self.value::<Anything, A>(map).map(drop)
-    }
-}
-
-/// A value that is walked for its form alone.
-#[derive(Default)]
-struct Anything;
-
-impl<'de> Members<'de> for Anything {
-    const NAMED: bool = false;
-
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        _: &str,
-        map: &mut A,
-        inside: Inside<'_, 'de>,
-    ) -> Result<(), A::Error> {
-        inside.anything(map)
-    }
-}
-
-/// A value that should be a string.
-#[derive(Default)]
-struct TextOnly;
-
-impl<'de> Members<'de> for TextOnly {
-    const NAMED: bool = false;
-    const KEEPS_TEXT: bool = true;
-
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        _: &str,
-        map: &mut A,
-        inside: Inside<'_, 'de>,
-    ) -> Result<(), A::Error> {
-        inside.anything(map)
-    }
-}
+// === What is peeked at ===
 
 impl<'de> Members<'de> for Envelope<'de> {
     fn member<A: MapAccess<'de>>(
@@ -443,105 +347,6 @@ impl<'de> Members<'de> for Meta<'de> {
     }
 }
 
-/// Reads one value at some depth, and the members that `M` wants.
-struct Value<'s, 'de, M> {
-    state: &'s mut State<'de>,
-    depth: u8,
-    members: PhantomData<M>,
-}
-
-impl<'s, 'de, M> Value<'s, 'de, M> {
-    fn new(state: &'s mut State<'de>, depth: u8) -> Self {
-        Self { state, depth, members: PhantomData }
-    }
-
-    /// Goes one level deeper.
-    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
-        if self.depth >= DEEPEST {
-            return Err(refuse(self.state, BodyRefusal::TooDeep));
-        }
-        self.depth += 1;
-        Ok(())
-    }
-}
-
-/// Stops the walk for a reason of ours; serde_json's own error is only a vehicle.
-fn refuse<E: serde::de::Error>(state: &mut State<'_>, reason: BodyRefusal) -> E {
-    state.fault = Some(reason);
-    E::custom(reason)
-}
-
-impl<'de, M: Members<'de>> DeserializeSeed<'de> for Value<'_, 'de, M> {
-    type Value = Seen<'de, M>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
-    type Value = Seen<'de, M>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Seen::Null)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Seen::Other)
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(if M::KEEPS_TEXT { Seen::Text(Cow::Borrowed(text)) } else { Seen::Other })
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(if M::KEEPS_TEXT { Seen::Text(Cow::Owned(text.to_owned())) } else { Seen::Other })
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
-        self.enter()?;
-        while seq.next_element_seed(Value::<Anything>::new(self.state, self.depth))?.is_some() {}
-        Ok(Seen::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        self.enter()?;
-        let mut members = M::default();
-        let first = self.state.keys.len();
-        while let Some(key) = map.next_key_seed(Key)? {
-            if M::NAMED && is_disguised(&key) {
-                return Err(refuse(self.state, BodyRefusal::DisguisedKey));
-            }
-            members.member(&key, &mut map, Inside { state: &mut *self.state, depth: self.depth })?;
-            self.state.keys.push(key);
-        }
-        if let Some(keys) = self.state.keys.get_mut(first..) {
-            keys.sort_unstable();
-            if keys.windows(2).any(|pair| matches!(pair, [left, right] if left == right)) {
-                return Err(refuse(self.state, BodyRefusal::DuplicateKey));
-            }
-        }
-        self.state.keys.truncate(first);
-        Ok(Seen::Object(members))
-    }
-}
-
 /// Reads the elements of a batch.
 struct Elements<'s, 'de> {
     state: &'s mut State<'de>,
@@ -565,83 +370,6 @@ impl<'de> Visitor<'de> for Elements<'_, 'de> {
         Ok(elements)
     }
 }
-
-/// Reads a key. It is borrowed exactly when it is written without escapes.
-struct Key;
-
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
-    }
-}
-
-// === Keys in disguise ===
-
-/// Whether a key equals a name of the protocol only after unescaping, case folding or dropping NULs.
-fn is_disguised(key: &Cow<'_, str>) -> bool {
-    let written_plainly = matches!(key, Cow::Borrowed(_));
-    if written_plainly && PROTOCOL_NAMES.contains(&key.as_ref()) {
-        return false;
-    }
-    if written_plainly && key.is_ascii() {
-        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
-    }
-    PROTOCOL_NAMES.iter().any(|name| folded(key).eq(folded(name)))
-}
-
-/// A text without NULs and without case. Upper before lower also joins the long s with `s` and the Kelvin sign with `k`.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter(|c| *c != '\0').flat_map(char::to_uppercase).flat_map(char::to_lowercase)
-}
-
-/// The names by which servers find what a message asks for.
-const PROTOCOL_NAMES: [&str; 27] = [
-    "jsonrpc",
-    "id",
-    "method",
-    "params",
-    "result",
-    "error",
-    "name",
-    "uri",
-    "arguments",
-    "_meta",
-    "taskId",
-    "task",
-    "cursor",
-    "ref",
-    "type",
-    "argument",
-    "protocolVersion",
-    "capabilities",
-    "clientInfo",
-    "requestState",
-    "inputResponses",
-    "progressToken",
-    "requestId",
-    "io.modelcontextprotocol/protocolVersion",
-    "io.modelcontextprotocol/clientInfo",
-    "io.modelcontextprotocol/clientCapabilities",
-    "io.modelcontextprotocol/logLevel",
-];
 
 /// White space of JSON (RFC 8259 §2).
 const JSON_SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
@@ -966,7 +694,7 @@ mod tests {
             Target::None => {}
             Target::Tool(name) => assert_eq!(params["name"], json!(name)),
             Target::Prompt(name) => {
-                assert!([&params["name"], &params["ref"]["name"]].contains(&&json!(name)))
+                assert!([&params["name"], &params["ref"]["name"]].contains(&&json!(name)));
             }
             Target::Resource(uri) => assert!([&params["uri"], &params["ref"]["uri"]].contains(&&json!(uri))),
             Target::Task(id) => assert_eq!(params["taskId"], json!(id)),

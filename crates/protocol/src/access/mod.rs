@@ -11,11 +11,12 @@ pub mod jsonrpc;
 pub mod manifest;
 pub mod message;
 pub mod rpc_error;
+mod walk;
 
 pub use bearer::{Bearer, BearerRefusal};
-//pub use catalogue::{CatalogueRefusal, ScopeCatalogue, ScopeEntry};
-//pub use era::{Era, EraRefusal, Field, MirrorHeaders};
+pub use catalogue::{CatalogueRefusal, ScopeCatalogue, ScopeEntry};
+pub use era::{Era, EraRefusal, Field, MirrorHeaders};
 pub use jsonrpc::{BodyRefusal, Refused, judge};
-//pub use manifest::{Denial, Holder, Manifest, Pattern, Rule, RuleKind, Unlisted, Verdict};
+pub use manifest::{Denial, Holder, Manifest, Pattern, Rule, RuleKind, Unlisted, Verdict};
 pub use message::{Call, Id, Judged, Member, Message, Meta, Target};
 pub use rpc_error::{RpcCode, RpcError};
