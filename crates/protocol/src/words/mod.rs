@@ -15,7 +15,7 @@ pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
 pub use keys::{KeyId, MacKey, MacKeys};
 pub use params::{Params, ParamsRefusal};
 pub use resource::{Resource, ResourceRefusal};
-pub use scope::{Scope, ScopeRefusal, Scopes};
+pub use scope::{OFFLINE_ACCESS, Scope, ScopeRefusal, Scopes};
 pub use secrets::{
     AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken, TokenHash, sha256,
 };

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Scope(String);
 
+/// The scope by which a client asks for a refresh token (OpenID Connect Core §11); it says nothing about any resource.
+pub const OFFLINE_ACCESS: &str = "offline_access";
+
 /// Why a text is not a scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
