@@ -1,0 +1,201 @@
+//! The authorization server metadata document (RFC 8414; OpenID Connect Discovery §3).
+
+use serde::Serialize;
+
+use crate::words::{Issuer, OFFLINE_ACCESS, Resource, Scope, Scopes};
+
+/// The paths of the endpoints, all at the root, where clients of MCP 2025-03-26 look for them without metadata.
+pub mod path {
+    /// The authorization endpoint.
+    pub const AUTHORIZE: &str = "/authorize";
+    /// The token endpoint.
+    pub const TOKEN: &str = "/token";
+    /// The registration endpoint (RFC 7591).
+    pub const REGISTER: &str = "/register";
+    /// The revocation endpoint (RFC 7009).
+    pub const REVOKE: &str = "/revoke";
+    /// The introspection endpoint (RFC 7662).
+    pub const INTROSPECT: &str = "/introspect";
+    /// The public keys of signed assertions (RFC 7517 §5).
+    pub const JWKS: &str = "/jwks.json";
+}
+
+/// Where the document is served, the same body at each: the form of RFC 8414 and that of OpenID Connect Discovery.
+pub const METADATA_PATHS: [&str; 2] =
+    ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+
+/// What the document depends on.
+#[derive(Debug, Clone)]
+pub struct AuthorizationServer<'a> {
+    /// The issuer.
+    pub issuer: &'a Issuer,
+    /// The scopes of all resources; `offline_access` is added.
+    pub scopes: &'a Scopes,
+    /// The MCP endpoints that it issues tokens for.
+    pub resources: &'a [Resource],
+    /// Which optional parts are switched on.
+    pub features: Features,
+}
+
+/// The optional parts of an authorization server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Features {
+    /// Dynamic client registration.
+    pub registration: bool,
+    /// Token introspection.
+    pub introspection: bool,
+    /// Client ids that are the address of a metadata document. Never say so without a way out to the network: clients
+    /// that read it try nothing else.
+    pub client_id_metadata_documents: bool,
+}
+
+/// The document. Its members are those of RFC 8414 §2 and the extensions named at each.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuthorizationServerMetadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
+    revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint: Option<String>,
+    jwks_uri: String,
+    scopes_supported: Vec<String>,
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    grant_types_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: [&'static str; 3],
+    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
+    code_challenge_methods_supported: [&'static str; 1],
+    /// RFC 9207 §3.
+    authorization_response_iss_parameter_supported: bool,
+    /// Client ID Metadata Documents, §6; present only when true.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    client_id_metadata_document_supported: bool,
+    /// RFC 9728 §4.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    protected_resources: Vec<String>,
+    /// Required by strict readers of the OpenID form; no ID token is ever issued here.
+    subject_types_supported: [&'static str; 1],
+    /// As above. RS256 is the one value that OpenID Connect Discovery §3 demands.
+    id_token_signing_alg_values_supported: [&'static str; 1],
+}
+
+impl AuthorizationServer<'_> {
+    /// Builds the document; equal settings give equal bytes.
+    #[must_use]
+    pub fn metadata(&self) -> AuthorizationServerMetadata {
+        let features = self.features;
+        let scopes = self.scopes.iter().map(Scope::as_str);
+        let mut scopes_supported: Vec<String> =
+            scopes.filter(|&scope| scope != OFFLINE_ACCESS).map(str::to_owned).collect();
+        scopes_supported.push(OFFLINE_ACCESS.to_owned());
+        AuthorizationServerMetadata {
+            issuer: self.issuer.to_string(),
+            authorization_endpoint: self.issuer.url(path::AUTHORIZE),
+            token_endpoint: self.issuer.url(path::TOKEN),
+            registration_endpoint: features.registration.then(|| self.issuer.url(path::REGISTER)),
+            revocation_endpoint: self.issuer.url(path::REVOKE),
+            introspection_endpoint: features.introspection.then(|| self.issuer.url(path::INTROSPECT)),
+            jwks_uri: self.issuer.url(path::JWKS),
+            scopes_supported,
+            response_types_supported: ["code"],
+            response_modes_supported: ["query"],
+            grant_types_supported: ["authorization_code", "refresh_token"],
+            token_endpoint_auth_methods_supported: CLIENT_METHODS,
+            revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
+            introspection_endpoint_auth_methods_supported: features.introspection.then_some(SECRET_METHODS),
+            code_challenge_methods_supported: ["S256"],
+            authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: features.client_id_metadata_documents,
+            protected_resources: self.resources.iter().map(ToString::to_string).collect(),
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: ["RS256"],
+        }
+    }
+}
+
+const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn document(scopes: &str, resources: &[&str], features: Features) -> Value {
+        let resources: Vec<_> = resources.iter().map(|text| Resource::parse(text).unwrap()).collect();
+        let server = AuthorizationServer {
+            issuer: &Issuer::parse("https://mcp.example.com").unwrap(),
+            scopes: &scopes.parse().unwrap(),
+            resources: &resources,
+            features,
+        };
+        serde_json::to_value(server.metadata()).unwrap()
+    }
+
+    fn has_empty_array(value: &Value) -> bool {
+        match value {
+            Value::Array(items) => items.is_empty() || items.iter().any(has_empty_array),
+            Value::Object(members) => members.values().any(has_empty_array),
+            _ => false,
+        }
+    }
+
+    #[test]
+    fn the_whole_document_with_every_feature() {
+        let features =
+            Features { registration: true, introspection: true, client_id_metadata_documents: true };
+        assert_eq!(
+            document("write read", &["https://mcp.example.com/github"], features),
+            json!({
+                "issuer": "https://mcp.example.com",
+                "authorization_endpoint": "https://mcp.example.com/authorize",
+                "token_endpoint": "https://mcp.example.com/token",
+                "registration_endpoint": "https://mcp.example.com/register",
+                "revocation_endpoint": "https://mcp.example.com/revoke",
+                "introspection_endpoint": "https://mcp.example.com/introspect",
+                "jwks_uri": "https://mcp.example.com/jwks.json",
+                "scopes_supported": ["read", "write", "offline_access"],
+                "response_types_supported": ["code"],
+                "response_modes_supported": ["query"],
+                "grant_types_supported": ["authorization_code", "refresh_token"],
+                "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "code_challenge_methods_supported": ["S256"],
+                "authorization_response_iss_parameter_supported": true,
+                "client_id_metadata_document_supported": true,
+                "protected_resources": ["https://mcp.example.com/github"],
+                "subject_types_supported": ["public"],
+                "id_token_signing_alg_values_supported": ["RS256"],
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_switched_off_is_absent_and_no_array_is_empty() {
+        let document = document("", &[], Features::default());
+        for absent in [
+            "registration_endpoint",
+            "introspection_endpoint",
+            "introspection_endpoint_auth_methods_supported",
+            "client_id_metadata_document_supported",
+            "protected_resources",
+        ] {
+            assert!(document.get(absent).is_none(), "{absent}");
+        }
+        assert!(!has_empty_array(&document));
+        assert_eq!(document["scopes_supported"], json!(["offline_access"]));
+    }
+
+    #[test]
+    fn offline_access_is_listed_once() {
+        let listed = document("offline_access read", &[], Features::default());
+        assert_eq!(listed["scopes_supported"], json!(["read", "offline_access"]));
+    }
+}
