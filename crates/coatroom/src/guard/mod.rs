@@ -1,7 +1,34 @@
 //! The resource server: what protects an MCP endpoint, and what a handler behind it knows of who is calling.
+//!
+//! A request passes in this order, and the first refusal answers it (layer.rs says it in code):
+//!
+//! 1. header block within its limit, else 431
+//! 2. `Host` is ours, `Origin` is absent or allowed, else 403; a browser's preflight is answered here, without a token
+//! 3. `Authorization`: malformed 400, absent 401, verified or 401 `invalid_token`, nobody can tell 503; no token in the
+//!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge
+//! 4. GET, HEAD and DELETE: a known revision of MCP that has them, then step 7; other methods but POST 405
+//! 5. POST: plain JSON (415), within the limit (413), judged (400), headers and body agree (400)
+//! 6. the manifest: 403 with all scopes of the operation where scopes would help, 403 without a challenge where not
+//! 7. legacy sessions belong to the caller, else 404; on the modern wire they are ignored
+//! 8. credentials and whatever only the gateway may say are removed; the bytes that were judged are forwarded
+//!
+//! A handler finds in the request's extensions: [`Caller`] (unless the call is anonymous), [`Era`], and for a POST
+//! `Arc<Judged<'static>>`.
+//!
+//! [`Era`]: coatroom_protocol::access::Era
 
 mod caller;
+mod layer;
+mod origin;
+mod remembered;
+mod respond;
+mod sessions;
+mod settings;
 mod verify;
 
 pub use caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+pub use layer::{Guard, GuardLayer};
+pub use remembered::Remembered;
+pub use sessions::{SessionError, SessionLimits, SessionOwner, Sessions};
+pub use settings::{Authentication, GuardBuilder, GuardConfigError};
 pub use verify::{VerifyError, VerifyToken};

@@ -1,0 +1,211 @@
+//! Binds the sessions of the legacy transports to the user and client that began them.
+//!
+//! MCP 2025-11-25, Transports, "Session Management" and Security Best Practices, "Session Hijacking". A session id is never
+//! authentication: the token is checked on every request, and the id must belong to the same subject and grant, so that a
+//! refreshed token keeps its session and another user's is as good as unknown.
+//!
+//! The id that a client sees is 128 random bits and a MAC over them, the owner and the upstream's own id, which follows in
+//! plain. So an id needs no memory, is good at every replica that shares the keys, and with fresh keys a restart ends all
+//! sessions: clients get 404 and begin anew. What is remembered is only for limits, and bounded: when each session of a user
+//! was last used here, and which have ended. A replica that does not remember a genuine id takes it in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use coatroom_protocol::words::{KeyId, MacKey, MacKeys, Resource, base64url, from_base64url, same_bytes};
+
+use super::caller::Caller;
+use crate::clock::Clock;
+use crate::entropy::{Entropy, NoEntropy, draw};
+
+/// The sessions of the legacy transports.
+pub struct Sessions {
+    keys: MacKeys,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    limits: SessionLimits,
+    users: Mutex<HashMap<String, Vec<Entry>>>,
+}
+
+/// How long and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionLimits {
+    /// A session that nobody used for this long has ended. Default: 24 h.
+    pub idle: Duration,
+    /// A user has at most this many; a new one ends the longest unused. Default: 64.
+    pub per_user: usize,
+    /// At most this many users are remembered. Default: 10 000.
+    pub users: usize,
+}
+
+impl Default for SessionLimits {
+    fn default() -> Self {
+        Self { idle: Duration::from_hours(24), per_user: 64, users: 10_000 }
+    }
+}
+
+/// Whose session it is.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing more to know of an owner")]
+pub struct SessionOwner<'a> {
+    /// The resource that the session is at.
+    pub resource: &'a Resource,
+    /// The caller; `None` where anonymous calls are allowed.
+    pub caller: Option<&'a Caller>,
+}
+
+/// Why a session cannot begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The upstream server chose an id that is not visible ASCII, or is very long.
+    #[error("the upstream server's session id is not short visible ASCII")]
+    BadUpstreamId,
+    /// No random bytes.
+    #[error(transparent)]
+    NoEntropy(#[from] NoEntropy),
+}
+
+struct Entry {
+    nonce: [u8; NONCE],
+    last_used: Duration,
+    ended: bool,
+}
+
+impl Sessions {
+    /// Sessions whose ids are made with `keys`.
+    #[must_use]
+    pub fn new(
+        keys: MacKeys,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: SessionLimits,
+    ) -> Self {
+        Self { keys, clock, entropy, limits, users: Mutex::default() }
+    }
+
+    /// Begins a session for the id that the upstream server chose, and gives it the id that the client sees.
+    ///
+    /// # Errors
+    /// [`SessionError`]; the answer that carried the id must not reach the client.
+    pub fn begin(&self, owner: &SessionOwner<'_>, upstream: &str) -> Result<String, SessionError> {
+        if !is_visible(upstream) {
+            return Err(SessionError::BadUpstreamId);
+        }
+        let nonce = draw::<NONCE>(self.entropy.as_ref())?;
+        let key = self.keys.active();
+        let tag = owner.tag(key, &nonce, upstream);
+        let head = base64url(&[&key.id().as_bytes()[..], &nonce, &tag].concat());
+        self.touch(owner, nonce);
+        Ok(format!("{head}.{upstream}"))
+    }
+
+    /// The upstream server's id of a session; `None` when the id is unknown, has ended, or is another caller's.
+    #[must_use]
+    pub fn find<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<&'id str> {
+        let (nonce, upstream) = self.open(owner, id)?;
+        self.touch(owner, nonce).then_some(upstream)
+    }
+
+    /// Ends a session that its owner gave up.
+    pub fn end(&self, owner: &SessionOwner<'_>, id: &str) {
+        let Some((nonce, _)) = self.open(owner, id) else { return };
+        let Some(user) = owner.user() else { return };
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = users.get_mut(&user).into_iter().flatten();
+        entries.filter(|entry| entry.nonce == nonce).for_each(|entry| entry.ended = true);
+    }
+
+    /// Checks that an id is genuine and the owner's.
+    fn open<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<([u8; NONCE], &'id str)> {
+        let (head, upstream) = id.split_once('.').filter(|(_, upstream)| is_visible(upstream))?;
+        let head = from_base64url(head)?;
+        let (key, rest) = head.split_first_chunk::<4>()?;
+        let (nonce, tag) = rest.split_first_chunk::<NONCE>()?;
+        let key = self.keys.find(KeyId::from_bytes(*key))?;
+        same_bytes(&owner.tag(key, nonce, upstream), tag).then_some((*nonce, upstream))
+    }
+
+    /// Notes that a session is used now; false when it has ended.
+    fn touch(&self, owner: &SessionOwner<'_>, nonce: [u8; NONCE]) -> bool {
+        // Anonymous callers are not told apart, so one must not be able to end another's session.
+        let Some(user) = owner.user() else { return true };
+        let now = self.clock.elapsed();
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if users.len() >= self.limits.users && !users.contains_key(&user) {
+            self.make_room(&mut users, now);
+        }
+        let entries = users.entry(user).or_default();
+        let live = entries.iter_mut().find(|entry| entry.nonce == nonce);
+        if let Some(entry) = live {
+            entry.ended |= now.saturating_sub(entry.last_used) >= self.limits.idle;
+            entry.last_used = now;
+            return !entry.ended;
+        }
+        entries.push(Entry { nonce, last_used: now, ended: false });
+        self.keep_limits(entries);
+        true
+    }
+
+    /// Ends the longest unused session of a user who has too many, and forgets the oldest that ended.
+    fn keep_limits(&self, entries: &mut Vec<Entry>) {
+        if entries.iter().filter(|entry| !entry.ended).count() > self.limits.per_user {
+            let live = entries.iter_mut().filter(|entry| !entry.ended);
+            if let Some(entry) = live.min_by_key(|entry| entry.last_used) {
+                entry.ended = true;
+            }
+        }
+        if entries.iter().filter(|entry| entry.ended).count() > self.limits.per_user
+            && let Some(oldest) = entries.iter().position(|entry| entry.ended)
+        {
+            entries.remove(oldest);
+        }
+    }
+
+    fn make_room(&self, users: &mut HashMap<String, Vec<Entry>>, now: Duration) {
+        let idle = |entry: &Entry| entry.ended || now.saturating_sub(entry.last_used) >= self.limits.idle;
+        users.retain(|_, entries| !entries.iter().all(idle));
+        if users.len() >= self.limits.users {
+            let last_used = |entries: &[Entry]| entries.iter().map(|entry| entry.last_used).max();
+            let longest_unused = users.iter().min_by_key(|(_, entries)| last_used(entries));
+            if let Some(user) = longest_unused.map(|(user, _)| user.clone()) {
+                users.remove(&user);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+impl SessionOwner<'_> {
+    fn user(&self) -> Option<String> {
+        self.caller.map(|caller| caller.user().subject.to_string())
+    }
+
+    /// The MAC that binds an id to its owner. Its framing keeps the parts apart.
+    fn tag(&self, key: &MacKey, nonce: &[u8], upstream: &str) -> [u8; 32] {
+        let resource = self.resource.as_str().as_bytes();
+        let Some(caller) = self.caller else {
+            return key.tag(LABEL, &[nonce, resource, upstream.as_bytes()]);
+        };
+        let (subject, grant) = (&caller.user().subject, caller.grant());
+        let (provider, id) = (subject.provider.as_str().as_bytes(), subject.id.as_bytes());
+        key.tag(LABEL, &[nonce, resource, provider, id, grant.as_bytes(), upstream.as_bytes()])
+    }
+}
+
+/// MCP asks for visible ASCII, 0x21 to 0x7E.
+fn is_visible(id: &str) -> bool {
+    (1..=LONGEST_UPSTREAM_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+}
+
+const LABEL: &str = "mcp session";
+const NONCE: usize = 16;
+const LONGEST_UPSTREAM_ID: usize = 1024;

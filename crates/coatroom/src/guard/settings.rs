@@ -1,0 +1,167 @@
+//! What a guard is told when the program starts, checked as a whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use coatroom_protocol::access::{Manifest, ScopeCatalogue};
+use coatroom_protocol::discovery::metadata_url;
+use coatroom_protocol::words::{Resource, Scopes};
+
+use super::layer::GuardLayer;
+use super::origin::Places;
+use super::respond::Challenger;
+use super::sessions::Sessions;
+use super::verify::VerifyToken;
+
+/// Who may call at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are these three")]
+pub enum Authentication {
+    /// Whoever has a good token.
+    #[default]
+    Required,
+    /// Also whoever sends no credential at all; a bad one is refused. Operations that need scopes ask to sign in.
+    Optional,
+    /// Everybody. Tokens are not looked at, and operations that need scopes or roles are denied.
+    Off,
+}
+
+/// Collects the settings of a guard.
+#[derive(Debug)]
+#[must_use]
+pub struct GuardBuilder {
+    settings: Settings,
+    problems: Vec<String>,
+}
+
+/// What the guard works with.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) resource: Resource,
+    pub(super) verify: Arc<dyn VerifyToken>,
+    pub(super) authentication: Authentication,
+    pub(super) manifest: Manifest,
+    pub(super) catalogue: ScopeCatalogue,
+    pub(super) roles_claim: String,
+    pub(super) body_limit: usize,
+    pub(super) header_limit: usize,
+    pub(super) sessions: Option<Arc<Sessions>>,
+    pub(super) challenger: Challenger,
+    pub(super) places: Places,
+}
+
+/// Settings that no guard can work with; every problem at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", problems.join("; "))]
+#[non_exhaustive]
+pub struct GuardConfigError {
+    /// One sentence for each problem.
+    pub problems: Vec<String>,
+}
+
+impl GuardBuilder {
+    pub(super) fn new(resource: Resource, verify: Arc<dyn VerifyToken>) -> Self {
+        let settings = Settings {
+            challenger: Challenger { metadata_url: metadata_url(&resource), baseline: Scopes::none() },
+            places: Places::of_resource(&resource),
+            resource,
+            verify,
+            authentication: Authentication::default(),
+            manifest: Manifest::default(),
+            catalogue: ScopeCatalogue::default(),
+            roles_claim: "roles".to_owned(),
+            body_limit: BODY_LIMIT,
+            header_limit: HEADER_LIMIT,
+            sessions: None,
+        };
+        Self { settings, problems: Vec::new() }
+    }
+
+    /// Who may call at all. Default: whoever has a good token.
+    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
+        self.settings.authentication = authentication;
+        self
+    }
+
+    /// Which scopes and roles tools, prompts and resources need. Default: none.
+    pub fn with_manifest(mut self, manifest: Manifest) -> Self {
+        self.settings.manifest = manifest;
+        self
+    }
+
+    /// The scopes of the resource. Its default scopes are what the first challenge asks for.
+    pub fn with_scopes(mut self, catalogue: ScopeCatalogue) -> Self {
+        self.settings.challenger.baseline = catalogue.defaults();
+        self.settings.catalogue = catalogue;
+        self
+    }
+
+    /// The claim of the user that holds their roles, as text or a list of texts; dots lead into objects. Default: `roles`.
+    pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
+        self.settings.roles_claim = path.into();
+        self
+    }
+
+    /// Where the resource's metadata is. Default: the well-known URL of RFC 9728 §3.1.
+    pub fn with_metadata_url(mut self, url: impl Into<String>) -> Self {
+        self.settings.challenger.metadata_url = url.into();
+        self
+    }
+
+    /// Another host under which the resource may be called, with its port unless it is the scheme's own.
+    pub fn with_host(mut self, host: &str) -> Self {
+        if !self.settings.places.add_host(host) {
+            self.problems.push(format!("'{host}' is not a host, such as mcp.example.com:8443"));
+        }
+        self
+    }
+
+    /// The address that the server listens on, so that it may be called by it where it is a loopback address.
+    pub fn with_listen(self, address: SocketAddr) -> Self {
+        if address.ip().is_loopback() { self.with_host(&address.to_string()) } else { self }
+    }
+
+    /// Another origin whose pages may call, or `*` for all of them.
+    pub fn with_origin(mut self, origin: &str) -> Self {
+        if !self.settings.places.add_origin(origin) {
+            self.problems.push(format!("'{origin}' is not an origin, such as https://app.example.com"));
+        }
+        self
+    }
+
+    /// The largest body of a call, in bytes. Default: 4 MiB.
+    pub const fn with_body_limit(mut self, bytes: usize) -> Self {
+        self.settings.body_limit = bytes;
+        self
+    }
+
+    /// The largest header block, names and values together, in bytes. Default: 32 KiB.
+    pub const fn with_header_limit(mut self, bytes: usize) -> Self {
+        self.settings.header_limit = bytes;
+        self
+    }
+
+    /// Binds the sessions of legacy transports to their users. Default: session ids pass as they are, which is right only for
+    /// servers that have none.
+    pub fn with_sessions(mut self, sessions: Arc<Sessions>) -> Self {
+        self.settings.sessions = Some(sessions);
+        self
+    }
+
+    /// The layer that protects the resource.
+    ///
+    /// # Errors
+    /// [`GuardConfigError`] with everything that is wrong.
+    pub fn build(mut self) -> Result<GuardLayer, GuardConfigError> {
+        if http::HeaderValue::from_str(&self.settings.challenger.metadata_url).is_err() {
+            self.problems.push("the metadata URL does not fit into a header".to_owned());
+        }
+        if !self.problems.is_empty() {
+            return Err(GuardConfigError { problems: self.problems });
+        }
+        Ok(GuardLayer::new(self.settings))
+    }
+}
+
+const BODY_LIMIT: usize = 4 * 1024 * 1024;
+const HEADER_LIMIT: usize = 32 * 1024;

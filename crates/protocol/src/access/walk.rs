@@ -1,0 +1,270 @@
+//! One walk over a JSON text that builds no tree: it checks the form of everything and peeks at a few members.
+//!
+//! What serde_json's grammar lets pass is refused here: deep nesting, duplicate keys, protocol names in disguise.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::jsonrpc::{BodyRefusal, DEEPEST};
+use super::message::Member;
+
+/// What goes along with the walk: the keys of the open objects, and the reason of a refusal that serde_json cannot name.
+#[derive(Default)]
+pub(super) struct State<'de> {
+    keys: Vec<Cow<'de, str>>,
+    /// Why the walk stopped, unless serde_json stopped it.
+    pub(super) fault: Option<BodyRefusal>,
+}
+
+/// A value, as far as it matters.
+pub(super) enum Seen<'de, M> {
+    Object(M),
+    Text(Cow<'de, str>),
+    Null,
+    Other,
+}
+
+impl<'de, M> From<Seen<'de, M>> for Member<'de> {
+    fn from(seen: Seen<'de, M>) -> Self {
+        match seen {
+            Seen::Text(text) => Self::Text(text),
+            Seen::Object(_) | Seen::Null | Seen::Other => Self::Other,
+        }
+    }
+}
+
+/// An object some of whose members are peeked at.
+pub(super) trait Members<'de>: Default {
+    /// Whether keys in disguise are refused here.
+    const NAMED: bool = true;
+    /// Whether a string in this place matters.
+    const KEEPS_TEXT: bool = false;
+
+    /// Reads the value of one member. Each value is read by `inside`, whether it matters or not.
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        _key: &str,
+        map: &mut A,
+        inside: Inside<'_, 'de>,
+    ) -> Result<(), A::Error> {
+        inside.anything(map)
+    }
+}
+
+/// Where the walk stands while it reads the value of a member.
+pub(super) struct Inside<'s, 'de> {
+    state: &'s mut State<'de>,
+    depth: u8,
+}
+
+impl<'de> Inside<'_, 'de> {
+    pub(super) fn value<M: Members<'de>, A: MapAccess<'de>>(
+        self,
+        map: &mut A,
+    ) -> Result<Seen<'de, M>, A::Error> {
+        map.next_value_seed(Value::<M>::new(self.state, self.depth))
+    }
+
+    pub(super) fn text<A: MapAccess<'de>>(self, map: &mut A) -> Result<Member<'de>, A::Error> {
+        self.value::<TextOnly, A>(map).map(Member::from)
+    }
+
+    pub(super) fn anything<A: MapAccess<'de>>(self, map: &mut A) -> Result<(), A::Error> {
+        self.value::<Anything, A>(map).map(drop)
+    }
+}
+
+/// A value that is walked for its form alone.
+#[derive(Default)]
+pub(super) struct Anything;
+
+impl Members<'_> for Anything {
+    const NAMED: bool = false;
+}
+
+/// A value that should be a string.
+#[derive(Default)]
+pub(super) struct TextOnly;
+
+impl Members<'_> for TextOnly {
+    const NAMED: bool = false;
+    const KEEPS_TEXT: bool = true;
+}
+
+/// Reads one value at some depth, and the members that `M` wants.
+pub(super) struct Value<'s, 'de, M> {
+    state: &'s mut State<'de>,
+    depth: u8,
+    members: PhantomData<M>,
+}
+
+impl<'s, 'de, M> Value<'s, 'de, M> {
+    pub(super) fn new(state: &'s mut State<'de>, depth: u8) -> Self {
+        Self { state, depth, members: PhantomData }
+    }
+
+    /// Goes one level deeper.
+    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        if self.depth >= DEEPEST {
+            return Err(refuse(self.state, BodyRefusal::TooDeep));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+/// Stops the walk for a reason of ours; serde_json's own error is only a vehicle.
+pub(super) fn refuse<E: serde::de::Error>(state: &mut State<'_>, reason: BodyRefusal) -> E {
+    state.fault = Some(reason);
+    E::custom(reason)
+}
+
+impl<'de, M: Members<'de>> DeserializeSeed<'de> for Value<'_, 'de, M> {
+    type Value = Seen<'de, M>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
+    type Value = Seen<'de, M>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Seen::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Seen::Other)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(if M::KEEPS_TEXT { Seen::Text(Cow::Borrowed(text)) } else { Seen::Other })
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(if M::KEEPS_TEXT { Seen::Text(Cow::Owned(text.to_owned())) } else { Seen::Other })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
+        self.enter()?;
+        while seq.next_element_seed(Value::<Anything>::new(self.state, self.depth))?.is_some() {}
+        Ok(Seen::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
+        self.enter()?;
+        let mut members = M::default();
+        let first = self.state.keys.len();
+        while let Some(key) = map.next_key_seed(Key)? {
+            if M::NAMED && is_disguised(&key, matches!(key, Cow::Borrowed(_))) {
+                return Err(refuse(self.state, BodyRefusal::DisguisedKey));
+            }
+            members.member(&key, &mut map, Inside { state: &mut *self.state, depth: self.depth })?;
+            self.state.keys.push(key);
+        }
+        if let Some(keys) = self.state.keys.get_mut(first..) {
+            keys.sort_unstable();
+            if keys.windows(2).any(|pair| matches!(pair, [left, right] if left == right)) {
+                return Err(refuse(self.state, BodyRefusal::DuplicateKey));
+            }
+        }
+        self.state.keys.truncate(first);
+        Ok(Seen::Object(members))
+    }
+}
+
+/// Reads a key. It is borrowed exactly when it is written without escapes.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}
+
+// === Keys in disguise ===
+
+/// Whether a key equals a name of the protocol only after unescaping, case folding or dropping NULs.
+fn is_disguised(key: &str, written_plainly: bool) -> bool {
+    if written_plainly && PROTOCOL_NAMES.contains(&key) {
+        return false;
+    }
+    if written_plainly && key.is_ascii() {
+        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
+    }
+    PROTOCOL_NAMES.iter().any(|name| folded(key).eq(folded(name)))
+}
+
+/// A text without NULs and without case. Upper before lower also joins the long s with `s` and the Kelvin sign with `k`.
+fn folded(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| *c != '\0').flat_map(char::to_uppercase).flat_map(char::to_lowercase)
+}
+
+/// The names by which servers find what a message asks for.
+const PROTOCOL_NAMES: [&str; 27] = [
+    "jsonrpc",
+    "id",
+    "method",
+    "params",
+    "result",
+    "error",
+    "name",
+    "uri",
+    "arguments",
+    "_meta",
+    "taskId",
+    "task",
+    "cursor",
+    "ref",
+    "type",
+    "argument",
+    "protocolVersion",
+    "capabilities",
+    "clientInfo",
+    "requestState",
+    "inputResponses",
+    "progressToken",
+    "requestId",
+    "io.modelcontextprotocol/protocolVersion",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/logLevel",
+];
