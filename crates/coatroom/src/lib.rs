@@ -5,7 +5,9 @@
 //! `records`, `providers` ← `vault` ← `context` ← `server`, `guard` ← `builder`. `pages` only renders, and `server` and
 //! `guard` never use each other.
 
+mod builder;
 pub mod clock;
+mod context;
 pub mod entropy;
 pub mod error;
 pub mod guard;
@@ -14,9 +16,13 @@ pub mod outbound;
 pub mod pages;
 pub mod providers;
 pub mod records;
+#[cfg(feature = "server")]
+mod server;
 pub mod settings;
 pub mod store;
 pub mod user;
 pub mod vault;
 
+pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
+pub use context::{Block, BlockForm, Revocations};

@@ -31,8 +31,6 @@ pub struct Settings {
     pub revocation_poll: Duration,
     /// How long revocations may be unreadable before everything is refused with 503. Default 5 s.
     pub revocation_patience: Duration,
-    /// How long a call to a provider may take. Default 10 s.
-    pub provider_deadline: Duration,
     /// The largest body of an OAuth request, in bytes. Default 64 KiB.
     pub oauth_body_limit: usize,
     /// The largest body of an MCP request, in bytes. Default 4 MiB.
@@ -75,7 +73,6 @@ impl Default for Settings {
             remembered: Duration::from_secs(1),
             revocation_poll: Duration::from_millis(500),
             revocation_patience: Duration::from_secs(5),
-            provider_deadline: Duration::from_secs(10),
             oauth_body_limit: 64 * 1024,
             mcp_body_limit: 4 * 1024 * 1024,
             rates: Some(Rates::default()),

@@ -46,9 +46,10 @@ impl Block {
         match text.split_once(':').ok_or(BlockForm)? {
             ("client", hash) if !hash.is_empty() => Ok(Self::Client(hash.to_owned())),
             ("redirect-host", host) if !host.is_empty() => Ok(Self::RedirectHost(host.to_ascii_lowercase())),
-            ("registered-before", time) => {
-                time.parse().map(|time| Self::RegisteredBefore(Timestamp::from_unix(time))).map_err(|_| BlockForm)
-            }
+            ("registered-before", time) => time
+                .parse()
+                .map(|time| Self::RegisteredBefore(Timestamp::from_unix(time)))
+                .map_err(|_| BlockForm),
             _ => Err(BlockForm),
         }
     }
@@ -86,7 +87,8 @@ impl Block {
         match self {
             Self::Client(hash) => client.id.hash().to_string() == *hash,
             Self::RedirectHost(host) => client.redirect_uris.iter().any(|uri| {
-                Url::parse(uri.as_str()).is_ok_and(|url| url.host_str().is_some_and(|its| its.eq_ignore_ascii_case(host)))
+                Url::parse(uri.as_str())
+                    .is_ok_and(|url| url.host_str().is_some_and(|its| its.eq_ignore_ascii_case(host)))
             }),
             Self::RegisteredBefore(time) => {
                 matches!(client.origin, ClientOrigin::Registered { issued_at } if issued_at < *time)
@@ -107,12 +109,11 @@ impl std::fmt::Display for Block {
 
 /// The blocks as they were last read.
 #[derive(Debug, Default)]
-pub struct Blocks(RwLock<Vec<Block>>);
+pub(crate) struct Blocks(RwLock<Vec<Block>>);
 
 impl Blocks {
     /// Whether the client is blocked.
-    #[must_use]
-    pub fn forbids(&self, client: &Client) -> bool {
+    pub(crate) fn forbids(&self, client: &Client) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
     }
 

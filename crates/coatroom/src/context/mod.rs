@@ -6,7 +6,8 @@ mod revocations;
 mod revoke;
 
 pub(crate) use background::agree_on_keys;
-pub use blocks::{Block, BlockForm, Blocks};
+pub(crate) use blocks::Blocks;
+pub use blocks::{Block, BlockForm};
 pub use revocations::Revocations;
 
 use std::collections::HashMap;

@@ -19,13 +19,16 @@ impl Context {
     pub(crate) async fn revoke(&self, id: &GrantId, reason: RevokedReason) -> Result<(), Error> {
         let now = self.clock.now();
         for _ in 0..ATTEMPTS {
-            let Some(seen) = records::load::<GrantRecord>(self.store.as_ref(), &GrantRecord::key_of(id)).await?
+            let Some(seen) =
+                records::load::<GrantRecord>(self.store.as_ref(), &GrantRecord::key_of(id)).await?
             else {
                 return Ok(());
             };
             let revoked = matches!(seen.value.grant.state, GrantState::Revoked { .. });
             let tombstone = seen.value.tombstone(now, reason);
-            if revoked || records::replace(self.store.as_ref(), &tombstone, seen.version).await? == Written::Done {
+            if revoked
+                || records::replace(self.store.as_ref(), &tombstone, seen.version).await? == Written::Done
+            {
                 return self.after_revoking(id, reason, &seen).await;
             }
         }

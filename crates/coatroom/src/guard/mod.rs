@@ -20,6 +20,7 @@
 mod caller;
 mod layer;
 mod origin;
+mod own_tokens;
 mod remembered;
 mod respond;
 mod sessions;
@@ -28,6 +29,7 @@ mod verify;
 
 pub use caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
 pub use layer::{Guard, GuardLayer};
+pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
 pub use sessions::{SessionError, SessionLimits, SessionOwner, Sessions};
 pub use settings::{Authentication, GuardBuilder, GuardConfigError};

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coatroom_protocol::access::{Manifest, ScopeCatalogue};
+use coatroom_protocol::access::Manifest;
 use coatroom_protocol::discovery::metadata_url;
-use coatroom_protocol::words::{Resource, Scopes};
+use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
 use super::layer::GuardLayer;
 use super::origin::Places;

@@ -20,7 +20,8 @@ pub(super) fn authenticate(
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let authorization = values.next().map(|value| value.to_str().unwrap_or_default());
     if values.next().is_some() {
-        return Err(AuthenticationRefusal::TwoMechanisms).map_err(|refusal| refused(refusal.into(), authorization));
+        return Err(AuthenticationRefusal::TwoMechanisms)
+            .map_err(|refusal| refused(refusal.into(), authorization));
     }
     let refuse = |refusal: AuthenticationRefusal| refused(refusal.into(), authorization);
     let presented = PresentedClient::read(authorization, params).map_err(refuse)?;

@@ -7,22 +7,25 @@ use axum::response::{IntoResponse as _, Response};
 use coatroom_protocol::client::{Client, ClientOrigin};
 use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
 use coatroom_protocol::grant::{
-    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client, check_request,
-    return_path,
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client,
+    check_request, return_path,
 };
 use coatroom_protocol::words::{FlowId, Params, ScopeCatalogue, Scopes};
 use http::header::{HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::App;
-use super::cookies::{self, CookieJar};
+use super::cookies;
 use super::flow::{Browser, Flow, Stage, fits};
 use super::session::Session;
 use super::visit::{Stop, Visit};
 use crate::context::ClientRefusal;
 use crate::entropy::draw;
 use crate::error::Error;
-use crate::pages::{AskedScope, AskingClient, ClientProof, ConsentPage, McpServer, OfferedProvider, SignedIn, Trouble, UsedAccount};
+use crate::pages::{
+    AskedScope, AskingClient, ClientProof, ConsentPage, McpServer, OfferedProvider, SignedIn, Trouble,
+    UsedAccount,
+};
 use crate::providers::Provider;
 use crate::records::{self, GrantRecord};
 
@@ -66,7 +69,10 @@ async fn ask(app: &App, visit: &Visit<'_>, params: &Params) -> Result<Response, 
 }
 
 /// Nothing is approved without a click, so `prompt=none` never succeeds (OpenID Connect Core §3.1.2.6).
-fn refuse_silence(request: AuthorizationRequest<'_>, signed_in: bool) -> Result<AuthorizationRequest<'_>, OAuthError> {
+fn refuse_silence(
+    request: AuthorizationRequest<'_>,
+    signed_in: bool,
+) -> Result<AuthorizationRequest<'_>, OAuthError> {
     match (request.prompt, signed_in) {
         (Prompt::None, false) => Err(OAuthError::redirect(ErrorCode::LoginRequired, "nobody is signed in")),
         (Prompt::None, true) => {
@@ -81,7 +87,8 @@ fn refuse_silence(request: AuthorizationRequest<'_>, signed_in: bool) -> Result<
 fn refuse(app: &App, visit: &Visit<'_>, client: &Client, back: &ReturnPath, error: &OAuthError) -> Response {
     tracing::debug!(outcome = error.code().as_str(), reason = error.description(), "authorization refused");
     let address = error_address(app, back, error);
-    let at_once = error.shown() == Shown::ByRedirect && (client.is_trusted() || back.redirect_uri.is_loopback());
+    let at_once =
+        error.shown() == Shown::ByRedirect && (client.is_trusted() || back.redirect_uri.is_loopback());
     match HeaderValue::try_from(&address) {
         Ok(location) if at_once => {
             let mut response = StatusCode::FOUND.into_response();
@@ -161,9 +168,10 @@ async fn granted_before(app: &App, flow: &Flow, session: Option<&Session>) -> Re
     let Some(session) = session else { return Ok(Scopes::none()) };
     let owner = session.subject.to_string();
     let grants = records::list::<GrantRecord>(app.context.store.as_ref(), &owner).await?;
-    let same = grants.iter().map(|seen| &seen.value.grant).filter(|grant| {
-        grant.is_active() && grant.client == flow.client && grant.resource == flow.resource
-    });
+    let same = grants
+        .iter()
+        .map(|seen| &seen.value.grant)
+        .filter(|grant| grant.is_active() && grant.client == flow.client && grant.resource == flow.resource);
     Ok(same.fold(Scopes::none(), |all, grant| all.union(&grant.scopes)))
 }
 
@@ -174,7 +182,10 @@ pub(super) fn optional_scopes(asked: &Scopes, catalogue: &ScopeCatalogue) -> Sco
 }
 
 /// Whether users of a resource may sign in at a provider.
-pub(super) fn offers(resource: &ProtectedResource, provider: &coatroom_protocol::words::ProviderName) -> bool {
+pub(super) fn offers(
+    resource: &ProtectedResource,
+    provider: &coatroom_protocol::words::ProviderName,
+) -> bool {
     resource.provider.as_ref().is_none_or(|only| only == provider)
 }
 
@@ -187,7 +198,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         .iter()
         .map(|scope| AskedScope {
             scope,
-            title: catalogue.meaning(scope).map_or(scope.as_str(), |meaning| meaning.title.as_str()),
+            title: catalogue.find(scope).map_or(scope.as_str(), |entry| entry.title.as_str()),
             optional: optional.contains(scope),
             granted_before: shown.granted.contains(scope),
         })

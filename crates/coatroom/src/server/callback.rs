@@ -97,7 +97,7 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_>) -> Result
         nonce: Some(&upstream.nonce),
         iss,
     };
-    let signed_in = match provider.sign_in(&exchange).await {
+    let signed_in = match provider.sign_in(exchange).await {
         Ok(signed_in) => signed_in,
         Err(error) => {
             tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");

@@ -44,7 +44,9 @@ async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<R
     let flow = flow.ok_or(Stop::Trouble(Trouble::Expired))?;
     match Choice::parse(one(CHOICE_FIELD)?).ok_or(Stop::Trouble(Trouble::Expired))? {
         Choice::Deny => hand_over::to_client(app, visit, &flow, Answer::Error(ErrorCode::AccessDenied)),
-        Choice::Continue(provider) => approve(app, visit, &browser, Approval::new(flow, form, provider, false)).await,
+        Choice::Continue(provider) => {
+            approve(app, visit, &browser, Approval::new(flow, form, provider, false)).await
+        }
         Choice::OtherAccount(provider) => {
             approve(app, visit, &browser, Approval::new(flow, form, provider, true)).await
         }

@@ -116,14 +116,10 @@ impl Flow {
 
     /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
     /// expired: a person can only begin again.
-    pub(super) fn open(
-        context: &Context,
-        stage: Stage<'_>,
-        browser: &Browser,
-        sealed: &str,
-    ) -> Option<Self> {
+    pub(super) fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
         let sealed = from_base64url(sealed)?;
-        let text = bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
+        let text =
+            bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
         let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
         let ends_at = flow.started_at.plus(context.settings.flow_life);
         (!context.clock.now().has_reached(ends_at)).then_some(flow)
@@ -139,7 +135,9 @@ impl Flow {
         let dropped = flows.get(..surplus).unwrap_or_default();
         let dropped = kept.iter().filter(|(_, id, _)| dropped.contains(id));
         let mut cookies: Vec<HeaderValue> = dropped
-            .filter_map(|(started_at, id, part)| jar.set(&name(started_at, id, part), "", Some(Duration::ZERO)))
+            .filter_map(|(started_at, id, part)| {
+                jar.set(&name(started_at, id, part), "", Some(Duration::ZERO))
+            })
             .collect();
         let (started_at, id) = (self.started_at.unix().to_string(), self.id.to_string());
         let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
@@ -183,12 +181,7 @@ fn parse_name(cookie: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Calls `work` with everything that a flow is bound to.
-fn bound<T>(
-    context: &Context,
-    stage: Stage<'_>,
-    browser: &Browser,
-    work: impl FnOnce(&[&[u8]]) -> T,
-) -> T {
+fn bound<T>(context: &Context, stage: Stage<'_>, browser: &Browser, work: impl FnOnce(&[&[u8]]) -> T) -> T {
     let (stage, provider) = match stage {
         Stage::Asked => ("asked", ""),
         Stage::Approved(provider) => ("approved", provider.as_str()),

@@ -23,7 +23,12 @@ pub(super) enum Answer<'a> {
 }
 
 /// Sends the browser to the client's redirect URI with the answer, `state` and `iss` (OAuth 2.1 §4.1.2, RFC 9207).
-pub(super) fn to_client(app: &App, visit: &Visit<'_>, flow: &Flow, answer: Answer<'_>) -> Result<Response, Stop> {
+pub(super) fn to_client(
+    app: &App,
+    visit: &Visit<'_>,
+    flow: &Flow,
+    answer: Answer<'_>,
+) -> Result<Response, Stop> {
     let mut params = Vec::new();
     let outcome = match answer {
         Answer::Code(code) => {

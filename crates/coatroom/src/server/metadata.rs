@@ -45,7 +45,9 @@ pub(super) fn routes(context: &Context) -> Router {
     }
     let keys: Vec<_> = context.keys.signing.iter().map(crate::vault::SigningKey::public_jwk).collect();
     router = router.route("/.well-known/{*rest}", get(not_found));
-    router.route(path::JWKS, Document::new(&serde_json::json!({ "keys": keys })).route()).layer(cors::reading())
+    router
+        .route(path::JWKS, Document::new(&serde_json::json!({ "keys": keys })).route())
+        .layer(cors::reading())
 }
 
 /// A form that is not served: clients go on to the next one on a clean 404.
@@ -54,15 +56,20 @@ async fn not_found() -> Response {
 }
 
 fn authorization_server(context: &Context) -> impl Serialize {
-    let all = context.resources.iter().fold(Scopes::none(), |all, resource| all.union(&resource.scopes.all()));
+    let all =
+        context.resources.iter().fold(Scopes::none(), |all, resource| all.union(&resource.scopes.all()));
     let scopes = OFFLINE_ACCESS.parse().into_iter().fold(all, |mut all, offline| {
         all.insert(offline);
         all
     });
     let resources: Vec<_> = context.resources.iter().map(|resource| resource.id.clone()).collect();
-    let features =
-        Features { registration: context.registration, introspection: false, client_id_metadata_documents: false };
-    AuthorizationServer { issuer: &context.issuer, scopes: &scopes, resources: &resources, features }.metadata()
+    let features = Features {
+        registration: context.registration,
+        introspection: false,
+        client_id_metadata_documents: false,
+    };
+    AuthorizationServer { issuer: &context.issuer, scopes: &scopes, resources: &resources, features }
+        .metadata()
 }
 
 /// A document that is the same for everybody.

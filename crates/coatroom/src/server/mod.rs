@@ -58,9 +58,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
     let metadata = metadata::routes(&context);
     let registration = context.registration;
     let app = Arc::new(App { pages: Pages::new(&context.issuer), context });
-    let mut for_clients = Router::new()
-        .route(path::TOKEN, post(token::post))
-        .route(path::REVOKE, post(revoke::post));
+    let mut for_clients =
+        Router::new().route(path::TOKEN, post(token::post)).route(path::REVOKE, post(revoke::post));
     if registration {
         for_clients = for_clients.route(path::REGISTER, post(register::post));
     }

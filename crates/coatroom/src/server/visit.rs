@@ -106,7 +106,8 @@ impl<'a> Visit<'a> {
     }
 
     fn page(&self, trouble: Trouble<'_>, detail: Option<&str>, way_back: Option<&ReturnAddress>) -> Response {
-        let reference = draw::<6>(self.app.context.entropy.as_ref()).map(|bytes| base64url(&bytes)).unwrap_or_default();
+        let reference =
+            draw::<6>(self.app.context.entropy.as_ref()).map(|bytes| base64url(&bytes)).unwrap_or_default();
         tracing::info!(request.id = reference, trouble = ?trouble, reason = detail, "a page explained an error");
         let mut page = ErrorPage::new(trouble, &reference);
         if let Some(detail) = detail {

@@ -45,8 +45,6 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Nonces.
     pub entropy: Arc<dyn Entropy>,
-    /// How long one renewal may take at the provider.
-    pub deadline: Duration,
 }
 
 /// A grant whose vault was opened with a ticket.
@@ -237,7 +235,8 @@ impl Parts {
         stale: Timestamp,
     ) -> Result<UpstreamToken, ConnectionError> {
         let engine = self.providers.get(provider).ok_or(ConnectionError::Missing)?;
-        let patience = self.clock.elapsed() + self.lease_life();
+        let lease_life = engine.deadline() + LEASE_MARGIN;
+        let patience = self.clock.elapsed() + lease_life;
         loop {
             let seen = self.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
             if seen.value.dead_since.is_some() {
@@ -253,7 +252,7 @@ impl Parts {
                 tokio::time::sleep(LEASE_POLL).await;
                 continue;
             }
-            let Some(leased) = self.take_lease(seen).await? else { continue };
+            let Some(leased) = self.take_lease(seen, lease_life).await? else { continue };
             return self.renew_leased(grant, engine, leased).await;
         }
     }
@@ -262,8 +261,9 @@ impl Parts {
     async fn take_lease(
         &self,
         mut seen: Seen<ConnectionRecord>,
+        life: Duration,
     ) -> Result<Option<Seen<ConnectionRecord>>, Error> {
-        seen.value.lease = Some(Lease { until: self.clock.now().plus(self.lease_life()) });
+        seen.value.lease = Some(Lease { until: self.clock.now().plus(life) });
         let written = records::replace(self.store.as_ref(), &seen.value, seen.version).await?;
         seen.version = seen.version.next();
         Ok((written == Written::Done).then_some(seen))
@@ -278,12 +278,12 @@ impl Parts {
     ) -> Result<UpstreamToken, ConnectionError> {
         let old = self.open(grant, &leased.value)?;
         let outcome = match old.refresh_token() {
-            Some(refresh) => tokio::time::timeout(self.deadline, engine.renew(&refresh)).await,
-            None => Ok(Err(ProviderError::Dead { code: "no refresh token".to_owned() })),
+            Some(refresh) => engine.renew(&refresh).await,
+            None => Err(ProviderError::Dead { code: "no refresh token".to_owned() }),
         };
         let mut record = leased.value;
         match outcome {
-            Ok(Ok(mut tokens)) => {
+            Ok(mut tokens) => {
                 tokens.refresh_token = tokens.refresh_token.or_else(|| old.refresh_token());
                 let binding =
                     Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
@@ -295,20 +295,16 @@ impl Parts {
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");
                 Ok(tokens.access_token)
             }
-            Ok(Err(error)) if error.is_dead() => {
+            Err(error) if error.is_dead() => {
                 tracing::info!(outcome = "dead", %error, "the provider ended a credential");
                 record.lease = None;
                 record.dead_since = Some(self.clock.now());
                 let _ = records::replace(self.store.as_ref(), &record, leased.version).await?;
                 Err(ConnectionError::Dead)
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 self.give_back(record, leased.version).await?;
                 Err(Error::Unavailable { what: "the identity provider", source: Box::new(error) }.into())
-            }
-            Err(late) => {
-                // The provider may have rotated already: the lease stays as the mark of that until it runs out.
-                Err(Error::Unavailable { what: "the identity provider", source: Box::new(late) }.into())
             }
         }
     }
@@ -322,10 +318,6 @@ impl Parts {
         // Whoever was faster has written something newer than the end of our lease.
         let _ = records::replace(self.store.as_ref(), &record, version).await?;
         Ok(())
-    }
-
-    fn lease_life(&self) -> Duration {
-        self.deadline + LEASE_MARGIN
     }
 
     fn sealed(

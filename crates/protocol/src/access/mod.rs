@@ -5,7 +5,6 @@
 //! verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module documentation lists.
 
 pub mod bearer;
-pub mod catalogue;
 pub mod era;
 pub mod jsonrpc;
 pub mod manifest;
@@ -14,7 +13,6 @@ pub mod rpc_error;
 mod walk;
 
 pub use bearer::{Bearer, BearerRefusal};
-pub use catalogue::{CatalogueRefusal, ScopeCatalogue, ScopeEntry};
 pub use era::{Era, EraRefusal, Field, MirrorHeaders};
 pub use jsonrpc::{BodyRefusal, Refused, judge};
 pub use manifest::{Denial, Holder, Manifest, Pattern, Rule, RuleKind, Unlisted, Verdict};

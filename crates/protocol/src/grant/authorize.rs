@@ -194,7 +194,7 @@ fn scopes_to_ask(
     let Some(asked) = asked.filter(named) else {
         return Ok(client.within_ceiling(&resource.scopes.defaults()));
     };
-    let known: Scopes = asked.iter().filter(|scope| resource.scopes.knows(scope)).cloned().collect();
+    let known: Scopes = asked.iter().filter(|scope| resource.scopes.find(scope).is_some()).cloned().collect();
     let allowed = client.within_ceiling(&known);
     if allowed.is_empty() { Err(AuthorizeRefusal::ScopeUnknown) } else { Ok(allowed) }
 }
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
     use crate::client::AppUris;
     use crate::errors::Shown;
-    use crate::words::{Resource, ScopeMeaning};
+    use crate::words::{Resource, ScopeCatalogue, ScopeEntry};
 
     const GOOD: &str = "client_id=portal&redirect_uri=https://app.example/cb&response_type=code&state=s\
         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
@@ -232,13 +232,13 @@ mod tests {
 
     fn resources() -> Resources {
         let scope = |name: &str, default| {
-            (name.parse().unwrap(), ScopeMeaning { title: name.to_owned(), default, implies: Scopes::none() })
+            (name.parse().unwrap(), ScopeEntry { title: name.to_owned(), default, ..ScopeEntry::default() })
         };
         let resource = ProtectedResource {
             id: Resource::parse("https://h.example/mcp").unwrap(),
             name: "Demo".to_owned(),
             provider: None,
-            scopes: [scope("read", true), scope("write", false)].into_iter().collect(),
+            scopes: ScopeCatalogue::new([scope("read", true), scope("write", false)].into()).unwrap(),
         };
         Resources::new(vec![resource], None)
     }

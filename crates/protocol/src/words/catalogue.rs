@@ -1,97 +1,159 @@
+//! The scopes of one protected resource: what they are called, which are granted by default, which imply which.
+
 use std::collections::BTreeMap;
 
 use super::scope::{Scope, Scopes};
 
-/// What one scope of a resource means.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ScopeMeaning {
-    /// What a person reads on the consent page, such as "See your repositories".
+/// The scopes of one protected resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeCatalogue {
+    entries: BTreeMap<Scope, ScopeEntry>,
+}
+
+/// What is known of one scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScopeEntry {
+    /// What a person reads on the consent page: "See your repositories".
     pub title: String,
-    /// Given when a client asks for no scope.
+    /// A second line for the page.
+    pub description: Option<String>,
+    /// Whether it is granted when a client asks for no scope, and asked for by the first challenge.
     pub default: bool,
-    /// The narrower scopes that come with it.
+    /// The scopes that this one includes.
     pub implies: Scopes,
 }
 
-/// The scopes of one resource, and which of them imply which.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ScopeCatalogue(BTreeMap<Scope, ScopeMeaning>);
+/// Why a catalogue cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CatalogueRefusal {
+    /// A scope implies one that is not in the catalogue.
+    #[error("scope {scope} implies {implied}, which is not defined")]
+    UnknownImplied {
+        /// The scope that implies.
+        scope: Scope,
+        /// What it implies.
+        implied: Scope,
+    },
+}
 
 impl ScopeCatalogue {
-    /// Whether the resource has this scope.
-    #[must_use]
-    pub fn knows(&self, scope: &Scope) -> bool {
-        self.0.contains_key(scope)
+    /// Takes the scopes of a resource.
+    ///
+    /// # Errors
+    /// [`CatalogueRefusal`] when a scope implies an unknown one.
+    pub fn new(entries: BTreeMap<Scope, ScopeEntry>) -> Result<Self, CatalogueRefusal> {
+        for (scope, entry) in &entries {
+            if let Some(implied) = entry.implies.iter().find(|implied| !entries.contains_key(implied)) {
+                return Err(CatalogueRefusal::UnknownImplied {
+                    scope: scope.clone(),
+                    implied: implied.clone(),
+                });
+            }
+        }
+        Ok(Self { entries })
     }
 
-    /// What a scope means; `None` when the resource does not have it.
+    /// What is known of a scope.
     #[must_use]
-    pub fn meaning(&self, scope: &Scope) -> Option<&ScopeMeaning> {
-        self.0.get(scope)
+    pub fn find(&self, scope: &Scope) -> Option<&ScopeEntry> {
+        self.entries.get(scope)
     }
 
-    /// The scopes that are given when a client asks for none.
-    #[must_use]
-    pub fn defaults(&self) -> Scopes {
-        self.0.iter().filter(|(_, meaning)| meaning.default).map(|(scope, _)| scope.clone()).collect()
+    /// All scopes, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Scope, &ScopeEntry)> {
+        self.entries.iter()
     }
 
-    /// Every scope.
+    /// All scopes as a set.
     #[must_use]
     pub fn all(&self) -> Scopes {
-        self.0.keys().cloned().collect()
+        self.entries.keys().cloned().collect()
     }
 
-    /// The given scopes with everything that they imply, directly or through others.
+    /// The scopes that are granted when a client asks for none.
     #[must_use]
-    pub fn expand(&self, scopes: &Scopes) -> Scopes {
-        let mut expanded = scopes.clone();
-        let mut to_visit: Vec<&Scope> = scopes.iter().collect();
-        while let Some(scope) = to_visit.pop() {
-            for implied in self.meaning(scope).into_iter().flat_map(|meaning| meaning.implies.iter()) {
-                if !expanded.contains(implied) {
-                    expanded.insert(implied.clone());
-                    to_visit.push(implied);
-                }
+    pub fn defaults(&self) -> Scopes {
+        self.iter().filter(|(_, entry)| entry.default).map(|(scope, _)| scope.clone()).collect()
+    }
+
+    /// The granted scopes with everything that they imply, directly or through others. Scopes that are not in the
+    /// catalogue stay.
+    #[must_use]
+    pub fn expand(&self, granted: &Scopes) -> Scopes {
+        let mut expanded = Scopes::none();
+        let mut open: Vec<&Scope> = granted.iter().collect();
+        while let Some(scope) = open.pop() {
+            if expanded.contains(scope) {
+                continue;
             }
+            expanded.insert(scope.clone());
+            open.extend(self.find(scope).into_iter().flat_map(|entry| entry.implies.iter()));
         }
         expanded
     }
 }
 
-impl FromIterator<(Scope, ScopeMeaning)> for ScopeCatalogue {
-    fn from_iter<I: IntoIterator<Item = (Scope, ScopeMeaning)>>(entries: I) -> Self {
-        Self(entries.into_iter().collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn scopes(text: &str) -> Scopes {
         text.parse().unwrap()
     }
 
-    fn catalogue() -> ScopeCatalogue {
-        let entry = |scope: &str, default: bool, implies: &str| {
-            let meaning = ScopeMeaning { title: scope.to_owned(), default, implies: scopes(implies) };
-            (scope.parse().unwrap(), meaning)
-        };
-        [entry("read", true, ""), entry("write", false, "read"), entry("admin", false, "write admin")]
-            .into_iter()
-            .collect()
+    fn catalogue(implications: &[(&str, &str)]) -> ScopeCatalogue {
+        let entry = |implies: &str| ScopeEntry { implies: scopes(implies), ..ScopeEntry::default() };
+        let entries = implications.iter().map(|(scope, implies)| (scope.parse().unwrap(), entry(implies)));
+        ScopeCatalogue::new(entries.collect()).unwrap()
+    }
+
+    // RS-15
+    #[test]
+    fn a_broad_scope_includes_what_it_implies_through_others() {
+        let catalogue = catalogue(&[("admin", "write"), ("write", "read"), ("read", ""), ("mail", "")]);
+        assert_eq!(catalogue.expand(&scopes("admin")), scopes("admin write read"));
+        assert_eq!(catalogue.expand(&scopes("read mail")), scopes("read mail"));
+        assert_eq!(catalogue.expand(&scopes("elsewhere")), scopes("elsewhere"));
     }
 
     #[test]
-    fn a_broader_scope_brings_the_narrower_ones_through_any_number_of_steps() {
-        assert_eq!(catalogue().expand(&scopes("admin")), scopes("admin write read"));
-        assert_eq!(catalogue().expand(&scopes("read")), scopes("read"));
+    fn scopes_that_imply_each_other_are_no_endless_loop() {
+        let catalogue = catalogue(&[("a", "b"), ("b", "a")]);
+        assert_eq!(catalogue.expand(&scopes("a")), scopes("a b"));
     }
 
     #[test]
-    fn defaults_are_the_scopes_marked_so() {
-        assert_eq!(catalogue().defaults(), scopes("read"));
-        assert_eq!(catalogue().all(), scopes("admin read write"));
+    fn an_unknown_implied_scope_is_refused() {
+        let entry = ScopeEntry { implies: scopes("reed"), ..ScopeEntry::default() };
+        let refusal = ScopeCatalogue::new([("write".parse().unwrap(), entry)].into()).unwrap_err();
+        assert_eq!(refusal.to_string(), "scope write implies reed, which is not defined");
+    }
+
+    #[test]
+    fn the_defaults_are_the_marked_scopes() {
+        let marked = |default| ScopeEntry { default, ..ScopeEntry::default() };
+        let entries = [("read".parse().unwrap(), marked(true)), ("write".parse().unwrap(), marked(false))];
+        assert_eq!(ScopeCatalogue::new(entries.into()).unwrap().defaults(), scopes("read"));
+    }
+
+    proptest! {
+        #[test]
+        fn expanding_adds_and_adds_nothing_the_second_time(
+            implications in proptest::collection::btree_map("[a-e]", "[a-e]( [a-e]){0,2}", 0..5),
+            granted in "[a-f]( [a-f]){0,2}",
+        ) {
+            let mut entries: BTreeMap<Scope, ScopeEntry> = BTreeMap::new();
+            for name in ["a", "b", "c", "d", "e"] {
+                let implies = implications.get(name).map_or("", String::as_str);
+                entries.insert(name.parse().unwrap(), ScopeEntry { implies: scopes(implies), ..ScopeEntry::default() });
+            }
+            let catalogue = ScopeCatalogue::new(entries).unwrap();
+            let once = catalogue.expand(&scopes(&granted));
+            prop_assert!(scopes(&granted).is_subset(&once));
+            prop_assert_eq!(catalogue.expand(&once), once);
+        }
     }
 }

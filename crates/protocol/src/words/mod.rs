@@ -11,7 +11,7 @@ mod secrets;
 mod text;
 mod timestamp;
 
-pub use catalogue::{ScopeCatalogue, ScopeMeaning};
+pub use catalogue::{CatalogueRefusal, ScopeCatalogue, ScopeEntry};
 pub use ids::{ClientId, ClientIdHash, FlowId, GrantId, ProviderName, Subject};
 pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
 pub use keys::{KeyId, MacKey, MacKeys};

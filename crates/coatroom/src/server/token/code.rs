@@ -3,13 +3,17 @@
 use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::OAuthError;
 use coatroom_protocol::grant::{
-    ActiveGrant, CodeRedemption, CodeRefusal, GrantState, RefreshParts, RefreshState, RevokedReason, access_token,
-    check_code, parse_code, refresh_token,
+    ActiveGrant, CodeRedemption, CodeRefusal, GrantState, RefreshParts, RefreshState, RevokedReason,
+    access_token, check_code, parse_code, refresh_token,
 };
-use coatroom_protocol::words::{AccessToken, AuthorizationCode, CodeVerifier, GrantId, Params, RefreshToken, Timestamp};
+use coatroom_protocol::words::{
+    AccessToken, AuthorizationCode, CodeVerifier, GrantId, Params, RefreshToken, Timestamp,
+};
 
 use super::super::respond::Failure;
-use super::{Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access};
+use super::{
+    Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
+};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
@@ -68,7 +72,8 @@ async fn activate(
         issued: vec![access.hash()],
         previous: None,
     });
-    record.wrapped = refresh.as_ref().map(|token| open.wrap(context, &id, Ticket::Refresh(token))).transpose()?;
+    record.wrapped =
+        refresh.as_ref().map(|token| open.wrap(context, &id, Ticket::Refresh(token))).transpose()?;
     record.grant.state = GrantState::Active(ActiveGrant { redeemed, refresh: state });
     record.client_id = Some(client.id.clone());
     record.kept_until = kept_until;
@@ -91,7 +96,12 @@ async fn activate(
     Ok(Some(issued(context, access, refresh, &record)))
 }
 
-fn issued(context: &Context, access_token: AccessToken, refresh_token: Option<RefreshToken>, record: &GrantRecord) -> Issued {
+fn issued(
+    context: &Context,
+    access_token: AccessToken,
+    refresh_token: Option<RefreshToken>,
+    record: &GrantRecord,
+) -> Issued {
     let expires_in = context.settings.access_token_life;
     Issued { access_token, refresh_token, scopes: record.grant.scopes.clone(), expires_in }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::TargetRefusal;
 use coatroom_protocol::words::{AccessToken, GrantId, Params, RefreshToken, Resource, Scopes, Timestamp};

@@ -3,15 +3,17 @@
 use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{
-    GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState, RefreshVerdict,
-    RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret, narrow_scopes,
-    parse_refresh_token, refresh_token, successor_secret,
+    GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
+    RefreshVerdict, RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret,
+    narrow_scopes, parse_refresh_token, refresh_token, successor_secret,
 };
 use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes, Timestamp, TokenHash};
 
 use super::super::respond::Failure;
 use super::code::refresh_ends;
-use super::{Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access};
+use super::{
+    Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
+};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
@@ -259,7 +261,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn derive(key: &MacKey, of: &Refresh<'_>, record: &GrantRecord, generation: u32, salt: &[u8; 32]) -> Self {
+    fn derive(
+        key: &MacKey,
+        of: &Refresh<'_>,
+        record: &GrantRecord,
+        generation: u32,
+        salt: &[u8; 32],
+    ) -> Self {
         let parts = RefreshParts { grant: record.grant.id, generation };
         let access = derived_access_secret(key, of.token, salt, &of.scopes, &record.grant.resource);
         Self {
@@ -290,7 +298,9 @@ async fn settle(context: &Context, issued: &[TokenHash], now: Timestamp) {
     for token in issued {
         let settled = async {
             let key = AccessTokenRecord::key_of(token);
-            let Some(mut seen) = records::load::<AccessTokenRecord>(store, &key).await? else { return Ok(()) };
+            let Some(mut seen) = records::load::<AccessTokenRecord>(store, &key).await? else {
+                return Ok(());
+            };
             if now.has_reached(seen.value.ends_at) {
                 store.delete(Kind::AccessToken, &key).await?;
             } else if seen.value.kept_until != seen.value.ends_at {

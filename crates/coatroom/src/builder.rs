@@ -1,0 +1,399 @@
+//! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Once};
+
+use coatroom_protocol::access::Manifest;
+use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::grant::{ProtectedResource, Resources};
+use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
+
+use crate::clock::{Clock, SystemClock};
+use crate::context::{Blocks, Context, Revocations, agree_on_keys};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::error::Error;
+use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, Sessions, VerifyToken};
+use crate::providers::Provider;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::vault::{ConnectionParts, Connections, KeyRing};
+
+/// A server: its authorization server's routes, and a guard for each thing that it protects.
+#[derive(Debug, Clone)]
+pub struct Coatroom {
+    context: Arc<Context>,
+    verify: Arc<Remembered>,
+    protected: Arc<HashMap<String, Protection>>,
+    places: Arc<Places>,
+}
+
+/// How requests may address the server.
+#[derive(Debug, Default)]
+struct Places {
+    listen: Option<SocketAddr>,
+    origins: Vec<String>,
+}
+
+/// One MCP endpoint to protect.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Protection {
+    path: String,
+    name: String,
+    provider: Option<ProviderName>,
+    scopes: ScopeCatalogue,
+    manifest: Manifest,
+    authentication: Authentication,
+}
+
+impl Protection {
+    /// Protects the endpoint at `path`, such as `/mcp`. Its name is what people read on the consent page.
+    pub fn new(path: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            name: name.into(),
+            provider: None,
+            scopes: ScopeCatalogue::default(),
+            manifest: Manifest::default(),
+            authentication: Authentication::Required,
+        }
+    }
+
+    /// Has its users sign in at this provider only. Default: any.
+    pub fn with_provider(mut self, provider: ProviderName) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Sets its scopes. Default: none.
+    pub fn with_scopes(mut self, scopes: ScopeCatalogue) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Sets what its tools, prompts and resources need. Default: nothing but a token.
+    pub fn with_manifest(mut self, manifest: Manifest) -> Self {
+        self.manifest = manifest;
+        self
+    }
+
+    /// Sets whether callers must sign in. Default: they must.
+    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = authentication;
+        self
+    }
+}
+
+/// Collects what a server is made of. Every mistake is reported at once.
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    public_url: String,
+    settings: Settings,
+    store: Option<Arc<dyn Store>>,
+    keys: Option<KeyRing>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    providers: Vec<Provider>,
+    protections: Vec<Protection>,
+    default_path: Option<String>,
+    clients: Vec<Client>,
+    app_uris: AppUris,
+    registration: bool,
+    places: Places,
+}
+
+/// Why a server cannot be built: every reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", problems.join("; "))]
+#[non_exhaustive]
+pub struct BuildError {
+    /// One sentence each.
+    pub problems: Vec<String>,
+}
+
+impl Coatroom {
+    /// Starts building the server that people and clients reach at `public_url`, a bare origin such as
+    /// `https://mcp.example.com`.
+    pub fn builder(public_url: impl Into<String>) -> Builder {
+        Builder {
+            public_url: public_url.into(),
+            settings: Settings::default(),
+            store: None,
+            keys: None,
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy::new()),
+            providers: Vec::new(),
+            protections: Vec::new(),
+            default_path: None,
+            clients: Vec::new(),
+            app_uris: AppUris::shipped(),
+            registration: true,
+            places: Places::default(),
+        }
+    }
+
+    /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
+    #[cfg(feature = "server")]
+    #[must_use]
+    pub fn routes(&self) -> axum::Router {
+        crate::server::routes(Arc::clone(&self.context))
+    }
+
+    /// The guard for the endpoint at `path`, which must be one of the protected ones.
+    ///
+    /// # Errors
+    /// [`BuildError`] when nothing is protected at `path`, or a host or origin is malformed.
+    pub fn guard(&self, path: &str) -> Result<GuardLayer, BuildError> {
+        self.guard_with(path, None)
+    }
+
+    /// The same, with legacy sessions kept by the caller of this function, as a proxy does.
+    ///
+    /// # Errors
+    /// As [`guard`](Self::guard).
+    pub fn guard_with(&self, path: &str, sessions: Option<Arc<Sessions>>) -> Result<GuardLayer, BuildError> {
+        let problem = |text: String| BuildError { problems: vec![text] };
+        let protection =
+            self.protected.get(path).ok_or_else(|| problem(format!("nothing is protected at {path}")))?;
+        let id = Resource::parse(&self.context.issuer.url(path))
+            .map_err(|refusal| problem(refusal.to_string()))?;
+        let mut guard = GuardLayer::builder(id, Arc::clone(&self.verify) as Arc<dyn VerifyToken>)
+            .with_authentication(protection.authentication)
+            .with_scopes(protection.scopes.clone())
+            .with_manifest(protection.manifest.clone())
+            .with_body_limit(self.context.settings.mcp_body_limit);
+        for origin in &self.places.origins {
+            guard = guard.with_origin(origin);
+        }
+        if let Some(listen) = self.places.listen {
+            guard = guard.with_listen(listen);
+        }
+        if let Some(sessions) = sessions {
+            guard = guard.with_sessions(sessions);
+        }
+        guard.build().map_err(|error| BuildError { problems: error.problems })
+    }
+
+    /// The revocations of this server: streams and processes that outlive a request end with their grant.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.context.revocations
+    }
+
+    /// Sessions of older MCP revisions, bound to their users, for a proxy.
+    #[must_use]
+    pub fn sessions(&self) -> Arc<Sessions> {
+        let context = &self.context;
+        Arc::new(Sessions::new(
+            context.keys.tickets.clone(),
+            Arc::clone(&context.clock),
+            Arc::clone(&context.entropy),
+            crate::guard::SessionLimits::default(),
+        ))
+    }
+
+    /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names the key that differs; [`Error::Unavailable`] when the store is down.
+    pub async fn check_keys(&self) -> Result<(), Error> {
+        agree_on_keys(self.context.store.as_ref(), &self.context.keys).await
+    }
+}
+
+impl Builder {
+    /// Where grants, tokens and sealed credentials are kept. Required.
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Arc::new(store));
+        self
+    }
+
+    /// The keys. Required: they must outlive the process for tokens to do so.
+    pub fn keys(mut self, keys: KeyRing) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// Adds a provider where users sign in. At least one is required.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Adds an MCP endpoint to protect. At least one is required.
+    pub fn protect(mut self, protection: Protection) -> Self {
+        self.protections.push(protection);
+        self
+    }
+
+    /// Which endpoint is meant when a client names none; needed only when there are several.
+    pub fn default_path(mut self, path: impl Into<String>) -> Self {
+        self.default_path = Some(path.into());
+        self
+    }
+
+    /// Adds a client that the operator vouches for.
+    pub fn client(mut self, client: Client) -> Self {
+        self.clients.push(client);
+        self
+    }
+
+    /// Whether clients may register themselves. Default: yes.
+    pub fn registration(mut self, open: bool) -> Self {
+        self.registration = open;
+        self
+    }
+
+    /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known clients.
+    pub fn app_uris(mut self, uris: AppUris) -> Self {
+        self.app_uris = uris;
+        self
+    }
+
+    /// Lifetimes and limits.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The address that the server listens on; its loopback form is then accepted as `Host`.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.places.listen = Some(address);
+        self
+    }
+
+    /// Adds an origin whose pages may call the protected endpoints.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.places.origins.push(origin.into());
+        self
+    }
+
+    /// The clock, for tests.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The source of random bytes, for tests.
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Builds the server.
+    ///
+    /// # Errors
+    /// [`BuildError`] with everything that is missing or wrong.
+    pub fn build(self) -> Result<Coatroom, BuildError> {
+        let mut problems = Vec::new();
+        let issuer =
+            Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
+        if self.store.is_none() {
+            problems.push("no store is set".to_owned());
+        }
+        if self.keys.is_none() {
+            problems.push("no keys are set".to_owned());
+        }
+        if self.providers.is_empty() {
+            problems.push("no provider is set: users have nowhere to sign in".to_owned());
+        }
+        let resources = issuer.as_ref().and_then(|issuer| self.resources(issuer, &mut problems));
+        let complete = (issuer, self.store, self.keys, resources);
+        let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
+            return Err(BuildError { problems });
+        };
+        if !problems.is_empty() {
+            return Err(BuildError { problems });
+        }
+        let keys = Arc::new(keys);
+        let providers: Vec<Arc<Provider>> = self.providers.into_iter().map(Arc::new).collect();
+        let by_name = providers.iter().map(|provider| (provider.name().clone(), Arc::clone(provider)));
+        let connections = Connections::new(ConnectionParts {
+            store: Arc::clone(&store),
+            keys: Arc::clone(&keys),
+            providers: by_name.collect(),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        });
+        let remembered = self.settings.remembered;
+        let context = Arc::new(Context {
+            issuer,
+            settings: self.settings,
+            store,
+            keys,
+            clock: Arc::clone(&self.clock),
+            entropy: self.entropy,
+            providers,
+            resources,
+            configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
+            app_uris: self.app_uris,
+            registration: self.registration,
+            connections,
+            revocations: Revocations::new(),
+            blocks: Blocks::default(),
+            background: Once::new(),
+        });
+        let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
+        let verify = Arc::new(Remembered::new(own, self.clock, remembered, REMEMBERED_TOKENS));
+        let forgetting = Arc::downgrade(&verify);
+        context.revocations.on_revoked(move |grant| {
+            if let Some(remembered) = forgetting.upgrade() {
+                remembered.forget(*grant);
+            }
+        });
+        let protected = self.protections.into_iter().map(|protection| (protection.path.clone(), protection));
+        Ok(Coatroom {
+            context,
+            verify,
+            protected: Arc::new(protected.collect()),
+            places: Arc::new(self.places),
+        })
+    }
+
+    fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Option<Resources> {
+        if self.protections.is_empty() {
+            problems.push("nothing is protected: add at least one endpoint".to_owned());
+        }
+        let mut entries: Vec<ProtectedResource> = Vec::new();
+        for protection in &self.protections {
+            let Protection { path, name, provider, scopes, .. } = protection;
+            if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
+                problems.push(format!("{path} is not a path such as /mcp"));
+                continue;
+            }
+            if let Some(missing) =
+                provider.as_ref().filter(|name| !self.providers.iter().any(|known| known.name() == *name))
+            {
+                problems.push(format!("{path} uses the provider {missing}, which is not set"));
+            }
+            match Resource::parse(&issuer.url(path)) {
+                Ok(id) if entries.iter().any(|entry| entry.id == id) => {
+                    problems.push(format!("{path} is protected twice"));
+                }
+                Ok(id) => entries.push(ProtectedResource {
+                    id,
+                    name: name.clone(),
+                    provider: provider.clone(),
+                    scopes: scopes.clone(),
+                }),
+                Err(refusal) => problems.push(format!("{path}: {refusal}")),
+            }
+        }
+        let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
+        let default = match default.transpose() {
+            Ok(default) if default.as_ref().is_none_or(|id| entries.iter().any(|entry| &entry.id == id)) => {
+                default
+            }
+            _ => {
+                problems.push("the default path is not one of the protected ones".to_owned());
+                None
+            }
+        };
+        Some(Resources::new(entries, default))
+    }
+}
+
+/// How many verified tokens are remembered at the most.
+const REMEMBERED_TOKENS: usize = 65_536;

@@ -1,0 +1,180 @@
+//! Verifies our own access tokens: the token's record and its grant, two reads, and nothing else.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use coatroom_protocol::grant::RevokedReason;
+use coatroom_protocol::words::{AccessToken, GrantId, ProviderName, Resource, Subject};
+
+use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+use super::verify::{VerifyError, VerifyToken};
+use crate::context::Context;
+use crate::error::Error;
+use crate::providers::UpstreamToken;
+use crate::records::{self, AccessTokenRecord, GrantRecord, Seen};
+use crate::vault::{ConnectionError, GrantVault, OpenGrant, Ticket, VaultKey};
+
+/// Verifies access tokens that this server issued.
+#[derive(Debug)]
+pub(crate) struct OwnTokens(Arc<Context>);
+
+impl OwnTokens {
+    pub(crate) const fn new(context: Arc<Context>) -> Self {
+        Self(context)
+    }
+}
+
+#[async_trait]
+impl VerifyToken for OwnTokens {
+    async fn verify(&self, token: &AccessToken, resource: &Resource) -> Result<Caller, VerifyError> {
+        let context = &self.0;
+        context.start_background();
+        if context.revocations.is_blind() {
+            let source = "revocations cannot be read".into();
+            return Err(Error::Unavailable { what: "the store", source }.into());
+        }
+        let store = context.store.as_ref();
+        let key = AccessTokenRecord::key_of(&token.hash());
+        let access = records::load::<AccessTokenRecord>(store, &key).await?;
+        let access = access.ok_or(VerifyError::Refused("it is unknown"))?;
+        if context.clock.now().has_reached(access.value.ends_at) {
+            return Err(VerifyError::Refused("it expired"));
+        }
+        if &access.value.resource != resource {
+            return Err(VerifyError::Refused("it was issued for another resource"));
+        }
+        let grant = records::load::<GrantRecord>(store, &GrantRecord::key_of(&access.value.grant)).await?;
+        let grant = grant.ok_or(VerifyError::Refused("its grant has ended"))?.value;
+        if !grant.grant.is_active() {
+            return Err(VerifyError::Refused("its grant is not active"));
+        }
+        if !access.value.accepted {
+            mark_accepted(Arc::clone(context), access.clone());
+        }
+        caller(context, token, access.value, grant)
+    }
+}
+
+fn caller(
+    context: &Arc<Context>,
+    token: &AccessToken,
+    access: AccessTokenRecord,
+    grant: GrantRecord,
+) -> Result<Caller, VerifyError> {
+    let incomplete = |what: &str| Error::Corrupt { what: "grant", reason: format!("{what} is missing") };
+    let user = grant.user.ok_or_else(|| incomplete("the user"))?;
+    let client = grant.client_id.ok_or_else(|| incomplete("the client id"))?;
+    let vault = grant.vault.ok_or_else(|| incomplete("the vault"))?;
+    let catalogue = context.resources.get(&access.resource).map(|resource| &resource.scopes);
+    let scopes =
+        catalogue.map_or_else(|| access.scopes.clone(), |catalogue| catalogue.expand(&access.scopes));
+    let credentials = Credentials {
+        context: Arc::clone(context),
+        token: token.clone(),
+        wrapped: access.wrapped,
+        grant: access.grant,
+        subject: grant.grant.subject,
+        vault,
+        key: OnceLock::new(),
+    };
+    Ok(Caller::new(CallerParts {
+        user,
+        client: CallerClient { id: client, name: grant.client_name },
+        grant: access.grant,
+        resource: access.resource,
+        scopes,
+        expires_at: access.ends_at,
+        credentials: Arc::new(credentials),
+    }))
+}
+
+/// Notes, off the hot path, that the token was accepted: from now on a repetition of the refresh that it came with means something
+/// else (ARCHITECTURE.md, rule 4). It is written once.
+fn mark_accepted(context: Arc<Context>, access: Seen<AccessTokenRecord>) {
+    tokio::spawn(async move {
+        let Seen { mut value, version } = access;
+        value.accepted = true;
+        // Someone faster marked it, settled it or deleted it; a settled token is marked at its next use.
+        if let Err(error) = records::replace(context.store.as_ref(), &value, version).await {
+            tracing::warn!(%error, "an access token was not marked as accepted");
+        }
+    });
+}
+
+/// Opens the vault of a grant with the access token of this very call.
+struct Credentials {
+    context: Arc<Context>,
+    token: AccessToken,
+    wrapped: String,
+    grant: GrantId,
+    subject: Subject,
+    vault: GrantVault,
+    /// Opened on first use, and gone with the caller.
+    key: OnceLock<Arc<VaultKey>>,
+}
+
+impl Credentials {
+    fn open(&self) -> Result<OpenGrant, UpstreamError> {
+        let key = if let Some(key) = self.key.get() {
+            Arc::clone(key)
+        } else {
+            let master = &self.context.keys.wrapping;
+            let key = self.vault.unwrap(master, &self.grant, Ticket::Access(&self.token), &self.wrapped);
+            let shut = |reason: crate::vault::OpenRefusal| Error::Corrupt {
+                what: "access token",
+                reason: format!("its vault key does not open: {reason}"),
+            };
+            let key = Arc::new(key.map_err(|reason| UpstreamError::Unavailable(shut(reason)))?);
+            Arc::clone(self.key.get_or_init(|| key))
+        };
+        Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
+    }
+
+    /// What a handler learns, and what it means for the grant: when the identity provider ended the sign-in, the grant ends with it.
+    async fn failed(&self, provider: &ProviderName, error: ConnectionError) -> UpstreamError {
+        let is_identity = *provider == self.subject.provider;
+        match error {
+            ConnectionError::Unavailable(error) => UpstreamError::Unavailable(Error::Unavailable {
+                what: "the upstream credential",
+                source: Box::new(error),
+            }),
+            ConnectionError::Missing | ConnectionError::Dead if is_identity => {
+                match self.context.revoke(&self.grant, RevokedReason::SignInEnded).await {
+                    Ok(()) => UpstreamError::SignInEnded { provider: provider.clone() },
+                    Err(error) => UpstreamError::Unavailable(error),
+                }
+            }
+            ConnectionError::Missing | ConnectionError::Dead => {
+                UpstreamError::NotConnected { provider: provider.clone() }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl UpstreamCredentials for Credentials {
+    async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+        match self.context.connections.token(&self.open()?, provider).await {
+            Ok(token) => Ok(token),
+            Err(error) => Err(self.failed(provider, error).await),
+        }
+    }
+
+    async fn renew(
+        &self,
+        provider: &ProviderName,
+        rejected: &UpstreamToken,
+    ) -> Result<UpstreamToken, UpstreamError> {
+        match self.context.connections.renew(&self.open()?, provider, rejected).await {
+            Ok(token) => Ok(token),
+            Err(error) => Err(self.failed(provider, error).await),
+        }
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("grant", &self.grant).finish_non_exhaustive()
+    }
+}
