@@ -136,7 +136,6 @@ impl Coatroom {
 
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
     #[cfg(feature = "server")]
-    #[must_use]
     pub fn routes(&self) -> axum::Router {
         crate::server::routes(Arc::clone(&self.context))
     }
@@ -159,7 +158,8 @@ impl Coatroom {
             self.protected.get(path).ok_or_else(|| problem(format!("nothing is protected at {path}")))?;
         let id = Resource::parse(&self.context.issuer.url(path))
             .map_err(|refusal| problem(refusal.to_string()))?;
-        let mut guard = GuardLayer::builder(id, Arc::clone(&self.verify) as Arc<dyn VerifyToken>)
+        let verify: Arc<dyn VerifyToken> = Arc::<Remembered>::clone(&self.verify);
+        let mut guard = GuardLayer::builder(id, verify)
             .with_authentication(protection.authentication)
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
@@ -299,7 +299,7 @@ impl Builder {
         if self.providers.is_empty() {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
-        let resources = issuer.as_ref().and_then(|issuer| self.resources(issuer, &mut problems));
+        let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
         let complete = (issuer, self.store, self.keys, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
@@ -352,7 +352,7 @@ impl Builder {
         })
     }
 
-    fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Option<Resources> {
+    fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
         if self.protections.is_empty() {
             problems.push("nothing is protected: add at least one endpoint".to_owned());
         }
@@ -391,7 +391,7 @@ impl Builder {
                 None
             }
         };
-        Some(Resources::new(entries, default))
+        Resources::new(entries, default)
     }
 }
 

@@ -218,7 +218,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         let provider = app.context.provider(&session.subject.provider)?;
         Some(SignedIn { person: &session.name, provider: offer(provider) })
     });
-    let redirect = visit.address(back.redirect_uri.as_str())?;
+    let redirect = super::visit::address(back.redirect_uri.as_str())?;
     let proof = match client.origin {
         ClientOrigin::Configured => ClientProof::Configured,
         _ => ClientProof::Registered,

@@ -20,7 +20,6 @@ use super::hand_over::{self, Answer};
 use super::session::Session;
 use super::visit::{Stop, Visit};
 use crate::entropy::draw;
-use crate::error::Error;
 use crate::pages::Trouble;
 use crate::providers::{CodeExchange, Provider, ProviderError, SignedIn};
 use crate::records::{self, GrantRecord, Written};
@@ -164,7 +163,7 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
     }
     let fresh =
         FreshConnection { provider: &subject.provider, tokens: &signed_in.tokens, kept_until: expires_at };
-    context.connections.connect(&id, subject, &vault, fresh).await.map_err(Error::from)?;
+    context.connections.connect(&id, subject, &vault, fresh).await?;
     tracing::info!(
         target: "coatroom::audit",
         event = "grant.approved",

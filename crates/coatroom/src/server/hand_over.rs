@@ -15,6 +15,7 @@ use crate::pages::{HandOverPage, Outcome, Trouble};
 use crate::providers::Provider;
 
 /// What a client is told.
+#[derive(Clone, Copy)]
 pub(super) enum Answer<'a> {
     /// The person agreed.
     Code(&'a AuthorizationCode),
@@ -45,7 +46,7 @@ pub(super) fn to_client(
     // The flow's redirect URI was checked before it was sealed; a scheme that was taken off the list since is not used.
     let registered = RedirectUri::parse(&flow.redirect_uri, &app.context.app_uris);
     let registered = registered.map_err(|_| Stop::Trouble(Trouble::UnregisteredRedirect))?;
-    let address = visit.address(&registered.with_params(&params))?;
+    let address = super::visit::address(&registered.with_params(&params))?;
     let page = HandOverPage { client: flow.client_name.as_deref(), to: &address, outcome };
     Ok(app.pages.hand_over(visit.language, &page))
 }
@@ -57,7 +58,7 @@ pub(super) fn to_provider(
     provider: &Provider,
     address: &str,
 ) -> Result<Response, Stop> {
-    let address = visit.address(address)?;
+    let address = super::visit::address(address)?;
     let page = HandOverPage { client: Some(provider.label()), to: &address, outcome: Outcome::SigningIn };
     Ok(app.pages.hand_over(visit.language, &page))
 }

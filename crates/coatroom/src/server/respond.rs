@@ -59,7 +59,7 @@ impl IntoResponse for Failure {
                 response
             }
             Self::Inside(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a request failed inside");
+                log(&error, "a request failed inside");
                 refused(&OAuthError::json(
                     ErrorCode::TemporarilyUnavailable,
                     "the authorization server cannot answer at the moment; try again",
@@ -67,6 +67,13 @@ impl IntoResponse for Failure {
             }
         }
     }
+}
+
+/// Logs a failure of ours with everything that caused it.
+pub(super) fn log(error: &Error, message: &str) {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    tracing::error!(%error, causes = causes.join(": "), "{message}");
 }
 
 fn refused(error: &OAuthError) -> Response {

@@ -9,6 +9,7 @@ use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER
 
 use super::App;
 use super::cookies::CookieJar;
+use super::respond::log;
 use crate::entropy::{NoEntropy, draw};
 use crate::error::Error;
 use crate::pages::{ErrorPage, Language, ReturnAddress, Trouble};
@@ -76,11 +77,6 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// An address that a page may lead to.
-    pub(super) fn address(&self, uri: &str) -> Result<ReturnAddress, Stop> {
-        ReturnAddress::parse(uri).ok_or(Stop::Trouble(Trouble::UnregisteredRedirect))
-    }
-
     /// The page for a stop.
     pub(super) fn stopped(&self, stop: Stop) -> Response {
         match stop {
@@ -88,7 +84,7 @@ impl<'a> Visit<'a> {
             Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, None),
             Stop::Refused(error) => self.stop(&error),
             Stop::Inside(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a page failed inside");
+                log(&error, "a page failed inside");
                 self.page(Trouble::Unavailable, None, None)
             }
         }
@@ -118,6 +114,11 @@ impl<'a> Visit<'a> {
         }
         self.app.pages.error(self.language, &page)
     }
+}
+
+/// An address that a page may lead to.
+pub(super) fn address(uri: &str) -> Result<ReturnAddress, Stop> {
+    ReturnAddress::parse(uri).ok_or(Stop::Trouble(Trouble::UnregisteredRedirect))
 }
 
 /// Headers of a redirect that carries an authorization response (RFC 9700 §4.2).
