@@ -182,11 +182,9 @@ impl Provider {
         let span = info_span!("provider.renew", provider.name = %self.0.name, outcome = Empty);
         let renewal = async {
             let endpoints = self.endpoints().await?;
-            let scope = self.0.preset.scope_param();
+            let scope = self.0.preset.renewal_scope();
             let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-            if self.0.preset.resend_scope {
-                form.push(("scope", &scope));
-            }
+            form.extend(scope.iter().map(|scope| ("scope", scope.as_str())));
             self.tokens(&endpoints, &form, &[refresh_token.expose()]).await
         };
         let in_time = async {

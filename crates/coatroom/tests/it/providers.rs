@@ -247,6 +247,15 @@ async fn google_keeps_its_refresh_token_and_tells_a_revoked_one() {
     assert!(renew(&provider).await.unwrap_err().is_dead());
 }
 
+#[tokio::test]
+async fn a_renewal_may_run_detached_from_who_asked_for_it() {
+    let (_fake, provider) = demo(json(200, &value!({"access_token": "new"}))).await;
+    let renewal = tokio::spawn(async move { renew(&provider).await });
+    assert_eq!(renewal.await.unwrap().unwrap().access_token.expose(), "new");
+    let (_fake, provider) = github("", &octocat()).await;
+    assert!(tokio::spawn(async move { sign_in(&provider).await }).await.unwrap().is_ok());
+}
+
 // === GitHub ===
 
 #[tokio::test]
