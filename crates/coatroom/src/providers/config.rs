@@ -203,6 +203,9 @@ pub enum UrlRefusal {
     /// A user name, a password or a fragment.
     #[error("must have no user name, password or fragment")]
     Surplus,
+    /// A query where paths are to be appended.
+    #[error("must have no query")]
+    Query,
 }
 
 /// Reads a URL that secrets may be sent to.
@@ -226,8 +229,15 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 
 /// The URL of a path below a configured or a provider's own base.
 pub(super) fn below(setting: &'static str, base: &str, path: &str) -> Result<Url, ProviderConfigError> {
-    let text = format!("{}{path}", base.trim_end_matches('/'));
-    secure_url(&text).map_err(|refusal| ProviderConfigError::Url { setting, refusal })
+    append(base, path).map_err(|refusal| ProviderConfigError::Url { setting, refusal })
+}
+
+/// The URL of `path` below `base`, whose last slash does not count.
+pub(super) fn append(base: &str, path: &str) -> Result<Url, UrlRefusal> {
+    if secure_url(base)?.query().is_some() {
+        return Err(UrlRefusal::Query);
+    }
+    secure_url(&format!("{}{path}", base.trim_end_matches('/')))
 }
 
 #[cfg(test)]
@@ -253,6 +263,13 @@ mod tests {
         ] {
             assert_eq!(secure_url(bad), Err(refusal), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_base_has_no_query_and_its_last_slash_does_not_count() {
+        assert_eq!(append("https://idp.example/a/", "/b").unwrap().as_str(), "https://idp.example/a/b");
+        assert_eq!(append("https://idp.example/a?", "/b"), Err(UrlRefusal::Query));
+        assert_eq!(append("https://idp.example#", "/b"), Err(UrlRefusal::Surplus));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::config::{UrlRefusal, is_loopback, secure_url};
+use super::config::{UrlRefusal, append, is_loopback, secure_url};
 use super::error::{ProviderError, printable};
 use super::preset::{ClientAuth, Endpoints};
 
@@ -25,12 +25,12 @@ struct Metadata {
 /// Where the metadata of `issuer` may be: OpenID's address first, then RFC 8414's, whose well-known part stands before
 /// the path.
 pub(super) fn metadata_urls(issuer: &str) -> Result<[Url; 2], UrlRefusal> {
+    let openid = append(issuer, "/.well-known/openid-configuration")?;
     let url = secure_url(issuer)?;
-    let openid = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
     let path = url.path().trim_end_matches('/');
     let oauth =
         format!("{}/.well-known/oauth-authorization-server{path}", url.origin().ascii_serialization());
-    Ok([secure_url(&openid)?, secure_url(&oauth)?])
+    Ok([openid, secure_url(&oauth)?])
 }
 
 /// The endpoints that the metadata of `issuer` names.

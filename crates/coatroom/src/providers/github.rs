@@ -19,10 +19,6 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
         (None, Some(base)) => format!("{}/api/v3", base.trim_end_matches('/')),
         (None, None) => "https://api.github.com".to_owned(),
     };
-    let mut registration = below("api_url", &api, "/applications")?;
-    if let Ok(mut path) = registration.path_segments_mut() {
-        path.extend([config.client_id.as_str(), "token"]);
-    }
     let place = Place::Fixed(Arc::new(Endpoints {
         issuer: None,
         callback_names_issuer: false,
@@ -33,6 +29,10 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
         revoke: None,
         client_auth: ClientAuth::Body,
     }));
+    let mut registration = below("api_url", &api, "/applications")?;
+    if let Ok(mut path) = registration.path_segments_mut() {
+        path.extend([config.client_id.as_str(), "token"]);
+    }
     let addresses =
         Addresses { url: below("api_url", &api, "/user/emails")?, scopes: &["user:email", "user"] };
     let scopes = config.scopes_or(&["read:user", "user:email"]);

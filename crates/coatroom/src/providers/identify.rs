@@ -93,7 +93,8 @@ impl Provider {
         let fetched = async {
             let answer = self.send(get(url, None)?).await?;
             let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
-            KeySet::parse(&document).ok_or_else(|| ProviderError::bad_answer("not a JWK Set"))
+            KeySet::parse(&document)
+                .ok_or_else(|| ProviderError::bad_answer("no JWK Set with a key that can be used"))
         };
         observed(span, fetched).await
     }
@@ -118,10 +119,9 @@ impl Provider {
             return Err(IdTokenRefusal::Subject.into());
         }
         // An address and the word that it was verified come from the same place, or the word means nothing.
-        let mut all = said;
-        if claims.contains_key("email") {
-            all.remove("email_verified");
-        }
+        let (mut all, mut claims) = (said, claims);
+        let without_address = if claims.contains_key("email") { &mut all } else { &mut claims };
+        without_address.remove("email_verified");
         all.extend(claims);
         Ok(all)
     }

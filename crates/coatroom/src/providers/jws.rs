@@ -104,11 +104,12 @@ impl<'a> Jws<'a> {
 pub(crate) struct KeySet(Vec<Key>);
 
 impl KeySet {
-    /// Reads a JWK Set. Keys of other kinds and uses, and keys that cannot be read, are left out; `None` when it is not a
-    /// JWK Set at all.
+    /// Reads a JWK Set. Keys of other kinds and uses, and keys that cannot be read, are left out; `None` when no key is
+    /// left, so that an empty answer never takes the place of a good one.
     pub(crate) fn parse(document: &Value) -> Option<Self> {
         let keys = document.get("keys")?.as_array()?;
-        Some(Self(keys.iter().take(MAX_KEYS).filter_map(Key::parse).collect()))
+        let keys: Vec<Key> = keys.iter().take(MAX_KEYS).filter_map(Key::parse).collect();
+        (!keys.is_empty()).then_some(Self(keys))
     }
 
     /// The claims of a token that one of the keys signed.
@@ -249,7 +250,7 @@ mod tests {
     }
 
     fn verify(keys: &Value, token: &str) -> Result<Map<String, Value>, JwsRefusal> {
-        KeySet::parse(keys).unwrap().verify(&Jws::parse(token)?)
+        KeySet::parse(keys).ok_or(JwsRefusal::UnknownKey)?.verify(&Jws::parse(token)?)
     }
 
     fn ed25519() -> (Ed25519KeyPair, Value) {
@@ -349,6 +350,15 @@ mod tests {
         assert!(verify(&keys, &signed(&json!({"alg": "EdDSA", "kid": "k"}), sign)).is_ok());
         let other = signed(&json!({"alg": "EdDSA", "kid": "other"}), sign);
         assert_eq!(verify(&keys, &other), Err(JwsRefusal::UnknownKey));
+    }
+
+    #[test]
+    fn a_set_without_a_usable_key_is_no_key_set() {
+        for document in
+            [json!({"keys": []}), json!({"keys": [{"kty": "oct", "k": "AA"}]}), json!({}), json!([])]
+        {
+            assert!(KeySet::parse(&document).is_none(), "{document}");
+        }
     }
 
     #[test]

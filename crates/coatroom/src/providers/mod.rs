@@ -23,10 +23,12 @@ mod preset;
 mod profile;
 mod provider;
 mod requests;
+mod sign_in;
 mod tokens;
 
 pub use config::{ProviderConfig, ProviderConfigError, ProviderKind, UrlRefusal};
 pub use error::ProviderError;
 pub use id_token::IdTokenRefusal;
-pub use provider::{CodeExchange, Provider, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
+pub use provider::Provider;
+pub use sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

@@ -55,6 +55,11 @@ impl Preset {
     pub(super) fn scope_param(&self) -> String {
         self.scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(self.scope_separator)
     }
+
+    /// The scopes that a renewal must repeat.
+    pub(super) fn renewal_scope(&self) -> Option<String> {
+        self.resend_scope.then(|| self.scope_param())
+    }
 }
 
 /// Where a provider's endpoints are.
@@ -143,6 +148,16 @@ pub(super) enum Revocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn scopes_are_written_and_repeated_as_the_provider_wants_it() {
+        let place = Place::Discovered { issuer: "https://idp.example".to_owned(), assume_pkce: false };
+        let identity = Identity::UserEndpoint { addresses: None };
+        let standard = Preset::standard("Idp", place, identity, "b a".parse().unwrap());
+        assert_eq!((standard.scope_param().as_str(), standard.renewal_scope()), ("a b", None));
+        let other = Preset { scope_separator: ",", resend_scope: true, ..standard };
+        assert_eq!(other.renewal_scope().as_deref(), Some("a,b"));
+    }
 
     #[test]
     fn prompts_are_combined_and_unknown_ones_left_out() {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coatroom_protocol::words::{CodeVerifier, ProviderName, Scopes};
-use http::{Request, Response};
+use coatroom_protocol::words::{ProviderName, Scopes};
+use http::{Method, Request, Response, StatusCode};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, info_span};
 use url::Url;
@@ -21,11 +21,11 @@ use super::error::ProviderError;
 use super::jws::KeySet;
 use super::preset::{Endpoints, Identity, Place, Preset, Revocation};
 use super::requests::{Registration, get};
+use super::sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 use super::tokens::{UpstreamToken, UpstreamTokens};
 use super::{demo, github, google, oidc};
 use crate::clock::Clock;
 use crate::outbound::Outbound;
-use crate::user::User;
 
 /// An identity provider. Cloning is cheap, and clones share what they remember of the provider's documents.
 #[derive(Clone)]
@@ -41,82 +41,6 @@ pub(super) struct Inner {
     pub keys: Document<KeySet>,
     outbound: Arc<Outbound>,
     pub clock: Arc<dyn Clock>,
-}
-
-/// What the provider's authorization endpoint is asked for one sign-in.
-#[derive(Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "the caller must decide about every part")]
-pub struct UpstreamAuthorization<'a> {
-    /// Comes back with the callback, unchanged.
-    pub state: &'a str,
-    /// What the ID token must repeat. Every sign-in has one; it is left out where there is no ID token.
-    pub nonce: Option<&'a str>,
-    /// The S256 challenge of the code verifier (RFC 7636 §4.2).
-    pub code_challenge: &'a str,
-    /// Our callback, as registered at the provider.
-    pub redirect_uri: &'a str,
-    /// What the provider should show.
-    pub prompt: Option<UpstreamPrompt>,
-    /// The account that the user probably wants.
-    pub login_hint: Option<&'a str>,
-}
-
-/// What a provider should show at a sign-in; left out where the provider does not know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpstreamPrompt {
-    /// Sign in anew.
-    Login,
-    /// Choose among accounts.
-    SelectAccount,
-    /// Nothing: fail rather than ask.
-    None,
-}
-
-impl UpstreamPrompt {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::SelectAccount => "select_account",
-            Self::None => "none",
-        }
-    }
-}
-
-/// What a callback brought, and what was kept for it.
-#[derive(Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "the caller must decide about every part")]
-pub struct CodeExchange<'a> {
-    /// The code.
-    pub code: &'a str,
-    /// The verifier whose challenge was sent.
-    pub code_verifier: &'a CodeVerifier,
-    /// The callback that was sent.
-    pub redirect_uri: &'a str,
-    /// The nonce that was sent.
-    pub nonce: Option<&'a str>,
-    /// The callback's `iss` (RFC 9207).
-    pub iss: Option<&'a str>,
-}
-
-/// A user who has signed in.
-#[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "the engine builds it")]
-pub struct SignedIn {
-    /// Who they are.
-    pub user: User,
-    /// Their tokens for the provider's API.
-    pub tokens: UpstreamTokens,
-}
-
-/// Whether a provider knows that a token is thrown away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RevokeOutcome {
-    /// It was told.
-    Told,
-    /// It cannot be told, or is configured not to be: it still lists us.
-    NotOffered,
 }
 
 impl Provider {
@@ -258,11 +182,9 @@ impl Provider {
         let span = info_span!("provider.renew", provider.name = %self.0.name, outcome = Empty);
         let renewal = async {
             let endpoints = self.endpoints().await?;
-            let scope = self.0.preset.scope_param();
+            let scope = self.0.preset.renewal_scope();
             let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())];
-            if self.0.preset.resend_scope {
-                form.push(("scope", &scope));
-            }
+            form.extend(scope.iter().map(|scope| ("scope", scope.as_str())));
             self.tokens(&endpoints, &form, &[refresh_token.expose()]).await
         };
         let in_time = async {
@@ -289,7 +211,13 @@ impl Provider {
                 }
                 (Revocation::Delete(url), _) => self.0.registration.delete(url, token)?,
             };
+            let deletes = request.method() == Method::DELETE;
             let answer = self.send(request).await?;
+            if deletes && matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY)
+            {
+                // What is to be deleted is not there any more.
+                return Ok(RevokeOutcome::Told);
+            }
             read_revocation(&answer, &self.0.preset.tokens.codes, &[token.expose()])?;
             Ok(RevokeOutcome::Told)
         };
@@ -327,7 +255,7 @@ impl Provider {
                 metadata_urls(issuer).map_err(|refusal| ProviderError::misconfigured(refusal.to_string()));
             let [openid, oauth] = urls?;
             let mut answer = self.send(get(&openid, None)?).await?;
-            if answer.status() == http::StatusCode::NOT_FOUND {
+            if answer.status() == StatusCode::NOT_FOUND {
                 answer = self.send(get(&oauth, None)?).await?;
             }
             let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
@@ -355,17 +283,5 @@ pub(super) async fn observed<T>(
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("name", &self.0.name).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for UpstreamAuthorization<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamAuthorization").field("prompt", &self.prompt).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for CodeExchange<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodeExchange").field("iss", &self.iss).finish_non_exhaustive()
     }
 }
