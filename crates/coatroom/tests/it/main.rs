@@ -1,1 +1,8 @@
 //! Tests of the library from its public surface, in one binary.
+
+// `cfg(test)` is always true here; it tells clippy that the helpers of tests are tests too.
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(test)]
+mod store;
