@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -13,8 +14,6 @@ use super::trouble::Trouble;
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    /// How long a connection waits for another process that writes.
-    pub(super) busy_timeout: Duration,
 }
 
 impl DatabaseFile {
@@ -28,7 +27,7 @@ impl DatabaseFile {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(trouble(error)),
         }
-        Ok(Self { path, busy_timeout: BUSY_TIMEOUT })
+        Ok(Self { path })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -66,13 +65,20 @@ impl DatabaseFile {
     }
 
     fn connect(&self, access: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        connection.busy_timeout(self.busy_timeout)?;
+        let mut connection =
+            Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_handler(Some(keep_waiting))?;
         // Negative numbers are KiB, positive ones pages.
         connection.pragma_update(None, "cache_size", -cache_kib)?;
         // A server may have no writable folder for temporary files.
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         Ok(connection)
+    }
+
+    /// Starts a thread that works on the file.
+    pub(super) fn thread(&self, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Trouble> {
+        let thread = thread::Builder::new().name("coatroom-sqlite".to_owned()).spawn(work);
+        thread.map_err(|source| Trouble::NoThread { path: self.path.clone(), source })
     }
 
     fn check(&self, connection: &Connection) -> Result<Contents, Trouble> {
@@ -110,6 +116,14 @@ fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)
 }
 
+/// Waits a little for another process that holds the lock; gives up after five seconds.
+///
+/// SQLite's own handler soon looks only ten times a second, and starves beside a process that writes all the time.
+fn keep_waiting(times_waited: i32) -> bool {
+    thread::sleep(BUSY_PAUSE);
+    times_waited < BUSY_PAUSES
+}
+
 fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -139,7 +153,8 @@ const TABLES: &str = "
 /// Marks the file as ours: the letters `coat`.
 const APPLICATION_ID: i64 = 0x636f_6174;
 
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_PAUSE: Duration = Duration::from_millis(2);
+const BUSY_PAUSES: i32 = 2500;
 
 const WRITER_CACHE_KIB: i64 = 2048;
 

@@ -28,27 +28,27 @@ use crate::clock::Clock;
 
 /// Keeps records in one SQLite file.
 ///
-/// Dropping it writes what still waits, ends its thread and closes the file; that blocks for as long as one commit.
+/// Dropping it writes what still waits, ends its threads and closes the file; that blocks for as long as one commit.
 pub struct SqliteStore {
     file: Arc<DatabaseFile>,
     // Dropped in this order: the last connection to close must be able to write, since it folds the log into the file.
-    readers: Arc<Readers>,
+    readers: Readers,
     writer: Writer,
 }
 
 impl SqliteStore {
     /// Opens the database at `path`, or creates it with mode 0600 in a folder that exists. Records expire by `clock`.
     ///
-    /// Blocks on the disk, so that what is wrong with the file is known at start. The verbs of [`Store`] then need a
-    /// Tokio runtime.
+    /// Blocks on the disk, so that what is wrong with the file is known at start. The verbs need a Tokio runtime with
+    /// timers.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the file cannot be created, opened or written, is no database of this program,
     /// or was written by a newer one. Its source names the path.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let file = Arc::new(DatabaseFile::create(path)?);
-        let writer = Writer::start(Arc::clone(&file), Arc::clone(&clock))?;
-        let readers = Arc::new(Readers::new(Arc::clone(&file), clock));
+        let readers = Readers::start(&file, &clock)?;
+        let writer = Writer::start(Arc::clone(&file), clock)?;
         Ok(Self { file, readers, writer })
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Trouble {
     Newer { path: PathBuf, found: i64 },
     #[error("the file system of {} cannot hold SQLite's write-ahead log", path.display())]
     NoWriteAheadLog { path: PathBuf },
-    #[error("cannot start the thread that writes to {}", path.display())]
+    #[error("cannot start a thread for the database {}", path.display())]
     NoThread { path: PathBuf, source: io::Error },
     #[error("cannot write to the database {}", path.display())]
     Write { path: PathBuf, source: rusqlite::Error },
