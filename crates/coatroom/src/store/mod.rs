@@ -4,20 +4,37 @@
 //! [`StoreError::Exists`] or a [`replace`](Store::replace) that meets [`StoreError::Changed`]; there are no
 //! transactions over several records, and the order of writes makes a crash safe.
 //!
-//! A new store implements [`Store`] and passes the contract suite (feature `contract`).
+//! A new store implements [`Store`] and passes the contract suite (`store::contract`, feature `contract`).
+
+#[cfg(feature = "contract")]
+pub mod contract;
+mod memory;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::fmt;
 
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
+
 /// A place that keeps records.
 ///
 /// An expired record is as good as absent for every verb, from the second of its expiry on by the store's own clock:
 /// `get` and `list` leave it out, `insert` writes over it, `replace` finds [`StoreError::Changed`].
+///
+/// Keys, owners and bodies are any text without the character NUL (which JSON escapes, and some databases cannot keep).
+/// They are compared as bytes: upper and lower case, trailing spaces and Unicode forms are all different.
+///
+/// A verb that was answered is seen by every verb that starts later, in this process and in others. A verb whose future
+/// is dropped may still happen.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
     /// Writes a record that does not exist yet, with version 1. When this returns, the record is durable.
+    /// A key that was deleted or has expired is free again, and its next record starts at version 1.
     ///
     /// # Errors
     /// [`StoreError::Exists`] when the key is taken; [`StoreError::Unavailable`] when it is not known whether it was written.
@@ -30,7 +47,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError>;
 
     /// Replaces the body and expiry of the record that was seen at version `seen`; the new version is `seen + 1`.
-    /// Kind, key and owner never change. When this returns, the change is durable.
+    /// Kind, key and owner never change; the owner in `record` is not looked at. When this returns, the change is durable.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when the record is missing, expired or at another version;

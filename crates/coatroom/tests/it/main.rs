@@ -1,8 +1,6 @@
 //! Tests of the library from its public surface, in one binary.
 
-// Each module is marked as test code so that the lints which tests are excused from excuse their helpers too.
-#[cfg(test)]
-mod guard;
+// `cfg(test)` is always true here; it tells clippy that the helpers of tests are tests too.
 #[cfg(all(test, feature = "server"))]
 mod pages;
 #[cfg(test)]
@@ -11,3 +9,7 @@ mod providers;
 mod providers_fake;
 #[cfg(test)]
 mod providers_openid;
+#[cfg(all(test, feature = "sqlite"))]
+mod sqlite;
+#[cfg(test)]
+mod store;

@@ -1,0 +1,142 @@
+//! The six verbs in SQL. Expiry is decided as in `Timestamp::has_reached`: a record whose expiry equals now is expired.
+
+use coatroom_protocol::words::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use crate::store::{Kind, NewRecord, Record, StoreError, Version};
+
+/// A verb that writes.
+#[derive(Debug)]
+pub(super) enum Write {
+    Insert(NewRecord),
+    Replace(NewRecord, Version),
+    Delete(Kind, String),
+    /// Deletes at most [`PURGE_BATCH`] records.
+    Purge(Timestamp),
+}
+
+impl Write {
+    /// Applies the verb inside the open transaction, and says how many rows it changed.
+    ///
+    /// The outer error is the database's and spoils the transaction; the inner one is the verb's own answer.
+    pub(super) fn apply(
+        &self,
+        connection: &Connection,
+        now: Timestamp,
+    ) -> rusqlite::Result<Result<u64, StoreError>> {
+        let (changed, if_none) = match self {
+            Self::Insert(record) => (insert(connection, record, now)?, Some(StoreError::Exists)),
+            Self::Replace(record, seen) => {
+                (replace(connection, record, *seen, now)?, Some(StoreError::Changed))
+            }
+            Self::Delete(kind, key) => (delete(connection, *kind, key)?, None),
+            Self::Purge(now) => (purge(connection, *now)?, None),
+        };
+        Ok(match if_none {
+            Some(refusal) if changed == 0 => Err(refusal),
+            _ => Ok(u64::try_from(changed).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+fn insert(connection: &Connection, record: &NewRecord, now: Timestamp) -> rusqlite::Result<usize> {
+    let sql =
+        "INSERT INTO records (kind, key, owner, version, expires_at, body) VALUES (?1, ?2, ?3, 1, ?4, ?5)
+        ON CONFLICT (kind, key) DO UPDATE
+        SET owner = excluded.owner, version = 1, expires_at = excluded.expires_at, body = excluded.body
+        WHERE records.expires_at <= ?6";
+    let NewRecord { kind, key, owner, expires_at, body } = record;
+    let expires_at = expires_at.map(seconds);
+    connection.prepare_cached(sql)?.execute(params![
+        kind.as_str(),
+        key,
+        owner,
+        expires_at,
+        body,
+        seconds(now)
+    ])
+}
+
+fn replace(
+    connection: &Connection,
+    record: &NewRecord,
+    seen: Version,
+    now: Timestamp,
+) -> rusqlite::Result<usize> {
+    let Ok(seen) = i64::try_from(seen.number()) else {
+        return Ok(0); // no record ever had this version
+    };
+    let sql = "UPDATE records SET version = version + 1, expires_at = ?4, body = ?5
+        WHERE kind = ?1 AND key = ?2 AND version = ?3 AND (expires_at IS NULL OR expires_at > ?6)";
+    let expires_at = record.expires_at.map(seconds);
+    connection.prepare_cached(sql)?.execute(params![
+        record.kind.as_str(),
+        record.key,
+        seen,
+        expires_at,
+        record.body,
+        seconds(now)
+    ])
+}
+
+fn delete(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM records WHERE kind = ?1 AND key = ?2";
+    connection.prepare_cached(sql)?.execute(params![kind.as_str(), key])
+}
+
+fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM records
+        WHERE rowid IN (SELECT rowid FROM records WHERE expires_at <= ?1 LIMIT ?2)";
+    let batch = i64::try_from(PURGE_BATCH).unwrap_or(i64::MAX);
+    connection.prepare_cached(sql)?.execute(params![seconds(now), batch])
+}
+
+pub(super) fn get(
+    connection: &Connection,
+    kind: Kind,
+    key: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Record>> {
+    let sql = "SELECT key, owner, version, expires_at, body FROM records
+        WHERE kind = ?1 AND key = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_row(params![kind.as_str(), key, seconds(now)], |row| record(kind, row)).optional()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    kind: Kind,
+    owner: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<Record>> {
+    let sql = "SELECT key, owner, version, expires_at, body FROM records
+        WHERE kind = ?1 AND owner = ?2 AND (expires_at IS NULL OR expires_at > ?3)";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement.query_map(params![kind.as_str(), owner, seconds(now)], |row| record(kind, row))?.collect()
+}
+
+fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Record> {
+    let unsigned = |column, number: i64| u64::try_from(number).map_err(|_| out_of_range(column, number));
+    let version = unsigned(2, row.get(2)?)?;
+    let expires_at = row.get::<_, Option<i64>>(3)?.map(|seconds| unsigned(3, seconds)).transpose()?;
+    Ok(Record {
+        kind,
+        key: row.get(0)?,
+        owner: row.get(1)?,
+        version: Version::from_number(version),
+        expires_at: expires_at.map(Timestamp::from_unix),
+        body: row.get(4)?,
+    })
+}
+
+fn out_of_range(column: usize, number: i64) -> rusqlite::Error {
+    rusqlite::Error::IntegralValueOutOfRange(column, number)
+}
+
+/// SQLite's integers are signed; a time past their end, 292 billion years ahead, is kept as their end.
+fn seconds(time: Timestamp) -> i64 {
+    i64::try_from(time.unix()).unwrap_or(i64::MAX)
+}
+
+/// How many records one purge deletes at most: a few milliseconds' work.
+pub(super) const PURGE_BATCH: u64 = 500;

@@ -1,0 +1,267 @@
+//! The one thread that writes: it commits together what waits together, and answers when the commit is on the disk.
+//!
+//! The thread outlives every failure. A commit that fails, or panics, is answered with `Unavailable` to all its writes,
+//! and the next one starts on a fresh connection.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::file::DatabaseFile;
+use super::trouble::Trouble;
+use super::verbs::Write;
+use crate::clock::Clock;
+use crate::store::StoreError;
+
+/// The near end of the queue to the thread that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: Arc<DatabaseFile>,
+    queue: Option<mpsc::Sender<Waiting>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Opens the connection that writes, and starts the thread.
+    pub(super) fn start(file: Arc<DatabaseFile>, clock: Arc<dyn Clock>) -> Result<Self, Trouble> {
+        let connection = Some(file.writer()?);
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let scribe = Scribe { file: Arc::clone(&file), clock, connection };
+        let thread = file.thread(move || scribe.work(waiting))?;
+        Ok(Self { file, queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Queues a write, and waits until it is durable or refused.
+    pub(super) async fn write(&self, write: Write) -> Result<u64, StoreError> {
+        let path = || self.file.path().to_owned();
+        let queue = self.queue.as_ref().ok_or_else(|| Trouble::Unanswered { path: path() })?;
+        let place = match timeout(QUEUE_TIMEOUT, queue.reserve()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(Trouble::Unanswered { path: path() }.into()),
+            Err(_) => return Err(Trouble::Full { path: path() }.into()),
+        };
+        let (answer, answered) = oneshot::channel();
+        place.send(Waiting { write, answer });
+        answered.await.unwrap_or_else(|_| Err(Trouble::Unanswered { path: path() }.into()))
+    }
+}
+
+impl Drop for Writer {
+    /// Lets the thread finish what is queued, and waits until it has closed the file.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // It catches its panics; there is nothing to pass on.
+            drop(thread.join());
+        }
+    }
+}
+
+/// A write, and who waits for its answer.
+#[derive(Debug)]
+struct Waiting {
+    write: Write,
+    answer: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<u64, StoreError>;
+
+/// The far end of the queue.
+#[derive(Debug)]
+struct Scribe {
+    file: Arc<DatabaseFile>,
+    clock: Arc<dyn Clock>,
+    /// None after a failure.
+    connection: Option<Connection>,
+}
+
+impl Scribe {
+    fn work(mut self, mut queue: mpsc::Receiver<Waiting>) {
+        let mut batch = Vec::new();
+        while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+            let batch = std::mem::take(&mut batch);
+            // A panic drops the batch, and its callers learn that nobody will answer.
+            drop(catch_unwind(AssertUnwindSafe(|| self.serve(batch))));
+        }
+    }
+
+    fn serve(&mut self, batch: Vec<Waiting>) {
+        let (writes, waiting): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|Waiting { write, answer }| (write, answer)).unzip();
+        let answers = self.commit(&writes).unwrap_or_else(|trouble| {
+            let trouble = Arc::new(trouble);
+            writes.iter().map(|_| Err(Arc::clone(&trouble).into())).collect()
+        });
+        for (caller, answer) in waiting.into_iter().zip(answers) {
+            // A caller that no longer waits is not told.
+            drop(caller.send(answer));
+        }
+    }
+
+    /// Does all the writes or none. The answers are in the order of the writes.
+    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, Trouble> {
+        // Taken out, so that a connection on which something failed or panicked is never used again.
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.file.writer()?,
+        };
+        let answers = self
+            .transact(&mut connection, writes)
+            .map_err(|source| Trouble::Write { path: self.file.path().to_owned(), source })?;
+        self.connection = Some(connection);
+        Ok(answers)
+    }
+
+    fn transact(&self, connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<Vec<Answer>> {
+        // Immediate: what is read to compare stays true until it is swapped, also for other processes.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let now = self.clock.now();
+        let answers = writes.iter().map(|write| write.apply(&transaction, now)).collect::<Result<_, _>>()?;
+        transaction.commit()?;
+        Ok(answers)
+    }
+}
+
+/// How many writes may wait, and how many are committed together at most.
+const QUEUE: usize = 512;
+
+/// How long a caller waits for a place in the queue.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use coatroom_protocol::words::Timestamp;
+
+    use super::super::verbs;
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::store::{Kind, NewRecord};
+
+    #[test]
+    fn a_full_disk_fails_the_whole_commit_until_there_is_space() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        limit_pages(&scribe, 10);
+        let batch = [insert("small", 10), insert("large", 100_000)];
+        let trouble = scribe.commit(&batch).unwrap_err();
+        assert!(
+            matches!(&trouble, Trouble::Write { source, .. } if source.to_string().contains("full")),
+            "{trouble}"
+        );
+        assert!(!is_there(&scribe, "small"));
+        let answers = scribe.commit(&batch).unwrap();
+        assert!(answers.iter().all(Result::is_ok));
+        assert!(is_there(&scribe, "small") && is_there(&scribe, "large"));
+    }
+
+    #[test]
+    fn a_file_that_turns_read_only_fails_the_commit_until_it_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        scribe.connection.as_ref().unwrap().pragma_update(None, "query_only", true).unwrap();
+        assert!(matches!(scribe.commit(&[insert("a", 10)]), Err(Trouble::Write { .. })));
+        assert!(scribe.commit(&[insert("a", 10)]).unwrap().iter().all(Result::is_ok));
+    }
+
+    #[test]
+    fn a_locked_file_fails_the_commit_until_it_is_unlocked() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        let mut other = scribe.file.writer().unwrap();
+        let lock = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        // Less patient than usual.
+        scribe.connection.as_ref().unwrap().busy_timeout(Duration::from_millis(10)).unwrap();
+        let trouble = scribe.commit(&[insert("a", 10)]).unwrap_err();
+        let Trouble::Write { source, .. } = trouble else { panic!("{trouble}") };
+        assert_eq!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
+        assert!(!is_there(&scribe, "a"), "readers wait for nobody");
+        drop(lock);
+        assert!(scribe.commit(&[insert("a", 10)]).unwrap().iter().all(Result::is_ok));
+        assert!(is_there(&scribe, "a"));
+    }
+
+    #[test]
+    fn each_write_of_a_commit_has_its_own_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        let missing = Write::Delete(Kind::Marker, "missing".to_owned());
+        let batch = [insert("a", 10), insert("a", 10), missing, insert("b", 10)];
+        let answers = scribe.commit(&batch).unwrap();
+        assert!(matches!(answers.as_slice(), [Ok(1), Err(StoreError::Exists), Ok(0), Ok(1)]), "{answers:?}");
+    }
+
+    #[test]
+    fn all_writes_of_a_failed_commit_are_unavailable() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        limit_pages(&scribe, 10);
+        let (batch, answers): (Vec<_>, Vec<_>) = [10, 100_000, 20]
+            .map(|size| {
+                let (answer, answered) = oneshot::channel();
+                (Waiting { write: insert(&size.to_string(), size), answer }, answered)
+            })
+            .into_iter()
+            .unzip();
+        scribe.serve(batch);
+        for mut answer in answers {
+            assert!(matches!(answer.try_recv(), Ok(Err(StoreError::Unavailable(_)))));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_is_written_before_the_thread_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        let Scribe { file, clock, .. } = scribe(folder.path());
+        let writer = Writer::start(Arc::clone(&file), clock).unwrap();
+        let mut answers = Vec::new();
+        for number in 0..100 {
+            let (answer, answered) = oneshot::channel();
+            let waiting = Waiting { write: insert(&number.to_string(), 10), answer };
+            writer.queue.as_ref().unwrap().send(waiting).await.unwrap();
+            answers.push(answered);
+        }
+        drop(writer);
+        assert!(answers.iter_mut().all(|answer| matches!(answer.try_recv(), Ok(Ok(1)))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_queue_that_stays_full_is_unavailable() {
+        let folder = tempfile::tempdir().unwrap();
+        let (queue, waiting) = mpsc::channel(1);
+        let writer = Writer { file: scribe(folder.path()).file, queue: Some(queue), thread: None };
+        let (answer, _answered) = oneshot::channel();
+        writer.queue.as_ref().unwrap().try_send(Waiting { write: insert("a", 10), answer }).unwrap();
+        let Err(StoreError::Unavailable(cause)) = writer.write(insert("b", 10)).await else { panic!() };
+        assert!(cause.to_string().contains("too many writes wait"), "{cause}");
+        drop(waiting);
+    }
+
+    fn scribe(folder: &Path) -> Scribe {
+        let file = DatabaseFile::create(&folder.join("coatroom.db")).unwrap();
+        let connection = Some(file.writer().unwrap());
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_800_000_000)));
+        Scribe { file: Arc::new(file), clock, connection }
+    }
+
+    /// As a full disk does, but for this connection alone.
+    fn limit_pages(scribe: &Scribe, pages: i64) {
+        scribe.connection.as_ref().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    fn insert(key: &str, size: usize) -> Write {
+        let (key, body) = (key.to_owned(), "x".repeat(size));
+        Write::Insert(NewRecord { kind: Kind::Marker, key, owner: None, expires_at: None, body })
+    }
+
+    fn is_there(scribe: &Scribe, key: &str) -> bool {
+        let reader = scribe.file.reader().unwrap();
+        verbs::get(&reader, Kind::Marker, key, scribe.clock.now()).unwrap().is_some()
+    }
+}
