@@ -1,7 +1,8 @@
 //! Tests of the library from its public surface, in one binary.
 
 // `cfg(test)` is always true here; it tells clippy that the helpers of tests are tests too.
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]
 mod providers;
@@ -9,7 +10,8 @@ mod providers;
 mod providers_fake;
 #[cfg(test)]
 mod providers_openid;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
 mod store;
