@@ -1,6 +1,82 @@
 //! `coatroom`: a gateway that gives every user of an MCP server their own OAuth.
 
-#[expect(dead_code, unused_imports, reason = "the command line does not offer the demo yet")]
+mod assemble;
+mod cli;
+mod client_address;
+#[expect(dead_code, unused_imports, reason = "the authorization server reads the rest when it is wired up")]
+mod config;
+#[expect(dead_code, unused_imports, reason = "wired up by assemble")]
 mod demo;
+mod edge;
+mod observe;
+mod proxy;
+mod serve;
+mod shutdown;
+mod terminal;
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+
+use cli::{Cli, Command, Settings};
+use config::{Auth, Config, ProcessEnvironment};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(settings) => run(serve(&settings)),
+        Command::Check(settings) => check(&settings),
+        Command::Demo(demo) => run(assemble::demo(&demo)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::complain(format_args!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("the system gives no threads to work with")?.block_on(work)
+}
+
+fn load(settings: &Settings) -> anyhow::Result<Config> {
+    Ok(config::load(settings.config.as_deref(), &settings.flags(), &ProcessEnvironment)?)
+}
+
+fn check(settings: &Settings) -> anyhow::Result<()> {
+    let config = load(settings)?;
+    terminal::say(format_args!("ok: {} listens on {}", config.public_url, config.listen));
+    for server in &config.servers {
+        let auth = match server.auth {
+            Auth::Required => "signed-in users",
+            Auth::Optional => "anybody, signed in or not",
+            Auth::Off => "anybody",
+        };
+        let headers: Vec<&str> = server.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let sent = if headers.is_empty() { "nothing added".to_owned() } else { headers.join(", ") };
+        terminal::say(format_args!("  {} -> {} ({auth}; {sent})", server.path, server.upstream));
+    }
+    for provider in &config.providers {
+        let callback = config.public_url.url(&format!("/callback/{}", provider.name));
+        terminal::say(format_args!("  {}: register the callback {callback}", provider.name));
+    }
+    Ok(())
+}
+
+async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let config = load(settings)?;
+    observe::start(config.log_format, &ProcessEnvironment)?;
+    let edge = assemble::edge(&config)?;
+    let listener = tokio::net::TcpListener::bind(config.listen).await;
+    let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
+    tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");
+    let limits = serve::ServeSettings::from(&config.limits);
+    serve::run(listener, edge, &limits, shutdown::requested()).await;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Flag, Flags};
+
+/// A gateway that gives every user of an MCP server their own OAuth.
+#[derive(Debug, Parser)]
+#[command(name = "coatroom", version, about, arg_required_else_help = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve MCP servers to signed-in users
+    #[command(after_help = SERVE_HELP)]
+    Serve(Settings),
+    /// Check the configuration, and name every mistake in it
+    #[command(after_help = SERVE_HELP)]
+    Check(Settings),
+    /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
+    Demo(Demo),
+}
+
+/// Where the configuration comes from, and what overrides it.
+#[derive(Debug, Args)]
+pub(crate) struct Settings {
+    /// The configuration file [env: COATROOM_CONFIG]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where to listen; 127.0.0.1:8787 unless set [env: COATROOM_LISTEN]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// The origin at which browsers and clients reach the gateway [env: COATROOM_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// The endpoint of the one MCP server to serve; several need a file [env: COATROOM_UPSTREAM]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// The path under which clients find that server; /mcp unless set [env: COATROOM_PATH]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// Where records live: sqlite:FILE or memory: [env: COATROOM_STORE]
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+    /// Where the keys live; made on first start, keys.toml beside the store unless set [env: COATROOM_KEYS_FILE]
+    #[arg(long, value_name = "FILE")]
+    keys_file: Option<String>,
+    /// How log lines look: text or json [env: COATROOM_LOG_FORMAT]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// How to run the demo.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
+    pub(crate) listen: SocketAddr,
+    /// Keep users, grants and keys in this folder; without it they end with the demo
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+impl Settings {
+    /// The flags that were given, by the key that each overrides.
+    pub(crate) fn flags(&self) -> Flags {
+        let all = [
+            ("listen", "--listen", &self.listen),
+            ("public_url", "--public-url", &self.public_url),
+            ("upstream", "--upstream", &self.upstream),
+            ("path", "--path", &self.path),
+            ("store", "--store", &self.store),
+            ("keys_file", "--keys-file", &self.keys_file),
+            ("log_format", "--log-format", &self.log_format),
+        ];
+        let given = all.into_iter().filter_map(|(key, name, value)| {
+            let value = value.clone()?;
+            Some((key, Flag { name, value }))
+        });
+        given.collect()
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  coatroom demo
+  coatroom check --config coatroom.toml
+  coatroom serve --config coatroom.toml
+  coatroom serve --public-url https://mcp.example.com --upstream http://127.0.0.1:3000/mcp";
+
+const SERVE_HELP: &str = "\
+Flags win over environment variables, those over the file, and that over defaults.
+
+Every key of the file has a variable: COATROOM_LIFETIMES_CODE=60s is `code` in [lifetimes].
+Providers need no file either: COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET
+(or COATROOM_GITHUB_CLIENT_SECRET_FILE) let users sign in with GitHub, and each user's own
+GitHub token goes to the MCP server in `Authorization`.
+
+COATROOM_LOG filters log lines: `debug`, or `coatroom=debug,hyper=info`.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_known_by_the_key_that_they_override() {
+        let cli = Cli::try_parse_from(["coatroom", "serve", "--public-url", "https://h.example"]).unwrap();
+        let Command::Serve(settings) = cli.command else { panic!("not serve") };
+        let flags = settings.flags();
+        assert_eq!(flags.len(), 1);
+        assert_eq!(flags["public_url"].value, "https://h.example");
+    }
+}

@@ -1,0 +1,53 @@
+//! Where environment variables come from. The only file that reads the process's own.
+
+use std::collections::BTreeMap;
+
+/// Tells the environment variables that configure Coatroom: those whose names start with `COATROOM_`.
+pub(crate) trait Environment {
+    /// The variables by name. Values that are not UTF-8 have their bad bytes replaced, and fail where they are read.
+    fn variables(&self) -> BTreeMap<String, String>;
+}
+
+/// The environment of this process.
+#[derive(Debug)]
+pub(crate) struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn variables(&self) -> BTreeMap<String, String> {
+        let all = std::env::vars_os();
+        all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+            .filter(|(name, _)| name.starts_with(PREFIX))
+            .collect()
+    }
+}
+
+/// What the names of all variables start with.
+pub(super) const PREFIX: &str = "COATROOM_";
+
+/// The variable that belongs to a key, or to a provider's name, below `prefix`: `COATROOM` and `public_url` give
+/// `COATROOM_PUBLIC_URL`.
+pub(super) fn variable(prefix: &str, key: &str) -> String {
+    format!("{prefix}_{}", key.to_ascii_uppercase().replace('-', "_"))
+}
+
+#[cfg(test)]
+pub(crate) mod fake {
+    use super::{BTreeMap, Environment};
+
+    /// An environment for tests, so that none depends on the process's own.
+    #[derive(Debug, Default)]
+    pub(crate) struct FakeEnvironment(BTreeMap<String, String>);
+
+    impl FakeEnvironment {
+        pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+            self.0.insert(name.to_owned(), value.to_owned());
+            self
+        }
+    }
+
+    impl Environment for FakeEnvironment {
+        fn variables(&self) -> BTreeMap<String, String> {
+            self.0.clone()
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Lifetimes, limits and rates: everything that has a sensible default and can be set.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::problem::Place;
+use super::reader::Section;
+use super::values::{Rate, duration, rate, size, truth};
+
+/// How long things live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lifetimes {
+    /// An authorization under way. Default 10 minutes.
+    pub(crate) flow: Duration,
+    /// An authorization code. Default 60 seconds.
+    pub(crate) code: Duration,
+    /// An access token. Default 1 hour.
+    pub(crate) access_token: Duration,
+    /// A refresh token that nobody uses. Default 30 days.
+    pub(crate) refresh_token_idle: Duration,
+    /// A grant in all, however often it is refreshed. Default 180 days.
+    pub(crate) refresh_token_total: Duration,
+    /// How long a repeated refresh gets the same successor. Default 120 seconds.
+    pub(crate) same_successor: Duration,
+    /// The browser session that names the account. Default 8 hours.
+    pub(crate) session: Duration,
+    /// An MCP session of the revisions that have them, when nobody uses it. Default 24 hours.
+    pub(crate) mcp_session: Duration,
+    /// Tolerance for the clocks of other issuers. Default 60 seconds.
+    pub(crate) clock_skew: Duration,
+    /// How long the guard remembers a verified token. Default 1 second.
+    pub(crate) remembered_token: Duration,
+    /// How often revocations are read. Default 500 milliseconds.
+    pub(crate) revocation_poll: Duration,
+}
+
+/// How much is accepted, and how long something is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of an MCP request body. Default 4 MiB.
+    pub(crate) mcp_body: usize,
+    /// Bytes of a request body of the authorization server. Default 64 KiB.
+    pub(crate) oauth_body: usize,
+    /// Bytes of a request's header block. Default 32 KiB.
+    pub(crate) header_block: usize,
+    /// Number of header lines. Default 100.
+    pub(crate) header_lines: usize,
+    /// MCP sessions of one user at once. Default 64.
+    pub(crate) sessions_per_user: usize,
+    /// Connections at once. Default 10 000.
+    pub(crate) connections: usize,
+    /// How long a request's headers may take. Default 10 seconds.
+    pub(crate) header_read: Duration,
+    /// How long connecting to an upstream may take, TLS included. Default 5 seconds.
+    pub(crate) upstream_connect: Duration,
+    /// How long an upstream may take to begin its answer to a POST. Default 60 seconds.
+    pub(crate) upstream_first_byte: Duration,
+    /// How long running requests and streams get at shutdown. Default 30 seconds.
+    pub(crate) drain: Duration,
+}
+
+/// How often strangers may knock, by address; `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rates {
+    /// `POST /register`. Default 60 per minute.
+    pub(crate) register: Option<Rate>,
+    /// `GET /authorize`. Default 120 per minute.
+    pub(crate) authorize: Option<Rate>,
+    /// `POST /token`. Default 600 per minute.
+    pub(crate) token: Option<Rate>,
+    /// Failed sign-ins, by account. Default 10 per 15 minutes.
+    pub(crate) failed_sign_in: Option<Rate>,
+    /// Whether callers from this machine are limited, too. Default false.
+    pub(crate) loopback: bool,
+}
+
+impl Lifetimes {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("lifetimes");
+        section.only(&[
+            "flow",
+            "code",
+            "access_token",
+            "refresh_token_idle",
+            "refresh_token_total",
+            "same_successor",
+            "session",
+            "mcp_session",
+            "clock_skew",
+            "remembered_token",
+            "revocation_poll",
+        ]);
+        let span = |key: &str, default, range| span(&section, key, default, range);
+        let lifetimes = Self {
+            flow: span("flow", 10 * MINUTE, MINUTE..=HOUR),
+            code: span("code", MINUTE, SECOND..=10 * MINUTE),
+            access_token: span("access_token", HOUR, MINUTE..=DAY),
+            refresh_token_idle: span("refresh_token_idle", 30 * DAY, HOUR..=3650 * DAY),
+            refresh_token_total: span("refresh_token_total", 180 * DAY, HOUR..=3650 * DAY),
+            same_successor: span("same_successor", 2 * MINUTE, Duration::ZERO..=HOUR),
+            session: span("session", 8 * HOUR, MINUTE..=30 * DAY),
+            mcp_session: span("mcp_session", DAY, MINUTE..=30 * DAY),
+            clock_skew: span("clock_skew", MINUTE, Duration::ZERO..=5 * MINUTE),
+            remembered_token: span("remembered_token", SECOND, Duration::ZERO..=MINUTE),
+            revocation_poll: span("revocation_poll", SECOND / 2, SECOND / 20..=5 * SECOND),
+        };
+        if lifetimes.refresh_token_idle > lifetimes.refresh_token_total {
+            let place = section.text("refresh_token_idle").map_or(Place::Nowhere, |found| found.place);
+            let message = "`refresh_token_idle` is longer than `refresh_token_total`";
+            section.refuse(&place, message, Some("a grant ends with its total".to_owned()));
+        }
+        lifetimes
+    }
+}
+
+impl Limits {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("limits");
+        section.only(&[
+            "mcp_body",
+            "oauth_body",
+            "header_block",
+            "header_lines",
+            "sessions_per_user",
+            "connections",
+            "header_read",
+            "upstream_connect",
+            "upstream_first_byte",
+            "drain",
+        ]);
+        let span = |key: &str, default| span(&section, key, default, SECOND / 10..=HOUR);
+        Self {
+            mcp_body: number(&section, "mcp_body", 4 * MIB, KIB..=256 * MIB),
+            oauth_body: number(&section, "oauth_body", 64 * KIB, 4 * KIB..=MIB),
+            header_block: number(&section, "header_block", 32 * KIB, 8 * KIB..=MIB),
+            header_lines: number(&section, "header_lines", 100, 32..=1000),
+            sessions_per_user: number(&section, "sessions_per_user", 64, 1..=10_000),
+            connections: number(&section, "connections", 10_000, 1..=1_000_000),
+            header_read: span("header_read", 10 * SECOND),
+            upstream_connect: span("upstream_connect", 5 * SECOND),
+            upstream_first_byte: span("upstream_first_byte", MINUTE),
+            drain: span("drain", 30 * SECOND),
+        }
+    }
+}
+
+impl Rates {
+    pub(super) fn read(root: &Section<'_>) -> Self {
+        let section = root.section("rates");
+        section.only(&["register", "authorize", "token", "failed_sign_in", "loopback"]);
+        let read = |key: &str, count, per| {
+            let found = section.value(key, rate);
+            found.map_or(Some(Rate { count, per }), |found| found.value)
+        };
+        Self {
+            register: read("register", 60, MINUTE),
+            authorize: read("authorize", 120, MINUTE),
+            token: read("token", 600, MINUTE),
+            failed_sign_in: read("failed_sign_in", 10, 15 * MINUTE),
+            loopback: section.value("loopback", truth).is_some_and(|found| found.value),
+        }
+    }
+}
+
+fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+    let within = |text: &str| {
+        let span = duration(text)?;
+        let limits = format!("must be between {:?} and {:?}", range.start(), range.end());
+        if range.contains(&span) { Ok(span) } else { Err(limits) }
+    };
+    section.value(key, within).map_or(default, |found| found.value)
+}
+
+fn number(section: &Section<'_>, key: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+    let within = |text: &str| {
+        let number = size(text)?;
+        let limits = format!("must be between {} and {}", range.start(), range.end());
+        if range.contains(&number) { Ok(number) } else { Err(limits) }
+    };
+    section.value(key, within).map_or(default, |found| found.value)
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const KIB: usize = 1024;
+const MIB: usize = 1024 * 1024;

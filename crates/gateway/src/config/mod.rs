@@ -1,0 +1,250 @@
+//! The configuration: flags over environment over file over defaults, read into types, every mistake at once.
+//!
+//! Environment variables are `COATROOM_` and the key in capitals: `COATROOM_PUBLIC_URL`, `COATROOM_LIFETIMES_CODE`,
+//! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
+//! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
+
+mod environment;
+mod limits;
+mod mask;
+mod problem;
+mod providers;
+mod reader;
+mod servers;
+mod suggest;
+mod values;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use coatroom::protocol::words::Issuer;
+use toml::de::DeTable;
+
+#[cfg(test)]
+pub(crate) use environment::fake::FakeEnvironment;
+pub(crate) use environment::{Environment, ProcessEnvironment};
+pub(crate) use limits::{Lifetimes, Limits, Rates};
+pub(crate) use problem::Report;
+pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
+pub(crate) use reader::{Flag, Flags};
+pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use values::Rate;
+
+use crate::client_address::IpRange;
+use problem::{Place, Problems};
+use reader::{Found, Layers, Section};
+
+/// The whole configuration, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The origin at which browsers and clients reach Coatroom; the issuer.
+    pub(crate) public_url: Issuer,
+    /// Where to listen. Default `127.0.0.1:8787`.
+    pub(crate) listen: SocketAddr,
+    /// Where records live. Default `sqlite:coatroom.db`.
+    pub(crate) store: StoreLocation,
+    /// Where the keys live. Default `keys.toml` beside the store; `None` with a store in memory.
+    pub(crate) keys_file: Option<PathBuf>,
+    /// Where users sign in.
+    pub(crate) providers: Vec<ProviderConfig>,
+    /// The MCP servers.
+    pub(crate) servers: Vec<ServerConfig>,
+    /// The clients that the operator registered.
+    pub(crate) clients: Vec<ClientConfig>,
+    /// How long things live.
+    pub(crate) lifetimes: Lifetimes,
+    /// How much is accepted.
+    pub(crate) limits: Limits,
+    /// How often strangers may knock.
+    pub(crate) rates: Rates,
+    /// What happens when a refresh token is replayed.
+    pub(crate) replay: Replay,
+    /// Further web origins whose pages may call; `*` is all of them.
+    pub(crate) allowed_origins: Vec<String>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpRange>,
+    /// How log lines look.
+    pub(crate) log_format: LogFormat,
+}
+
+/// Where records live.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreLocation {
+    /// In this process, gone with it.
+    Memory,
+    /// In a file.
+    Sqlite(PathBuf),
+}
+
+/// What happens when a refresh token is replayed after its window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Replay {
+    /// The grant is revoked.
+    Revoke,
+    /// The request is refused, and the grant lives on.
+    Refuse,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Reads the configuration. `file` and `flags` come from the command line.
+///
+/// # Errors
+/// The report of every mistake, to be shown to the operator.
+pub(crate) fn load(
+    file: Option<&Path>,
+    flags: &Flags,
+    environment: &dyn Environment,
+) -> Result<Config, Report> {
+    let variables = environment.variables();
+    let by_variable = variables.get("COATROOM_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let Some(path) = file.map(Path::to_owned).or(by_variable) else {
+        let problems = Problems::default();
+        let config = read(None, Path::new(""), (flags, &variables), &problems);
+        return config.ok_or_else(|| problems.into_report(None));
+    };
+    let text = std::fs::read_to_string(&path).map_err(|cause| Report::of_unreadable(&path, &cause))?;
+    let problems = Problems::default();
+    let (table, mistakes) = DeTable::parse_recoverable(&text);
+    for mistake in &mistakes {
+        let place = mistake.span().map_or(Place::Nowhere, Place::File);
+        problems.add(&place, mistake.message(), None);
+    }
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    // What a file with wrong syntax says is not known; judging the rest of it would only add noise.
+    let config = mistakes
+        .is_empty()
+        .then(|| read(Some(table.get_ref()), &folder, (flags, &variables), &problems))
+        .flatten();
+    config.ok_or_else(|| {
+        let hidden = if mistakes.is_empty() {
+            mask::hide_values(&text, table.get_ref(), &problems.quotable())
+        } else {
+            mask::hide_lines(&text)
+        };
+        problems.into_report(Some((path, hidden)))
+    })
+}
+
+/// Reads every section; `None` when at least one mistake was noted.
+fn read(
+    table: Option<&DeTable<'_>>,
+    folder: &Path,
+    (flags, variables): (&Flags, &BTreeMap<String, String>),
+    problems: &Problems,
+) -> Option<Config> {
+    let asked = RefCell::default();
+    let layers = Layers { flags, variables, folder, problems, asked };
+    let root = Section::root(&layers, table, "COATROOM".to_owned());
+    root.only(KEYS);
+    let providers = providers::read_providers(&root);
+    let servers = servers::read_servers(&root, &providers.names);
+    let has_users =
+        root.in_file("servers").is_none() || servers.iter().any(|server| server.auth != Auth::Off);
+    if providers.names.is_empty() && has_users {
+        let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]";
+        root.refuse(
+            &Place::Nowhere,
+            "no provider is configured: users cannot sign in",
+            Some(help.to_owned()),
+        );
+    }
+    let public_url = read_public_url(&root);
+    let (store, keys_file) = read_store(&root);
+    let config = Config {
+        public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
+        listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
+        clients: providers::read_clients(&root),
+        lifetimes: Lifetimes::read(&root),
+        limits: Limits::read(&root),
+        rates: Rates::read(&root),
+        replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
+        allowed_origins: values_of(root.list("allowed_origins", values::origin)),
+        trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
+        log_format: root.choice("log_format", LOG_FORMAT).map_or(LogFormat::Text, |found| found.value),
+        store,
+        keys_file,
+        providers: providers.configs,
+        servers,
+    };
+    layers.refuse_mistyped_variables();
+    (problems.is_empty() && public_url.is_some()).then_some(config)
+}
+
+fn values_of<T>(found: Option<Vec<Found<T>>>) -> Vec<T> {
+    found.unwrap_or_default().into_iter().map(|found| found.value).collect()
+}
+
+fn read_public_url(root: &Section<'_>) -> Option<Issuer> {
+    if root.text("public_url").is_none() {
+        let help =
+            "set the https URL at which clients reach coatroom, or http://127.0.0.1:8787 to try it here";
+        root.refuse(&Place::Nowhere, "public_url is not set", Some(help.to_owned()));
+    }
+    root.value("public_url", Issuer::parse).map(|found| found.value)
+}
+
+fn read_store(root: &Section<'_>) -> (StoreLocation, Option<PathBuf>) {
+    let found = root.value("store", |text| match text.split_once(':') {
+        Some(("memory", "")) => Ok(None),
+        Some(("sqlite", path)) if !path.is_empty() => {
+            Ok(Some(path.strip_prefix("//").unwrap_or(path).to_owned()))
+        }
+        Some(("postgres" | "postgresql" | "redis" | "rediss" | "rediss+cluster" | "redis+cluster", _)) => {
+            Err("this store is not supported yet; use \"sqlite:FILE\" or \"memory:\"")
+        }
+        _ => Err("a store is \"sqlite:FILE\" or \"memory:\""),
+    });
+    let store = match found {
+        Some(Found { value: None, .. }) => StoreLocation::Memory,
+        Some(Found { value: Some(path), place }) => {
+            StoreLocation::Sqlite(root.path(&Found { value: path, place }))
+        }
+        None => StoreLocation::Sqlite(PathBuf::from("coatroom.db")),
+    };
+    let named = root.text("keys_file").map(|found| root.path(&found));
+    let beside = match &store {
+        StoreLocation::Memory => None,
+        StoreLocation::Sqlite(path) => Some(path.with_file_name("keys.toml")),
+    };
+    (store, named.or(beside))
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("`{text}` is not an address and port such as 127.0.0.1:8787"))
+}
+
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
+
+const REPLAY: &[(&str, Replay)] = &[("revoke", Replay::Revoke), ("refuse", Replay::Refuse)];
+
+const LOG_FORMAT: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+const KEYS: &[&str] = &[
+    "public_url",
+    "listen",
+    "store",
+    "keys_file",
+    "providers",
+    "servers",
+    "clients",
+    "lifetimes",
+    "limits",
+    "rates",
+    "replay",
+    "allowed_origins",
+    "trusted_proxies",
+    "log_format",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! `[servers.*]`: the MCP servers behind the gateway, each a resource of its own.
+
+use coatroom::protocol::words::{ProviderName, Scope};
+use http::{HeaderName, Uri};
+use url::Url;
+
+use super::problem::Place;
+use super::reader::{Found, Section, meant};
+use super::values::truth;
+use crate::proxy::credential::Template;
+
+/// An MCP server behind the gateway.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerConfig {
+    /// The name of its table.
+    pub(crate) name: String,
+    /// Where clients find it, below the public URL.
+    pub(crate) path: String,
+    /// The exact URL of its MCP endpoint.
+    pub(crate) upstream: Uri,
+    /// The provider whose tokens it takes; `None` when it takes none.
+    pub(crate) provider: Option<ProviderName>,
+    /// Who may call.
+    pub(crate) auth: Auth,
+    /// Whether a client that names no resource means this one.
+    pub(crate) is_default: bool,
+    /// What the gateway adds to each request.
+    pub(crate) headers: Vec<(HeaderName, Template)>,
+    /// The scopes that users are asked for.
+    pub(crate) scopes: Vec<ScopeConfig>,
+    /// The user's claim that holds their roles; dots lead into objects. Default `roles`.
+    pub(crate) roles_claim: String,
+    /// Whether what no rule is about may be used. Default: it may.
+    pub(crate) unlisted: Unlisted,
+    /// What calling a tool takes.
+    pub(crate) tools: Vec<RuleConfig>,
+    /// What using a prompt takes.
+    pub(crate) prompts: Vec<RuleConfig>,
+    /// What reading a resource takes.
+    pub(crate) resources: Vec<RuleConfig>,
+}
+
+/// Who may call a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Auth {
+    /// Callers with a token only.
+    Required,
+    /// Also callers without any credentials; a bad token is refused all the same.
+    Optional,
+    /// Anybody, and tokens are not looked at.
+    Off,
+}
+
+/// What happens to tools, prompts and resources that no rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unlisted {
+    /// Every caller may use them.
+    Permitted,
+    /// Nobody may.
+    Denied,
+}
+
+/// A scope of a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ScopeConfig {
+    /// The scope.
+    pub(crate) scope: Scope,
+    /// What it means, in words for the consent page.
+    pub(crate) title: String,
+    /// More about it, for the consent page.
+    pub(crate) description: Option<String>,
+    /// Whether a client that asks for nothing gets it.
+    pub(crate) is_default: bool,
+    /// The scopes that come with it.
+    pub(crate) implies: Vec<Scope>,
+}
+
+/// What using something takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RuleConfig {
+    /// The name, or a pattern with `*`.
+    pub(crate) pattern: String,
+    /// Every one of these scopes.
+    pub(crate) scopes: Vec<Scope>,
+    /// One of these roles, when there are any.
+    pub(crate) roles: Vec<String>,
+    /// Whether nobody may.
+    pub(crate) deny: bool,
+}
+
+/// Reads the servers of the file, or the one of flags and variables.
+pub(super) fn read_servers(root: &Section<'_>, providers: &[ProviderName]) -> Vec<ServerConfig> {
+    let named = root.sections("servers");
+    let alone = root.text("upstream");
+    if named.is_empty() {
+        if alone.is_none() {
+            let help = "name one with --upstream URL, or several as [servers.NAME] in a file".to_owned();
+            root.refuse(&Place::Nowhere, "there is no MCP server to serve", Some(help));
+        }
+        return alone.and_then(|_| read_server(&alone_name(), root, providers)).into_iter().collect();
+    }
+    for (key, found) in [("upstream", alone), ("path", root.text("path"))] {
+        if let Some(found) = found.filter(|found| !matches!(found.place, Place::File(_))) {
+            let help = Some(format!("set `{key}` in the file's [servers.NAME] instead"));
+            root.refuse(&found.place, "the file names its servers itself", help);
+        }
+    }
+    let mut servers: Vec<ServerConfig> = Vec::new();
+    for (name, section) in &named {
+        section.only(KEYS);
+        let Some(server) = read_server(name, section, providers) else { continue };
+        let path_place = section.text("path").map_or(name.place.clone(), |found| found.place);
+        if let Some(other) = servers.iter().find(|other| other.path == server.path) {
+            let message =
+                format!("servers `{}` and `{}` share the path {}", other.name, name.value, other.path);
+            section.refuse(&path_place, message, Some("give each its own `path`".to_owned()));
+        }
+        if let Some(other) = servers.iter().find(|other| other.is_default && server.is_default) {
+            let message = format!("servers `{}` and `{}` are both the default", other.name, name.value);
+            section.refuse(&name.place, message, None);
+        }
+        servers.push(server);
+    }
+    servers
+}
+
+fn alone_name() -> Found<String> {
+    Found { value: "server".to_owned(), place: Place::Nowhere }
+}
+
+fn read_server(
+    name: &Found<String>,
+    section: &Section<'_>,
+    providers: &[ProviderName],
+) -> Option<ServerConfig> {
+    for key in ["command", "args", "env", "isolation"] {
+        if let Some(place) = section.in_file(key) {
+            let help = Some("run it behind an HTTP adapter, and set `upstream` to its URL".to_owned());
+            section.refuse(&place, format!("`{key}`: stdio servers are not supported yet"), help);
+        }
+    }
+    let auth = section.choice("auth", AUTH).map_or(Auth::Required, |found| found.value);
+    let provider = read_provider(section, providers, auth);
+    let upstream = section.value("upstream", upstream_url);
+    if upstream.is_none() && section.text("upstream").is_none() && section.in_file("command").is_none() {
+        let help = Some("set `upstream` to the URL of its MCP endpoint".to_owned());
+        section.refuse(&name.place, format!("server `{}` has no upstream", name.value), help);
+    }
+    let path = match section.text("path") {
+        Some(_) => section.value("path", endpoint_path).map(|found| found.value),
+        None => Some("/mcp".to_owned()),
+    };
+    let scopes = read_scopes(section);
+    let rules = |key: &str| read_rules(section, key, &scopes);
+    Some(ServerConfig {
+        headers: read_headers(section, provider.as_ref(), providers, auth),
+        tools: rules("tools"),
+        prompts: rules("prompts"),
+        resources: rules("resources"),
+        is_default: section.value("default", truth).is_some_and(|found| found.value),
+        roles_claim: section.text("roles_claim").map_or_else(|| "roles".to_owned(), |found| found.value),
+        unlisted: section.choice("unlisted", UNLISTED).map_or(Unlisted::Permitted, |found| found.value),
+        name: name.value.clone(),
+        path: path?,
+        upstream: upstream?.value,
+        provider,
+        auth,
+        scopes,
+    })
+}
+
+/// The provider that the server names, or the only one there is.
+fn read_provider(section: &Section<'_>, providers: &[ProviderName], auth: Auth) -> Option<ProviderName> {
+    let Some(found) = section.text("provider") else {
+        let only = if let [only] = providers { Some(only.clone()) } else { None };
+        return only.filter(|_| auth != Auth::Off);
+    };
+    let known = providers.iter().find(|provider| provider.as_str() == found.value);
+    if known.is_none() {
+        let names: Vec<&str> = providers.iter().map(ProviderName::as_str).collect();
+        let message = format!("there is no provider `{}`", found.value);
+        section.refuse(&found.place, message, Some(meant(&found.value, &names)));
+    }
+    known.cloned()
+}
+
+/// The headers that the file names. Without `headers`, the user's own token of the server's provider goes into
+/// `Authorization`; `headers = {}` adds nothing.
+fn read_headers(
+    section: &Section<'_>,
+    provider: Option<&ProviderName>,
+    providers: &[ProviderName],
+    auth: Auth,
+) -> Vec<(HeaderName, Template)> {
+    if section.in_file("headers").is_none() {
+        let default = provider.map(|name| (http::header::AUTHORIZATION, Template::bearer_of(name)));
+        return default.into_iter().collect();
+    }
+    let table = section.section("headers");
+    let mut headers = Vec::new();
+    for key in table.keys() {
+        let template = table.value(&key.value, |text| {
+            let template =
+                Template::compile(text, provider, providers).map_err(|refusal| refusal.to_string())?;
+            if auth == Auth::Off && !template.is_constant() {
+                return Err(
+                    "with `auth = \"off\"` nobody is known, so only fixed text can be sent".to_owned()
+                );
+            }
+            Ok(template)
+        });
+        match HeaderName::try_from(key.value.as_str()) {
+            Ok(name) if crate::proxy::headers::is_settable(&name) => {
+                headers.extend(template.map(|template| (name, template.value)));
+            }
+            Ok(_) => {
+                let message = format!("the header `{}` is set by the gateway itself", key.value);
+                section.refuse(&key.place, message, None);
+            }
+            Err(_) => section.refuse(&key.place, format!("`{}` is not a header name", key.value), None),
+        }
+    }
+    headers
+}
+
+fn read_scopes(section: &Section<'_>) -> Vec<ScopeConfig> {
+    let tables = section.sections("scopes");
+    let names: Vec<&str> = tables.iter().map(|(name, _)| name.value.as_str()).collect();
+    let mut scopes = Vec::new();
+    for (name, table) in &tables {
+        table.only(&["title", "description", "default", "implies"]);
+        let implied = table.list("implies", |text| known_scope(text, &names)).unwrap_or_default();
+        match name.value.parse::<Scope>() {
+            Ok(scope) => scopes.push(ScopeConfig {
+                scope,
+                title: table.text("title").map_or_else(|| name.value.clone(), |found| found.value),
+                description: table.text("description").map(|found| found.value),
+                is_default: table.value("default", truth).is_some_and(|found| found.value),
+                implies: implied.into_iter().map(|scope| scope.value).collect(),
+            }),
+            Err(reason) => table.refuse(&name.place, format!("`{}`: {reason}", name.value), None),
+        }
+    }
+    scopes
+}
+
+fn read_rules(section: &Section<'_>, key: &str, scopes: &[ScopeConfig]) -> Vec<RuleConfig> {
+    let names: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
+    let mut all = Vec::new();
+    for (name, table) in section.sections(key) {
+        table.only(&["scopes", "roles", "deny"]);
+        let needed = table.list("scopes", |text| known_scope(text, &names)).unwrap_or_default();
+        let roles = table.list("roles", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
+        all.push(RuleConfig {
+            pattern: name.value,
+            scopes: needed.into_iter().map(|scope| scope.value).collect(),
+            roles: roles.into_iter().map(|role| role.value).collect(),
+            deny: table.value("deny", truth).is_some_and(|found| found.value),
+        });
+    }
+    all
+}
+
+fn known_scope(text: &str, known: &[&str]) -> Result<Scope, String> {
+    if known.contains(&text) {
+        return text.parse().map_err(|reason| format!("{reason}"));
+    }
+    Err(format!("the server has no scope `{text}`; {}", meant(text, known)))
+}
+
+fn upstream_url(text: &str) -> Result<Uri, String> {
+    let refusal = || format!("`{text}` is not an http or https URL such as http://127.0.0.1:3000/mcp");
+    let url = Url::parse(text).map_err(|_| refusal())?;
+    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        return Err(refusal());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an upstream URL has no user name or password; use `headers`".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("an upstream URL has no fragment".to_owned());
+    }
+    url.as_str().parse().map_err(|_| refusal())
+}
+
+/// Reads the path of a resource: plain segments, so that no two spellings mean the same.
+fn endpoint_path(text: &str) -> Result<String, String> {
+    let Some(rest) = text.strip_prefix('/') else {
+        return Err(format!("`{text}` must start with a slash"));
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+    let is_segment = |part: &str| !matches!(part, "" | "." | "..") && part.chars().all(plain);
+    if !rest.is_empty() && !rest.split('/').all(is_segment) {
+        return Err(format!("`{text}` may have letters, digits, - . _ ~ between single slashes only"));
+    }
+    let first = rest.split('/').next().unwrap_or("");
+    if RESERVED.contains(&first) {
+        return Err(format!("`/{first}` belongs to coatroom itself; choose another path"));
+    }
+    Ok(text.to_owned())
+}
+
+const AUTH: &[(&str, Auth)] =
+    &[("required", Auth::Required), ("optional", Auth::Optional), ("off", Auth::Off)];
+
+const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
+
+const KEYS: &[&str] = &[
+    "path",
+    "upstream",
+    "provider",
+    "auth",
+    "default",
+    "headers",
+    "scopes",
+    "roles_claim",
+    "unlisted",
+    "tools",
+    "prompts",
+    "resources",
+    "command",
+    "args",
+    "env",
+    "isolation",
+];
+
+/// First segments of the paths that the authorization server and the gateway answer themselves.
+const RESERVED: &[&str] = &[
+    ".well-known",
+    "account",
+    "assets",
+    "authorize",
+    "callback",
+    "connect",
+    "consent",
+    "healthz",
+    "introspect",
+    "jwks.json",
+    "metrics",
+    "readyz",
+    "register",
+    "revoke",
+    "sign-in",
+    "sign-out",
+    "token",
+];

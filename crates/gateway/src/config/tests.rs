@@ -1,0 +1,461 @@
+use std::time::Duration;
+
+use super::*;
+
+/// Writes `text` as the file `coatroom.toml` and reads it with `environment`.
+fn load_file(text: &str, environment: &FakeEnvironment) -> Result<Config, Report> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(&path, text).unwrap();
+    load(Some(&path), &Flags::new(), environment)
+}
+
+/// The report on `text`, with the temporary folder taken out of it.
+fn report(text: &str) -> String {
+    report_with(text, &FakeEnvironment::default())
+}
+
+fn report_with(text: &str, environment: &FakeEnvironment) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(&path, text).unwrap();
+    let report = load(Some(&path), &Flags::new(), environment).unwrap_err().to_string();
+    report.replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn flags(given: &[(&'static str, &'static str, &str)]) -> Flags {
+    let flag = |name, value: &str| Flag { name, value: value.to_owned() };
+    given.iter().map(|(key, name, value)| (*key, flag(*name, value))).collect()
+}
+
+fn github() -> FakeEnvironment {
+    FakeEnvironment::default()
+        .with("COATROOM_GITHUB_CLIENT_ID", "Iv1.abc")
+        .with("COATROOM_GITHUB_CLIENT_SECRET", "canary")
+}
+
+const WHOLE: &str = r#"
+public_url = "https://mcp.example.com"
+listen = "127.0.0.1:8787"
+store = "sqlite:coatroom.db"
+allowed_origins = ["https://app.example.com"]
+trusted_proxies = ["10.0.0.0/8"]
+
+[providers.github]
+client_id = "Iv1.abc"
+client_secret = "canary"
+scopes = ["read:user", "repo"]
+
+[servers.github]
+path = "/github"
+upstream = "http://127.0.0.1:3000/mcp"
+provider = "github"
+auth = "required"
+headers = { Authorization = "Bearer {github.access_token}", X-User = "{user.id}" }
+
+[servers.github.scopes]
+"repos:read" = { title = "See your repositories", default = true }
+"repos:write" = { title = "Change your repositories", implies = ["repos:read"] }
+
+[servers.github.tools]
+"create_*" = { scopes = ["repos:write"] }
+"delete_repository" = { roles = ["admin"], scopes = ["repos:write"] }
+"danger_*" = { deny = true }
+
+[clients.desk]
+redirect_uris = ["https://desk.example.com/callback"]
+client_secret = "canary"
+scopes = ["repos:read"]
+
+[lifetimes]
+access_token = "30 min"
+
+[limits]
+mcp_body = "1 MiB"
+
+[rates]
+register = "off"
+"#;
+
+#[test]
+fn a_whole_file_is_read() {
+    let config = load_file(WHOLE, &FakeEnvironment::default()).unwrap();
+    assert_eq!(config.public_url.as_str(), "https://mcp.example.com");
+    assert_eq!(config.providers[0].kind, ProviderKind::GitHub);
+    let server = &config.servers[0];
+    assert_eq!((server.path.as_str(), server.auth), ("/github", Auth::Required));
+    assert_eq!(server.headers.len(), 2);
+    assert_eq!(server.scopes[1].implies[0].as_str(), "repos:read");
+    assert_eq!(server.tools[1].roles, ["admin"]);
+    assert_eq!(config.clients[0].id.as_str(), "desk");
+    assert_eq!(config.lifetimes.access_token, Duration::from_mins(30));
+    assert_eq!(config.lifetimes.refresh_token_idle, Duration::from_hours(30 * 24));
+    assert_eq!(config.limits.mcp_body, 1024 * 1024);
+    assert_eq!(config.rates.register, None);
+    assert_eq!(config.rates.token, Some(Rate { count: 600, per: Duration::from_mins(1) }));
+}
+
+#[test]
+fn nothing_secret_is_in_the_debug_form() {
+    let config = load_file(WHOLE, &FakeEnvironment::default()).unwrap();
+    assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "many mistakes make a long report")]
+fn every_mistake_is_named_at_once_with_its_place() {
+    let text = r#"public_url = "http://mcp.example.com"
+lisen = "127.0.0.1:8787"
+store = "mysql:db"
+
+[providers.github]
+client_id = "Iv1.abc"
+client_secert = "canary"
+
+[providers.gogle]
+client_id = "b"
+
+[providers.google]
+issuer = "https://accounts.google.com"
+
+[servers.zero]
+upstream = "http://127.0.0.1:3000/mcp"
+provider = "google"
+
+[servers.one]
+path = "mcp"
+upstream = "127.0.0.1:3000"
+provider = "gihub"
+auth = "none"
+headers = { X-User = "{user.mail}" }
+
+[servers.one.scopes]
+"repos:write" = { implies = ["repos:raed"] }
+
+[servers.two]
+path = "/token"
+command = ["server", "stdio"]
+
+[lifetimes]
+code = "1 week"
+"#;
+    insta::assert_snapshot!(report(text), @r#"
+    error: `public_url`: the public URL must be https; plain http is allowed only for localhost, 127.0.0.1 and [::1]
+     --> coatroom.toml:1:14
+      |
+    1 | public_url = "http://mcp.example.com"
+      |              ^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: unknown key `lisen`
+     --> coatroom.toml:2:1
+      |
+    2 | lisen = "**************"
+      | ^^^^^ did you mean `listen`?
+
+    error: `store`: a store is "sqlite:FILE" or "memory:"
+     --> coatroom.toml:3:9
+      |
+    3 | store = "mysql:db"
+      |         ^^^^^^^^^^
+
+    error: provider `github` has no client_secret
+     --> coatroom.toml:5:12
+      |
+    5 | [providers.github]
+      |            ^^^^^^ register coatroom at the provider, then set `client_secret` or COATROOM_GITHUB_CLIENT_SECRET
+
+    error: unknown key `client_secert`
+     --> coatroom.toml:7:1
+      |
+    7 | client_secert = "******"
+      | ^^^^^^^^^^^^^ did you mean `client_secret`?
+
+    error: provider `gogle` needs a `kind`
+     --> coatroom.toml:9:12
+      |
+    9 | [providers.gogle]
+      |            ^^^^^ did you mean `google`?
+
+    error: provider `google` has no client_id
+      --> coatroom.toml:12:12
+       |
+    12 | [providers.google]
+       |            ^^^^^^ register coatroom at the provider, then set `client_id` or COATROOM_GOOGLE_CLIENT_ID
+
+    error: provider `google` has no client_secret
+      --> coatroom.toml:12:12
+       |
+    12 | [providers.google]
+       |            ^^^^^^ register coatroom at the provider, then set `client_secret` or COATROOM_GOOGLE_CLIENT_SECRET
+
+    error: `issuer` means nothing to this kind of provider
+      --> coatroom.toml:13:10
+       |
+    13 | issuer = "https://accounts.google.com"
+       |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+    error: `path`: `mcp` must start with a slash
+      --> coatroom.toml:20:8
+       |
+    20 | path = "mcp"
+       |        ^^^^^
+
+    error: `upstream`: `127.0.0.1:3000` is not an http or https URL such as http://127.0.0.1:3000/mcp
+      --> coatroom.toml:21:12
+       |
+    21 | upstream = "127.0.0.1:3000"
+       |            ^^^^^^^^^^^^^^^^
+
+    error: there is no provider `gihub`
+      --> coatroom.toml:22:12
+       |
+    22 | provider = "gihub"
+       |            ^^^^^^^ did you mean `github`?
+
+    error: `auth` cannot be `none`
+      --> coatroom.toml:23:8
+       |
+    23 | auth = "none"
+       |        ^^^^^^ known: required, optional, off
+
+    error: `X-User`: `{user.mail}` means nothing; known: {github.access_token}, {gogle.access_token}, {google.access_token}, {user.id}, {user.email}, {user.name}, {user.username}, {client.id}, {claims.…}
+      --> coatroom.toml:24:22
+       |
+    24 | headers = { X-User = "{user.mail}" }
+       |                      ^^^^^^^^^^^^^
+
+    error: `implies`: the server has no scope `repos:raed`; known: repos:write
+      --> coatroom.toml:27:30
+       |
+    27 | "repos:write" = { implies = ["repos:raed"] }
+       |                              ^^^^^^^^^^^^
+
+    error: `path`: `/token` belongs to coatroom itself; choose another path
+      --> coatroom.toml:30:8
+       |
+    30 | path = "/token"
+       |        ^^^^^^^^
+
+    error: `command`: stdio servers are not supported yet
+      --> coatroom.toml:31:1
+       |
+    31 | command = ["******", "*****"]
+       | ^^^^^^^ run it behind an HTTP adapter, and set `upstream` to its URL
+
+    error: `code`: `1 week` is not a span of time such as "60s", "10 min", "1h" or "30d"
+      --> coatroom.toml:34:8
+       |
+    34 | code = "1 week"
+       |        ^^^^^^^^
+
+    18 mistakes in the configuration
+    "#);
+}
+
+#[test]
+fn two_servers_cannot_share_a_path() {
+    let text = r#"
+public_url = "https://mcp.example.com"
+[servers.a]
+auth = "off"
+upstream = "http://127.0.0.1:3000"
+[servers.b]
+auth = "off"
+upstream = "http://127.0.0.1:3001"
+"#;
+    insta::assert_snapshot!(report(text), @r#"
+    error: servers `a` and `b` share the path /mcp
+     --> coatroom.toml:6:10
+      |
+    6 | [servers.b]
+      |          ^ give each its own `path`
+
+    1 mistake in the configuration
+    "#);
+}
+
+#[test]
+fn wrong_syntax_is_shown_where_it_is() {
+    let text =
+        "public_url = \"https://h.example\"\nlisten = 127.0.0.1:1\n[servers.a\nclient_secret = canary\n";
+    let report = report(text);
+    assert!(!report.contains("canary"), "{report}");
+    insta::assert_snapshot!(report, @r#"
+    error: invalid float, expected nothing
+     --> coatroom.toml:2:15
+      |
+    2 | listen = ***********
+      |               ^^^^^^
+
+    error: unclosed table, expected `]`
+     --> coatroom.toml:3:11
+      |
+    3 | [servers.a
+      |           ^
+
+    2 mistakes in the configuration
+    "#);
+}
+
+#[test]
+fn a_secret_is_given_once_and_its_file_must_be_readable() {
+    let text = r#"
+public_url = "https://mcp.example.com"
+[providers.github]
+client_id = "a"
+client_secret = "canary"
+client_secret_file = "/nowhere"
+[providers.google]
+client_id = "b"
+client_secret_file = "/nowhere/google"
+[servers.a]
+upstream = "http://127.0.0.1:3000/mcp"
+"#;
+    let report = report(text);
+    assert!(report.contains("a secret is given twice"), "{report}");
+    assert!(report.contains("/nowhere/google cannot be read"), "{report}");
+    assert!(!report.contains("canary"), "{report}");
+}
+
+#[test]
+fn flags_win_over_environment_over_file_over_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    let text = "listen = \"127.0.0.1:1\"\npublic_url = \"https://file.example\"\nlog_format = \"json\"\n\
+                [lifetimes]\ncode = \"30s\"\n[servers.a]\nupstream = \"http://127.0.0.1:3000\"\n";
+    std::fs::write(&path, text).unwrap();
+    let environment = github()
+        .with("COATROOM_LISTEN", "127.0.0.1:2")
+        .with("COATROOM_PUBLIC_URL", "https://env.example")
+        .with("COATROOM_LIFETIMES_CODE", "20s");
+    let flags = flags(&[("listen", "--listen", "127.0.0.1:3")]);
+    let config = load(Some(&path), &flags, &environment).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.public_url.as_str(), "https://env.example");
+    assert_eq!(config.lifetimes.code, Duration::from_secs(20));
+    assert_eq!(config.log_format, LogFormat::Json);
+    assert_eq!(config.lifetimes.flow, Duration::from_mins(10));
+    assert_eq!(config.store, StoreLocation::Sqlite("coatroom.db".into()));
+}
+
+#[test]
+fn one_server_needs_no_file() {
+    let environment = github()
+        .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+        .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
+        .with("COATROOM_STORE", "sqlite:/var/lib/coatroom/coatroom.db");
+    let config = load(None, &flags(&[("path", "--path", "/tools")]), &environment).unwrap();
+    let server = &config.servers[0];
+    assert_eq!(server.path, "/tools");
+    assert_eq!(server.provider.as_ref().unwrap().as_str(), "github");
+    assert_eq!(server.headers[0].0, http::header::AUTHORIZATION);
+    assert_eq!(config.keys_file.as_deref(), Some(Path::new("/var/lib/coatroom/keys.toml")));
+}
+
+#[test]
+fn a_secret_of_the_environment_may_have_a_short_name_or_stand_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "from file\n").unwrap();
+    let given = |name: &str, value: &str| {
+        let environment = FakeEnvironment::default()
+            .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+            .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
+            .with("COATROOM_GITHUB_CLIENT_ID", "a")
+            .with(name, value);
+        let config = load(None, &Flags::new(), &environment).unwrap();
+        config.providers[0].client_secret.as_ref().unwrap().expose().to_owned()
+    };
+    assert_eq!(given("COATROOM_GITHUB_SECRET", "short"), "short");
+    assert_eq!(given("COATROOM_GITHUB_CLIENT_SECRET", "long"), "long");
+    assert_eq!(given("COATROOM_GITHUB_CLIENT_SECRET_FILE", path.to_str().unwrap()), "from file");
+}
+
+#[test]
+fn mistyped_variables_are_named_and_those_of_a_cluster_are_not() {
+    let environment = github()
+        .with("COATROOM_UPSTREM", "http://127.0.0.1:3000/mcp")
+        .with("COATROOM_PORT", "tcp://10.0.0.1:8787")
+        .with("COATROOM_SERVICE_HOST", "10.0.0.1")
+        .with("COATROOM_PORT_8787_TCP_PROTO", "tcp")
+        .with("COATROOM_LISTEN", "8787");
+    let report = load(None, &Flags::new(), &environment).unwrap_err().to_string();
+    insta::assert_snapshot!(report, @r#"
+    error: environment variable COATROOM_LISTEN: `8787` is not an address and port such as 127.0.0.1:8787
+
+    error: environment variable COATROOM_UPSTREM: not known
+     |
+     = help: did you mean COATROOM_UPSTREAM?
+
+    error: there is no MCP server to serve
+     |
+     = help: name one with --upstream URL, or several as [servers.NAME] in a file
+
+    error: public_url is not set
+     |
+     = help: set the https URL at which clients reach coatroom, or http://127.0.0.1:8787 to try it here
+
+    4 mistakes in the configuration
+    "#);
+}
+
+#[test]
+fn without_anything_the_report_says_what_to_set() {
+    let report = load(None, &Flags::new(), &FakeEnvironment::default()).unwrap_err().to_string();
+    insta::assert_snapshot!(report, @r#"
+    error: there is no MCP server to serve
+     |
+     = help: name one with --upstream URL, or several as [servers.NAME] in a file
+
+    error: no provider is configured: users cannot sign in
+     |
+     = help: set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]
+
+    error: public_url is not set
+     |
+     = help: set the https URL at which clients reach coatroom, or http://127.0.0.1:8787 to try it here
+
+    3 mistakes in the configuration
+    "#);
+}
+
+#[test]
+fn a_missing_file_is_one_sentence() {
+    let path = Path::new("/nowhere/coatroom.toml");
+    let report = load(Some(path), &Flags::new(), &FakeEnvironment::default()).unwrap_err().to_string();
+    assert!(report.contains("/nowhere/coatroom.toml cannot be read"), "{report}");
+}
+
+#[test]
+fn paths_in_the_file_start_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(&path, WHOLE).unwrap();
+    let config = load(Some(&path), &Flags::new(), &FakeEnvironment::default()).unwrap();
+    assert_eq!(config.store, StoreLocation::Sqlite(folder.path().join("coatroom.db")));
+}
+
+/// Breaks a good file in many places: whatever stands in it, the report is written and shows no secret.
+#[test]
+fn a_broken_file_never_breaks_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    let whole: Vec<char> = WHOLE.chars().collect();
+    let pieces = ["\"", "[", "]", "=", "\n", "ö", "{", "}", "'''", "#", "\u{1f511}", ""];
+    let mut seed: usize = 7;
+    let mut next = |limit: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % limit
+    };
+    for _ in 0..2000 {
+        let (at, gone) = (next(whole.len()), next(4));
+        let piece = pieces[next(pieces.len())];
+        let after = whole.get(at + gone..).unwrap_or_default();
+        let text: String =
+            whole[..at].iter().copied().chain(piece.chars()).chain(after.iter().copied()).collect();
+        std::fs::write(&path, &text).unwrap();
+        if let Err(report) = load(Some(&path), &Flags::new(), &FakeEnvironment::default()) {
+            assert!(!report.to_string().contains("canary"), "{text}\n{report}");
+        }
+    }
+}

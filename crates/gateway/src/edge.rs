@@ -1,0 +1,172 @@
+//! What is decided about every request before the router sees it: its name in the log, whose address it comes from,
+//! whether its `Host` may be used here, and that a panic costs one answer and nothing else.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use coatroom::entropy::{SystemEntropy, draw};
+use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
+use futures_util::FutureExt;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tower_service::Service;
+use tracing::Instrument;
+use url::Host;
+
+use crate::client_address::{IpRange, client_address};
+
+/// The address at the other end of the connection, in each request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PeerAddr(pub(crate) SocketAddr);
+
+/// The address of the client, as far as trusted proxies tell; in each request's extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientAddr(pub(crate) IpAddr);
+
+/// The name of a request in the log, in its extensions and in `X-Request-Id` towards upstream servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The name.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The router, and what stands before it. Shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    router: Router,
+    trusted_proxies: Vec<IpRange>,
+    hosts: Hosts,
+}
+
+/// Which `Host` a request may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hosts {
+    /// Any: the address is public, and so are the names that lead to it.
+    Any,
+    /// Loopback names, and this one. A web page elsewhere can let its own name resolve to 127.0.0.1 and would else
+    /// reach a server that listens on this machine alone.
+    LoopbackAnd(String),
+}
+
+impl Edge {
+    /// Puts the checks before `router`.
+    pub(crate) const fn new(router: Router, trusted_proxies: Vec<IpRange>, hosts: Hosts) -> Self {
+        Self { router, trusted_proxies, hosts }
+    }
+
+    /// Answers a request that came from `peer`.
+    pub(crate) fn answer(
+        &self,
+        mut request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
+        let id = request_id();
+        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
+        let span = tracing::info_span!(
+            "request",
+            id = id.as_ref().map(RequestId::as_str),
+            method = %request.method(),
+            path = request.uri().path(),
+            client.address = %client,
+        );
+        let extensions = request.extensions_mut();
+        extensions.insert(PeerAddr(peer));
+        extensions.insert(ClientAddr(client));
+        if let Some(id) = id {
+            extensions.insert(id);
+        }
+        let is_allowed = self.hosts.allow(&request);
+        let mut router = self.router.clone();
+        let answering = async move {
+            if !is_allowed {
+                tracing::debug!("the host is not ours");
+                return refusal(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here");
+            }
+            let answering = AssertUnwindSafe(async move { router.call(request).await });
+            match answering.catch_unwind().await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "something failed here"),
+            }
+        };
+        answering.map(Ok).instrument(span)
+    }
+}
+
+impl Hosts {
+    /// Any name for a public address; on this machine, and where the public URL says so, loopback names only.
+    pub(crate) fn of(listen: SocketAddr, public_url: &Issuer) -> Self {
+        if listen.ip().is_loopback() || !public_url.is_https() {
+            return Self::LoopbackAnd(public_url.authority().to_owned());
+        }
+        Self::Any
+    }
+
+    fn allow<B>(&self, request: &Request<B>) -> bool {
+        let Self::LoopbackAnd(public) = self else { return true };
+        let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let Some(host) = request.uri().authority().map(http::uri::Authority::as_str).or(named) else {
+            return false;
+        };
+        if host.eq_ignore_ascii_case(public) {
+            return true;
+        }
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
+            _ => host,
+        };
+        Host::parse(name).is_ok_and(|host| is_loopback_host(&host))
+    }
+}
+
+/// Draws a name. Without random bytes the request goes on without one; what needs them for security fails by itself.
+fn request_id() -> Option<RequestId> {
+    let bytes = draw::<9>(&SystemEntropy::new()).ok()?;
+    Some(RequestId(base64url(&bytes).into()))
+}
+
+fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allows(hosts: &Hosts, host: &str) -> bool {
+        hosts.allow(&Request::builder().uri("/mcp").header("host", host).body(()).unwrap())
+    }
+
+    #[test]
+    fn on_loopback_only_loopback_names_and_the_public_one_are_served() {
+        let hosts = Hosts::LoopbackAnd("mcp.example.com".to_owned());
+        for good in ["localhost:8787", "127.0.0.1:1", "[::1]:8787", "[::1]", "localhost", "MCP.example.com"] {
+            assert!(allows(&hosts, good), "{good}");
+        }
+        for bad in
+            ["evil.example.com", "localhost.evil.example", "mcp.example.com.evil.example", "", "10.0.0.1"]
+        {
+            assert!(!allows(&hosts, bad), "{bad}");
+        }
+        assert!(!hosts.allow(&Request::builder().uri("/mcp").body(()).unwrap()));
+    }
+
+    #[test]
+    fn elsewhere_any_name_is_served() {
+        assert!(allows(&Hosts::Any, "whatever.example"));
+    }
+}

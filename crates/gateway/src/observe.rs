@@ -1,0 +1,39 @@
+//! Log lines, to stderr. What may stand in them is decided where they are written; nothing here adds to it.
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Environment, LogFormat};
+
+/// Starts logging. `COATROOM_LOG` filters by level and module (`debug`, `coatroom=debug,hyper=info`); `info` without it.
+///
+/// A panic is logged by its place and not by its text, which may hold anything.
+///
+/// # Errors
+/// When the filter cannot be read, or logging was started before.
+pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<(), NotStarted> {
+    let wanted = environment.variables().remove("COATROOM_LOG");
+    let filter = wanted.filter(|text| !text.is_empty()).unwrap_or_else(|| "info".to_owned());
+    let filter = EnvFilter::try_new(&filter).map_err(|_| NotStarted::Filter(filter))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|_| NotStarted::Twice)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a task panicked");
+    }));
+    Ok(())
+}
+
+/// Why there are no log lines.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotStarted {
+    /// The filter cannot be read.
+    #[error("COATROOM_LOG=`{0}` is not a filter such as `info` or `coatroom=debug`")]
+    Filter(String),
+    /// Logging runs already.
+    #[error("logging was started twice")]
+    Twice,
+}

@@ -1,0 +1,153 @@
+//! What a client hears when its call does not reach the server, or the server fails: a JSON-RPC error with the
+//! request's id, never a 401 of an upstream, and 503 with `Retry-After` when trying again helps.
+
+use axum::body::Body;
+use coatroom::guard::UpstreamError;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Marks a 401 without challenge: the caller's sign-in has ended, and the client must authorize again.
+///
+/// Whoever knows the resource metadata (the guard) answers this with its own `invalid_token` challenge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChallengeAgain;
+
+/// Why a call did not get the server's answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// An HTTP method that MCP does not use.
+    #[error("only GET, POST and DELETE are used here")]
+    Method,
+    /// A body beyond the limit.
+    #[error("a message may have at most {0} bytes")]
+    TooLarge(usize),
+    /// The body broke off.
+    #[error("the request body ended early")]
+    Incomplete,
+    /// The body took too long.
+    #[error("the request body did not arrive in time")]
+    Slow,
+    /// No guard stands before a server that needs one.
+    #[error("the call was not authenticated")]
+    NoCaller,
+    /// The user's token could not be had.
+    #[error(transparent)]
+    Credential(#[from] UpstreamError),
+    /// A value cannot stand in the header that it is for.
+    #[error("the header {0} cannot be sent for this user")]
+    Header(http::HeaderName),
+    /// No connection.
+    #[error("the MCP server cannot be reached")]
+    Unreachable(#[source] hyper_util::client::legacy::Error),
+    /// Connected, and no answer in time.
+    #[error("the MCP server did not answer in time")]
+    Silent,
+    /// The user's token was refused, also after it was renewed.
+    #[error("the MCP server did not accept the credential of this call")]
+    Refused,
+    /// An answer that makes no sense behind a gateway.
+    #[error("the MCP server answered {0}, which cannot be passed on")]
+    Answer(StatusCode),
+}
+
+impl Failure {
+    /// The answer to the client. `id` is the request's, when it has one.
+    pub(super) fn into_response(self, id: Option<&RawValue>) -> Response<Body> {
+        if let Self::Credential(UpstreamError::SignInEnded { .. }) = self {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            response.extensions_mut().insert(ChallengeAgain);
+            return response;
+        }
+        let (status, reason, retry) = self.meaning(id.is_some());
+        let error = ErrorBody { code: SERVER_ERROR, message: self.to_string(), data: Reason { reason } };
+        let body = serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if retry {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+        }
+        response
+    }
+
+    /// Status, a word for programs, and whether trying again soon may help.
+    const fn meaning(&self, is_request: bool) -> (StatusCode, &'static str, bool) {
+        match self {
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", false),
+            Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", false),
+            Self::Incomplete => (StatusCode::BAD_REQUEST, "incomplete", false),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "slow", false),
+            Self::NoCaller => (StatusCode::INTERNAL_SERVER_ERROR, "not_authenticated", false),
+            // The call itself was fine, so clients show the error instead of guessing at the transport.
+            Self::Credential(UpstreamError::NotConnected { .. }) if is_request => {
+                (StatusCode::OK, "not_connected", false)
+            }
+            Self::Credential(UpstreamError::NotConnected { .. }) => {
+                (StatusCode::FORBIDDEN, "not_connected", false)
+            }
+            Self::Credential(_) => (StatusCode::SERVICE_UNAVAILABLE, "credential_unavailable", true),
+            Self::Header(_) => (StatusCode::BAD_GATEWAY, "header", false),
+            Self::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unreachable", true),
+            Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),
+            Self::Refused => (StatusCode::BAD_GATEWAY, "credential_refused", false),
+            Self::Answer(_) => (StatusCode::BAD_GATEWAY, "bad_answer", false),
+        }
+    }
+}
+
+/// The `id` of a single JSON-RPC request; `None` for notifications, batches and what is no message.
+pub(super) fn request_id(body: &[u8]) -> Option<&RawValue> {
+    let id = serde_json::from_slice::<Peek<'_>>(body).ok()?.id?;
+    let is_plain = id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
+    is_plain.then_some(id)
+}
+
+#[derive(Deserialize)]
+struct Peek<'a> {
+    #[serde(borrow, default)]
+    id: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    error: ErrorBody,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    code: i32,
+    message: String,
+    data: Reason,
+}
+
+#[derive(Serialize)]
+struct Reason {
+    reason: &'static str,
+}
+
+/// The code that JSON-RPC 2.0 §5.1 leaves to servers.
+const SERVER_ERROR: i32 = -32000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_is_repeated_as_it_was_sent() {
+        let id = |body: &'static str| request_id(body.as_bytes()).map(RawValue::get);
+        assert_eq!(id(r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#), Some("7"));
+        assert_eq!(id(r#"{"id":"a\u0062","method":"ping"}"#), Some(r#""a\u0062""#));
+        for none in [r#"{"method":"x"}"#, r#"{"id":null}"#, r#"{"id":{}}"#, r#"{"id":1,"id":2}"#, "[]", ""] {
+            assert_eq!(id(none), None, "{none}");
+        }
+    }
+}

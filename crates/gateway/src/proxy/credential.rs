@@ -1,0 +1,266 @@
+//! Templates that say what the gateway adds to a request: `Bearer {github.access_token}`, `{user.email}`.
+//!
+//! A template is compiled once, when the configuration is read; an unknown name is a mistake there. When it is rendered
+//! and something that it names is not known (a user without a verified e-mail address), the whole header is left out: half a
+//! header would say something else. A text that cannot stand in a header refuses the call.
+
+use coatroom::guard::Caller;
+use coatroom::protocol::words::ProviderName;
+use coatroom::providers::UpstreamToken;
+use http::HeaderValue;
+
+use super::headers::verified_email;
+
+/// A compiled template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Part>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    AccessToken(ProviderName),
+    UserId,
+    UserEmail,
+    UserName,
+    Username,
+    ClientId,
+    Claim(Vec<String>),
+}
+
+/// Why a text is not a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TemplateRefusal {
+    /// A brace without its partner.
+    #[error("a `{{` has no `}}`, or the other way round; a brace itself is written twice")]
+    Brace,
+    /// A name that means nothing.
+    #[error("`{{{name}}}` means nothing; known: {known}")]
+    Unknown {
+        /// What stands between the braces.
+        name: String,
+        /// What could stand there.
+        known: String,
+    },
+    /// Text that cannot stand in a header.
+    #[error("a header cannot carry control characters")]
+    Control,
+}
+
+/// A value names something that a header cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a value has control characters, which no header can carry")]
+pub(crate) struct Unprintable;
+
+impl Template {
+    /// Compiles a template. `{provider.access_token}` means `own`, the server's provider.
+    ///
+    /// # Errors
+    /// [`TemplateRefusal`] names what is wrong.
+    pub(crate) fn compile(
+        text: &str,
+        own: Option<&ProviderName>,
+        providers: &[ProviderName],
+    ) -> Result<Self, TemplateRefusal> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['{', '}']) {
+            let (before, from) = rest.split_at_checked(at).ok_or(TemplateRefusal::Brace)?;
+            plain.push_str(before);
+            if let Some(after) = from.strip_prefix("{{").or_else(|| from.strip_prefix("}}")) {
+                plain.push_str(from.get(..1).unwrap_or(""));
+                rest = after;
+                continue;
+            }
+            let inner = from.strip_prefix('{').ok_or(TemplateRefusal::Brace)?;
+            let (name, after) = inner.split_once('}').ok_or(TemplateRefusal::Brace)?;
+            parts.extend(Some(std::mem::take(&mut plain)).filter(|text| !text.is_empty()).map(Part::Text));
+            parts.push(part(name.trim(), own, providers)?);
+            rest = after;
+        }
+        plain.push_str(rest);
+        parts.extend(Some(plain).filter(|text| !text.is_empty()).map(Part::Text));
+        let text_is_bad = |part: &Part| matches!(part, Part::Text(text) if HeaderValue::from_bytes(text.as_bytes()).is_err());
+        if parts.iter().any(text_is_bad) {
+            return Err(TemplateRefusal::Control);
+        }
+        Ok(Self(parts))
+    }
+
+    /// `Bearer {<provider>.access_token}`.
+    pub(crate) fn bearer_of(provider: &ProviderName) -> Self {
+        Self(vec![Part::Text("Bearer ".to_owned()), Part::AccessToken(provider.clone())])
+    }
+
+    /// Whether it says the same for everybody.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The providers whose tokens it needs.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &ProviderName> {
+        self.0.iter().filter_map(|part| if let Part::AccessToken(name) = part { Some(name) } else { None })
+    }
+
+    /// Writes the value for one caller; `None` when something that it names is not known.
+    ///
+    /// The value is marked as sensitive when it holds a token, so that it is never logged or kept in header tables.
+    ///
+    /// # Errors
+    /// [`Unprintable`] when a value holds control characters.
+    pub(crate) fn render(
+        &self,
+        caller: Option<&Caller>,
+        tokens: &[(ProviderName, UpstreamToken)],
+    ) -> Result<Option<HeaderValue>, Unprintable> {
+        let mut text = String::new();
+        for part in &self.0 {
+            let Some(value) = part.value(caller, tokens) else { return Ok(None) };
+            text.push_str(&value);
+        }
+        // Bytes and not characters: names are written in UTF-8, as header values may be (RFC 9110 §5.5, obs-text).
+        let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unprintable)?;
+        value.set_sensitive(self.providers().next().is_some());
+        Ok(Some(value))
+    }
+}
+
+impl Part {
+    fn value(&self, caller: Option<&Caller>, tokens: &[(ProviderName, UpstreamToken)]) -> Option<String> {
+        if let Self::Text(text) = self {
+            return Some(text.clone());
+        }
+        let user = caller?.user();
+        let value = match self {
+            Self::Text(text) => text.clone(),
+            Self::AccessToken(provider) => {
+                tokens.iter().find(|(name, _)| name == provider)?.1.expose().to_owned()
+            }
+            Self::UserId => user.subject.id.clone(),
+            Self::UserEmail => verified_email(user)?.to_owned(),
+            Self::UserName => user.name.clone()?,
+            Self::Username => user.username.clone()?,
+            Self::ClientId => caller?.client().id.as_str().to_owned(),
+            Self::Claim(path) => claim(&user.claims, path)?,
+        };
+        Some(value).filter(|value| !value.is_empty())
+    }
+}
+
+fn part(name: &str, own: Option<&ProviderName>, providers: &[ProviderName]) -> Result<Part, TemplateRefusal> {
+    let unknown = || {
+        let tokens = providers.iter().map(|provider| format!("{{{provider}.access_token}}"));
+        let known: Vec<String> = tokens.chain(NAMES.iter().map(|name| format!("{{{name}}}"))).collect();
+        TemplateRefusal::Unknown { name: name.to_owned(), known: known.join(", ") }
+    };
+    let (subject, field) = name.split_once('.').ok_or_else(unknown)?;
+    match (subject, field) {
+        ("user", "id") => Ok(Part::UserId),
+        ("user", "email") => Ok(Part::UserEmail),
+        ("user", "name") => Ok(Part::UserName),
+        ("user", "username") => Ok(Part::Username),
+        ("client", "id") => Ok(Part::ClientId),
+        ("claims", path) if path.split('.').all(|step| !step.is_empty()) => {
+            Ok(Part::Claim(path.split('.').map(str::to_owned).collect()))
+        }
+        ("provider", "access_token") => own.cloned().map(Part::AccessToken).ok_or_else(unknown),
+        (name, "access_token") => {
+            let provider = providers.iter().find(|provider| provider.as_str() == name);
+            provider.cloned().map(Part::AccessToken).ok_or_else(unknown)
+        }
+        _ => Err(unknown()),
+    }
+}
+
+/// A claim as text: a string, number or truth value, or a list of them with commas between.
+fn claim(claims: &serde_json::Map<String, serde_json::Value>, path: &[String]) -> Option<String> {
+    let (first, rest) = path.split_first()?;
+    let value = rest.iter().try_fold(claims.get(first)?, |value, step| value.get(step))?;
+    match value {
+        serde_json::Value::Array(items) => {
+            let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        other => scalar(other),
+    }
+}
+
+fn scalar(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(truth) => Some(truth.to_string()),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
+    }
+}
+
+const NAMES: &[&str] = &["user.id", "user.email", "user.name", "user.username", "client.id", "claims.…"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{alice, github};
+    use super::*;
+
+    fn render(text: &str) -> Result<Option<HeaderValue>, Unprintable> {
+        let template = Template::compile(text, Some(&github()), &[github()]).unwrap();
+        let tokens = [(github(), UpstreamToken::new("gho_alice"))];
+        template.render(Some(&alice()), &tokens)
+    }
+
+    fn text(template: &str) -> Option<String> {
+        render(template).unwrap().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+
+    #[test]
+    fn names_are_replaced_by_what_is_known_of_the_caller() {
+        assert_eq!(text("Bearer {github.access_token}").as_deref(), Some("Bearer gho_alice"));
+        assert_eq!(text("{provider.access_token}").as_deref(), Some("gho_alice"));
+        assert_eq!(text("{user.id} <{user.email}>").as_deref(), Some("1 <alice@example.com>"));
+        assert_eq!(text("{client.id}").as_deref(), Some("client-1"));
+        assert_eq!(text("{{literal}}").as_deref(), Some("{literal}"));
+    }
+
+    #[test]
+    fn claims_are_found_by_their_path() {
+        assert_eq!(text("{claims.org.id}").as_deref(), Some("7"));
+        assert_eq!(text("{claims.roles}").as_deref(), Some("admin,reader"));
+        assert_eq!(text("{claims.org}"), None);
+        assert_eq!(text("{claims.missing.id}"), None);
+    }
+
+    #[test]
+    fn a_header_is_left_out_when_a_value_is_missing() {
+        assert_eq!(text("name {user.username}"), None);
+        let template = Template::bearer_of(&github());
+        assert_eq!(template.render(Some(&alice()), &[]), Ok(None));
+        assert_eq!(template.render(None, &[]), Ok(None));
+    }
+
+    #[test]
+    fn a_value_with_a_line_break_refuses_the_call() {
+        assert_eq!(render("{claims.evil}"), Err(Unprintable));
+    }
+
+    #[test]
+    fn names_beyond_ascii_are_sent_as_utf8() {
+        assert_eq!(text("{user.name}").as_deref(), Some("Älice"));
+    }
+
+    #[test]
+    fn headers_with_tokens_are_sensitive() {
+        assert!(render("{github.access_token}").unwrap().unwrap().is_sensitive());
+        assert!(!render("{user.id}").unwrap().unwrap().is_sensitive());
+    }
+
+    #[test]
+    fn unknown_names_and_single_braces_are_refused() {
+        let compile = |text: &str| Template::compile(text, None, &[github()]);
+        for bad in ["{gitlab.access_token}", "{user.password}", "{user}", "{}", "{provider.access_token}"] {
+            assert!(matches!(compile(bad), Err(TemplateRefusal::Unknown { .. })), "{bad}");
+        }
+        for bad in ["{user.id", "user.id}", "{"] {
+            assert_eq!(compile(bad), Err(TemplateRefusal::Brace), "{bad}");
+        }
+        assert_eq!(compile("a\nb"), Err(TemplateRefusal::Control));
+    }
+}

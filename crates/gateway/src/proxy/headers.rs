@@ -1,0 +1,257 @@
+//! Which headers pass, in both directions. Everything that says who is calling is removed and set anew.
+
+use std::net::IpAddr;
+
+use coatroom::guard::Caller;
+use coatroom::user::User;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// How a request came to the gateway.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival<'a> {
+    /// The address of the client, when it is known.
+    pub(super) client: Option<IpAddr>,
+    /// Host and port of the public URL.
+    pub(super) host: &'a str,
+    /// Whether clients use https.
+    pub(super) is_https: bool,
+    /// The name of the request in the gateway's log.
+    pub(super) request_id: Option<&'a str>,
+}
+
+/// Removes what must not reach an upstream: the client's credentials, what only proxies may say, what belongs to this
+/// connection, and each header that the gateway is configured to set (whether or not it has a value this time).
+pub(super) fn clean_request<'a>(headers: &mut HeaderMap, configured: impl Iterator<Item = &'a HeaderName>) {
+    let configured: Vec<String> = configured.map(folded).collect();
+    remove_hop_by_hop(headers);
+    remove_where(headers, |name| {
+        let name = folded(name);
+        REQUEST_ONLY.contains(&name.as_str())
+            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || configured.contains(&name)
+    });
+}
+
+/// Sets what an upstream learns of the client, its connection and the user.
+pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Option<&Caller>) {
+    let scheme = if arrival.is_https { "https" } else { "http" };
+    set(headers, "x-forwarded-proto", scheme);
+    set(headers, "x-forwarded-host", arrival.host);
+    if let Some(client) = arrival.client {
+        set(headers, "x-forwarded-for", &client.to_string());
+    }
+    if let Some(id) = arrival.request_id {
+        set(headers, "x-request-id", id);
+    }
+    if let Some(caller) = caller {
+        set(headers, "x-coatroom-user", &caller.user().subject.to_string());
+        set(headers, "x-coatroom-client", caller.client().id.as_str());
+        set(headers, "x-coatroom-scopes", &caller.scopes().to_string());
+        if let Some(email) = verified_email(caller.user()) {
+            set(headers, "x-coatroom-email", email);
+        }
+    }
+}
+
+/// The user's e-mail address, if the provider has verified it. At some providers users can write any address into
+/// their profile, and a server that looks people up by it would take one for another.
+pub(super) fn verified_email(user: &User) -> Option<&str> {
+    user.email.as_deref().filter(|_| user.email_verified)
+}
+
+/// Removes what must not reach a client: the upstream's challenges and cookies (SPEC TP-04, TP-05), what belongs to its
+/// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own.
+pub(super) fn clean_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    remove_where(headers, |name| {
+        RESPONSE_ONLY.contains(&name.as_str())
+            || name.as_str().starts_with("access-control-")
+            || name.as_str().starts_with("x-coatroom-")
+    });
+    let is_stream = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+    if is_stream {
+        set(headers, "x-accel-buffering", "no");
+    }
+}
+
+/// Whether the configuration may set this header.
+pub(crate) fn is_settable(name: &HeaderName) -> bool {
+    let folded = folded(name);
+    let is_ours = PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
+    let frames = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ACCEPT];
+    !is_ours
+        && !HOP_BY_HOP.contains(&folded.as_str())
+        && !frames.contains(name)
+        && !folded.starts_with("mcp-")
+}
+
+/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let lines = headers.get_all(header::CONNECTION).into_iter().filter_map(|line| line.to_str().ok());
+    let named: Vec<String> =
+        lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
+    remove_where(headers, |name| {
+        HOP_BY_HOP.contains(&name.as_str()) || named.iter().any(|other| other == name.as_str())
+    });
+}
+
+fn remove_where(headers: &mut HeaderMap, mut is_removed: impl FnMut(&HeaderName) -> bool) {
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+}
+
+/// The name as servers may see it that make variables of headers: `X_Coatroom_User` is `X-Coatroom-User` to them.
+fn folded(name: &HeaderName) -> String {
+    name.as_str().replace('_', "-")
+}
+
+/// Sets a header; a value that no header can carry removes it instead.
+fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    let name = HeaderName::from_static(name);
+    match HeaderValue::from_bytes(value.as_bytes()) {
+        Ok(value) => drop(headers.insert(name, value)),
+        Err(_) => drop(headers.remove(name)),
+    }
+}
+
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// `Accept-Encoding` is among them since compressing an event stream buffers it, and since the guard reads answers.
+const REQUEST_ONLY: &[&str] = &[
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "cookie",
+    "dpop",
+    "expect",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "via",
+    "x-real-ip",
+    "x-request-id",
+];
+
+const PREFIXES: &[&str] = &["x-coatroom-", "x-forwarded-", "sec-"];
+
+const RESPONSE_ONLY: &[&str] =
+    &["alt-svc", "clear-site-data", "server", "set-cookie", "strict-transport-security", "www-authenticate"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::alice;
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let pairs = lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()));
+        pairs.collect()
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn credentials_and_claims_of_identity_do_not_reach_the_upstream() {
+        let mut sent = headers(&[
+            ("authorization", "Bearer coat_at_x"),
+            ("cookie", "a=b"),
+            ("dpop", "proof"),
+            ("x-coatroom-user", "github:666"),
+            ("x_coatroom_user", "github:666"),
+            ("x-forwarded-for", "6.6.6.6"),
+            ("forwarded", "for=6.6.6.6"),
+            ("x-user", "mallory"),
+            ("x_user", "mallory"),
+            ("origin", "https://evil.example"),
+            ("mcp-session-id", "s"),
+            ("traceparent", "00-1-2-01"),
+        ]);
+        clean_request(&mut sent, [HeaderName::from_static("x-user")].iter());
+        assert_eq!(names(&sent), ["mcp-session-id", "traceparent"]);
+    }
+
+    #[test]
+    fn headers_of_one_connection_end_there() {
+        let mut sent = headers(&[
+            ("connection", "close, X-Hop"),
+            ("x-hop", "1"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("accept", "text/event-stream"),
+        ]);
+        clean_request(&mut sent, std::iter::empty());
+        assert_eq!(names(&sent), ["accept"]);
+    }
+
+    #[test]
+    fn the_upstream_learns_who_calls_from_the_gateway() {
+        let mut sent = HeaderMap::new();
+        let arrival = Arrival {
+            client: Some("203.0.113.9".parse().unwrap()),
+            host: "mcp.example.com",
+            is_https: true,
+            request_id: Some("r1"),
+        };
+        identify(&mut sent, arrival, Some(&alice()));
+        assert_eq!(sent["x-request-id"], "r1");
+        assert_eq!(sent["x-coatroom-user"], "github:1");
+        assert_eq!(sent["x-coatroom-email"], "alice@example.com");
+        assert_eq!(sent["x-coatroom-client"], "client-1");
+        assert_eq!(sent["x-coatroom-scopes"], "repos:read repos:write");
+        assert_eq!(sent["x-forwarded-for"], "203.0.113.9");
+        assert_eq!(sent["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn an_address_that_nobody_verified_is_not_told() {
+        let mut user = alice().user().clone();
+        assert_eq!(verified_email(&user), Some("alice@example.com"));
+        user.email_verified = false;
+        assert_eq!(verified_email(&user), None);
+    }
+
+    #[test]
+    fn challenges_cookies_and_cors_of_the_upstream_do_not_reach_the_client() {
+        let mut answer = headers(&[
+            ("www-authenticate", "Bearer realm=\"x\""),
+            ("set-cookie", "a=b"),
+            ("server", "x"),
+            ("access-control-allow-origin", "*"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("mcp-session-id", "s"),
+            ("content-type", "text/event-stream; charset=utf-8"),
+        ]);
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), ["content-type", "mcp-session-id", "x-accel-buffering"]);
+    }
+
+    #[test]
+    fn the_configuration_cannot_set_what_belongs_to_the_gateway() {
+        for name in
+            ["x-coatroom-user", "x_coatroom_user", "host", "connection", "x-forwarded-for", "mcp-name"]
+        {
+            assert!(!is_settable(&HeaderName::from_static(name)), "{name}");
+        }
+        assert!(is_settable(&header::AUTHORIZATION));
+        assert!(is_settable(&HeaderName::from_static("x-api-key")));
+    }
+}

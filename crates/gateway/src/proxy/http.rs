@@ -1,0 +1,172 @@
+//! Proxies one streamable HTTP server: JSON and event streams, unbuffered, in every revision of the protocol.
+//!
+//! The request is buffered up to its limit, since its bytes were judged by the guard and may be sent again; the answer
+//! never is. Dropping the answer, as happens when the client goes away, ends the upstream's request.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use coatroom::guard::Caller;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use tower_service::Service;
+use tracing::Instrument;
+
+use super::answer::{Failure, request_id};
+use super::connect::UpstreamClient;
+use super::headers::{Arrival, clean_request, clean_response, identify};
+use super::upstream::{Tokens, Upstream};
+use crate::edge::{ClientAddr, RequestId};
+
+/// The service that stands behind the guard of one server; cloning it is cheap.
+///
+/// It takes the [`Caller`] and, where they exist, [`ClientAddr`] and [`RequestId`] from the request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Proxy {
+    upstream: Arc<Upstream>,
+    client: UpstreamClient,
+}
+
+impl Proxy {
+    /// A proxy of one server.
+    pub(crate) fn new(upstream: Upstream, client: UpstreamClient) -> Self {
+        Self { upstream: Arc::new(upstream), client }
+    }
+
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        let (body, outcome) = match self.read(&parts, body).await {
+            Ok(body) => (body.clone(), self.forward(&parts, body).await),
+            Err(failure) => (Bytes::new(), Err(failure)),
+        };
+        match outcome {
+            Ok(response) => {
+                tracing::debug!(status = response.status().as_u16(), "the server answered");
+                response
+            }
+            Err(failure) => {
+                let cause = causes(&failure);
+                tracing::info!(reason = %failure, cause, "the call was not answered by the server");
+                failure.into_response(request_id(&body))
+            }
+        }
+    }
+
+    /// Reads the request's body, up to the limit.
+    async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Failure> {
+        if ![Method::GET, Method::POST, Method::DELETE].contains(&parts.method) {
+            return Err(Failure::Method);
+        }
+        let limit = self.upstream.waiting.body;
+        let reading = Limited::new(body, limit).collect();
+        let read = tokio::time::timeout(self.upstream.waiting.first_byte, reading).await;
+        match read.map_err(|_| Failure::Slow)? {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(cause) if cause.is::<LengthLimitError>() => Err(Failure::TooLarge(limit)),
+            Err(_) => Err(Failure::Incomplete),
+        }
+    }
+
+    /// Forwards the call, and once more with renewed tokens if the server refuses the first ones.
+    async fn forward(&self, parts: &Parts, body: Bytes) -> Result<Response<Body>, Failure> {
+        let caller = parts.extensions.get::<Caller>();
+        if caller.is_none() && !self.upstream.is_open {
+            return Err(Failure::NoCaller);
+        }
+        let tokens = match caller {
+            Some(caller) => self.upstream.tokens(caller).await?,
+            None => Tokens::new(),
+        };
+        let response = self.send(parts, body.clone(), &tokens).await?;
+        let (Some(caller), StatusCode::UNAUTHORIZED) = (caller, response.status()) else {
+            return passed_on(response);
+        };
+        drop(response);
+        let Some(renewed) = Upstream::renewed(caller, &tokens).await? else { return Err(Failure::Refused) };
+        tracing::debug!("the server refused the user's token; trying once more with the renewed one");
+        passed_on(self.send(parts, body, &renewed).await?)
+    }
+
+    async fn send(&self, parts: &Parts, body: Bytes, tokens: &Tokens) -> Result<Response<Incoming>, Failure> {
+        let mut request = Request::new(Full::new(body));
+        request.method_mut().clone_from(&parts.method);
+        request.uri_mut().clone_from(&self.upstream.url);
+        *request.headers_mut() = self.headers(parts, tokens)?;
+        let answering = self.client.request(request);
+        let answered = if parts.method == Method::GET {
+            answering.await
+        } else {
+            let waiting = tokio::time::timeout(self.upstream.waiting.first_byte, answering);
+            waiting.await.map_err(|_| Failure::Silent)?
+        };
+        answered.map_err(Failure::Unreachable)
+    }
+
+    fn headers(&self, parts: &Parts, tokens: &Tokens) -> Result<HeaderMap, Failure> {
+        let caller = parts.extensions.get::<Caller>();
+        let mut headers = parts.headers.clone();
+        clean_request(&mut headers, self.upstream.headers.iter().map(|(name, _)| name));
+        let arrival = Arrival {
+            client: parts.extensions.get::<ClientAddr>().map(|client| client.0),
+            host: self.upstream.public_url.authority(),
+            is_https: self.upstream.public_url.is_https(),
+            request_id: parts.extensions.get::<RequestId>().map(RequestId::as_str),
+        };
+        identify(&mut headers, arrival, caller);
+        for (name, template) in &self.upstream.headers {
+            let value = template.render(caller, tokens).map_err(|_| Failure::Header(name.clone()))?;
+            headers.extend(value.map(|value| (name.clone(), value)));
+        }
+        // Answers are read by the guard and streams must not be buffered, so nothing is to be compressed.
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        Ok(headers)
+    }
+}
+
+impl Service<Request<Body>> for Proxy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let span = tracing::info_span!("proxy.http", server.name = %self.upstream.name);
+        let proxy = self.clone();
+        Box::pin(async move { Ok(proxy.answer(request).await) }.instrument(span))
+    }
+}
+
+/// What is behind a failure, for the log.
+fn causes(failure: &Failure) -> String {
+    let first = std::error::Error::source(failure);
+    let chain = std::iter::successors(first, |cause| cause.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// The server's answer as the client gets it.
+fn passed_on(response: Response<Incoming>) -> Result<Response<Body>, Failure> {
+    let status = response.status();
+    // A 401 or 407 of ours would send the client to the wrong place to sign in, and a redirect past the guard.
+    if status == StatusCode::UNAUTHORIZED {
+        return Err(Failure::Refused);
+    }
+    let cannot_pass = status.is_informational()
+        || (status.is_redirection() && status != StatusCode::NOT_MODIFIED)
+        || status == StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    if cannot_pass {
+        return Err(Failure::Answer(status));
+    }
+    let (mut parts, body) = response.into_parts();
+    clean_response(&mut parts.headers);
+    Ok(Response::from_parts(parts, Body::new(body)))
+}

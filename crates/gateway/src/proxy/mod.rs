@@ -1,0 +1,22 @@
+//! What stands behind the guard: the way from a verified call to the MCP server and back.
+//!
+//! Messages are bytes here; policy on their content is the guard's, which also binds `Mcp-Session-Id` to the user as it
+//! passes. This room knows a [`Caller`](coatroom::guard::Caller) and nothing of how it was verified.
+
+mod answer;
+mod connect;
+pub(crate) mod credential;
+pub(crate) mod headers;
+mod http;
+mod upstream;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "read by the guard's edge when it is wired up"))]
+pub(crate) use answer::ChallengeAgain;
+pub(crate) use connect::client;
+pub(crate) use http::Proxy;
+pub(crate) use upstream::{Upstream, Waiting};
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,240 @@
+//! The accept loop with raw connections.
+
+use axum::Router;
+use axum::routing::{any, get};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::edge::{Edge, Hosts, PeerAddr};
+
+async fn panics() -> &'static str {
+    panic!("on purpose")
+}
+
+/// Tells when it is dropped.
+struct Held(mpsc::Sender<()>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.try_send(()).ok();
+    }
+}
+
+struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    done: JoinHandle<()>,
+}
+
+async fn start(settings: ServeSettings) -> Running {
+    start_with(settings, Router::new()).await
+}
+
+async fn start_with(settings: ServeSettings, router: Router) -> Running {
+    let router = router
+        .route("/peer", get(|peer: axum::Extension<PeerAddr>| async move { peer.0.0.ip().to_string() }))
+        .route("/panic", any(panics))
+        .route(
+            "/slow",
+            any(|| async {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                "done"
+            }),
+        )
+        .route("/forever", any(std::future::pending::<()>));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel();
+    let edge = Edge::new(router, Vec::new(), Hosts::LoopbackAnd("mcp.example.com".to_owned()));
+    let done = tokio::spawn(async move {
+        run(listener, edge, &settings, async {
+            stopped.await.ok();
+        })
+        .await;
+    });
+    Running { address, stop, done }
+}
+
+fn settings() -> ServeSettings {
+    ServeSettings {
+        header_block: 32 * 1024,
+        header_lines: 100,
+        header_read: Duration::from_millis(400),
+        connections: 100,
+        drain: Duration::from_secs(5),
+    }
+}
+
+/// Sends bytes and reads until the server closes.
+async fn talk(address: SocketAddr, sent: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // The server may answer and close before it has read everything.
+    stream.write_all(sent).await.ok();
+    let mut answer = Vec::new();
+    let reading = stream.read_to_end(&mut answer);
+    tokio::time::timeout(Duration::from_secs(5), reading).await.expect("closed in time").ok();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get_request(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").into_bytes()
+}
+
+#[tokio::test]
+async fn a_request_is_answered_and_knows_its_peer() {
+    let running = start(settings()).await;
+    let answer = talk(running.address, &get_request("/peer")).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_by_prior_knowledge() {
+    let running = start(settings()).await;
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<http_body_util::Empty<bytes::Bytes>>();
+    let answer = client.get(format!("http://{}/peer", running.address).parse().unwrap()).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
+}
+
+#[tokio::test]
+async fn giant_headers_are_431() {
+    let running = start(settings()).await;
+    let large = format!("GET /peer HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(64 * 1024));
+    assert!(talk(running.address, large.as_bytes()).await.starts_with("HTTP/1.1 431"));
+    let many = format!("GET /peer HTTP/1.1\r\nhost: localhost\r\n{}\r\n", "x: a\r\n".repeat(101));
+    assert!(talk(running.address, many.as_bytes()).await.starts_with("HTTP/1.1 431"));
+}
+
+#[tokio::test]
+async fn whoever_sends_headers_slowly_or_not_at_all_is_closed() {
+    let running = start(settings()).await;
+    for sent in
+        ["", "P", "PRI * HTTP/2", "GET /peer HTTP/1.1\r\nhost: lo", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]
+    {
+        let answer = talk(running.address, sent.as_bytes()).await;
+        assert!(!answer.contains(" 200 "), "{sent:?}");
+    }
+    // Also after an answer, on a connection that is kept alive.
+    let answer = talk(running.address, b"GET /peer HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_and_the_server_goes_on() {
+    let running = start(settings()).await;
+    assert!(talk(running.address, &get_request("/panic")).await.starts_with("HTTP/1.1 500"));
+    assert!(talk(running.address, &get_request("/peer")).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_foreign_host_is_refused_on_loopback() {
+    let running = start(settings()).await;
+    let foreign = b"GET /peer HTTP/1.1\r\nhost: evil.example.com\r\nconnection: close\r\n\r\n";
+    assert!(talk(running.address, foreign).await.starts_with("HTTP/1.1 421"));
+}
+
+#[tokio::test]
+async fn at_shutdown_what_runs_is_finished_and_nothing_new_is_accepted() {
+    let running = start(settings()).await;
+    let request = get_request("/slow");
+    let answering = talk(running.address, &request);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        running.stop.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(answering, stopping);
+    assert!(answer.ends_with("done"), "{answer}");
+    tokio::time::timeout(Duration::from_secs(2), running.done).await.unwrap().unwrap();
+    assert!(TcpStream::connect(running.address).await.is_err());
+}
+
+#[tokio::test]
+async fn streams_end_when_the_drain_is_over() {
+    let running = start(ServeSettings { drain: Duration::from_millis(200), ..settings() }).await;
+    let request = get_request("/forever");
+    let answering = talk(running.address, &request);
+    let stopping = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        running.stop.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(answering, stopping);
+    assert_eq!(answer, "");
+    tokio::time::timeout(Duration::from_secs(2), running.done).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait_for_room() {
+    let running = start(ServeSettings { connections: 1, ..settings() }).await;
+    let first = TcpStream::connect(running.address).await.unwrap();
+    let request = get_request("/peer");
+    let second = talk(running.address, &request);
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        drop(first);
+    };
+    let (answer, ()) = tokio::join!(second, leaving);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+/// Connects, sends a request, and reads until the answer has `wanted`.
+async fn begin(address: SocketAddr, path: &str, wanted: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&get_request(path)).await.unwrap();
+    read_until(&mut stream, wanted).await;
+    stream
+}
+
+async fn read_until(stream: &mut TcpStream, wanted: &str) {
+    let mut seen = String::new();
+    while !seen.contains(wanted) {
+        let mut chunk = [0; 1024];
+        let reading = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut chunk));
+        let count = reading.await.expect("in time").unwrap();
+        assert!(count > 0, "closed before {wanted:?}: {seen}");
+        seen.push_str(&String::from_utf8_lossy(&chunk[..count]));
+    }
+}
+
+async fn is_dropped(dropped: &mut mpsc::Receiver<()>) {
+    tokio::time::timeout(Duration::from_secs(5), dropped.recv()).await.expect("in time");
+}
+
+#[tokio::test]
+async fn events_leave_one_by_one_and_a_client_that_leaves_ends_the_stream() {
+    let (tell, mut dropped) = mpsc::channel(1);
+    let (feed, events) = mpsc::channel::<&'static str>(1);
+    let state = Arc::new(std::sync::Mutex::new(Some((events, Held(tell)))));
+    let stream = get(|| async move {
+        let state = state.lock().unwrap().take().unwrap();
+        axum::body::Body::from_stream(futures_util::stream::unfold(state, |(mut events, held)| async move {
+            let event = events.recv().await?;
+            Some((Ok::<_, io::Error>(bytes::Bytes::from(event)), (events, held)))
+        }))
+    });
+    let running = start_with(settings(), Router::new().route("/stream", stream)).await;
+    feed.send("data: 1").await.unwrap();
+    let mut client = begin(running.address, "/stream", "data: 1").await;
+    feed.send("data: 2").await.unwrap();
+    read_until(&mut client, "data: 2").await;
+    drop(client);
+    is_dropped(&mut dropped).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_answer_ends_the_handler() {
+    let (tell, mut dropped) = mpsc::channel(1);
+    let handler = get(|| async move {
+        let _held = Held(tell);
+        std::future::pending::<()>().await;
+    });
+    let running = start_with(settings(), Router::new().route("/pending", handler)).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.write_all(&get_request("/pending")).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(dropped.try_recv().is_err());
+    drop(client);
+    is_dropped(&mut dropped).await;
+}

@@ -1,0 +1,130 @@
+//! The program as an operator meets it: exit codes, what it prints, and that it serves and stops.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+fn coatroom() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_coatroom"));
+    command.env_clear();
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn check(folder: &Path, file: &str) -> Output {
+    let path = folder.join("coatroom.toml");
+    std::fs::write(&path, file).unwrap();
+    coatroom().args(["check", "--config"]).arg(&path).output().unwrap()
+}
+
+#[test]
+fn a_good_configuration_is_summed_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check(
+        folder.path(),
+        "public_url = \"https://mcp.example.com\"\n\
+         [providers.github]\nclient_id = \"a\"\nclient_secret = \"canary\"\n\
+         [servers.tools]\nupstream = \"http://127.0.0.1:3000/mcp\"\n",
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.starts_with("ok: https://mcp.example.com"), "{said}");
+    assert!(said.contains("/mcp -> http://127.0.0.1:3000/mcp"), "{said}");
+    assert!(said.contains("https://mcp.example.com/callback/github"), "{said}");
+    assert!(!said.contains("canary"), "{said}");
+}
+
+#[test]
+fn a_bad_configuration_fails_with_every_mistake() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check(folder.path(), "public_uri = \"https://h.example\"\nlisten = \"here\"\n");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("coatroom.toml:1:1") && said.contains("did you mean `public_url`?"), "{said}");
+    assert!(said.contains("coatroom.toml:2:10"), "{said}");
+    assert_eq!(text(&output.stdout), "");
+}
+
+#[test]
+fn without_arguments_the_program_explains_itself() {
+    let output = coatroom().output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("coatroom serve --public-url"), "{}", text(&output.stderr));
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Answers one request with `hello`, and gives what was sent.
+fn upstream() -> (SocketAddr, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut seen = Vec::new();
+        let mut chunk = [0; 4096];
+        while !seen.ends_with(b"{}") {
+            let count = stream.read(&mut chunk).unwrap();
+            seen.extend_from_slice(chunk.get(..count).unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+        text(&seen)
+    });
+    (address, serving)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    for _ in 0..100 {
+        if let Ok(stream) = TcpStream::connect(address) {
+            return stream;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    TcpStream::connect(address).unwrap()
+}
+
+fn stop(mut child: Child) -> (Option<i32>, String) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    let code = child.wait().unwrap().code();
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    (code, log)
+}
+
+#[test]
+fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    let (upstream, serving) = upstream();
+    let listen = free_address();
+    let file = format!(
+        "public_url = \"http://{listen}\"\nlisten = \"{listen}\"\n\
+         [servers.open]\nauth = \"off\"\nupstream = \"http://{upstream}/inner\"\n"
+    );
+    std::fs::write(&path, file).unwrap();
+    let child = coatroom().args(["serve", "--config"]).arg(&path).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stream = connect(listen);
+    let request = format!(
+        "POST /mcp HTTP/1.1\r\nhost: {listen}\r\nauthorization: Bearer canary\r\ncontent-length: 2\r\n\
+         connection: close\r\n\r\n{{}}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    let seen = serving.join().unwrap();
+    assert!(seen.starts_with("POST /inner HTTP/1.1") && !seen.contains("canary"), "{seen}");
+    let (code, log) = stop(child);
+    assert_eq!(code, Some(0));
+    assert!(log.contains("serving") && log.contains("stopping") && !log.contains("canary"), "{log}");
+}
