@@ -168,7 +168,8 @@ async fn bodiless_requests_forward_no_body_and_need_a_revision_that_has_them() {
         assert!(reached[0].body.is_empty() && !reached[0].judged, "{method}");
         assert!(!reached[0].headers.contains_key("content-length"), "{method}");
         let modern = [("mcp-protocol-version", MODERN)];
-        assert_eq!(endpoint.send(request(method.clone(), ALICE, &modern, "")).await.status, 405, "{method}");
+        let answer = endpoint.send(request(method.clone(), ALICE, &modern, "")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST, OPTIONS"), "{method}");
         let unknown = [("mcp-protocol-version", "9999-01-01")];
         assert_eq!(endpoint.send(request(method, ALICE, &unknown, "")).await.refusal(), (400, -32022));
     }
