@@ -13,9 +13,10 @@ const TOOL_CALL: [(&str, &str); 3] =
 async fn the_bytes_that_were_judged_are_the_bytes_that_are_forwarded() {
     let endpoint = Endpoint::new();
     let body = " {\"params\" : {\"name\":\"x\", \"arguments\": {\"ä\": 1.0}}, \"method\":\"tools\\/call\",\r\n\"id\":1,\"jsonrpc\":\"2.0\"} ";
-    assert_eq!(endpoint.post(ALICE, &[], body).await.status, 200);
+    assert_eq!(endpoint.post(ALICE, &[("transfer-encoding", "chunked")], body).await.status, 200);
     let reached = endpoint.reached();
     assert_eq!(reached[0].body, body.as_bytes());
+    assert!(!reached[0].headers.contains_key("transfer-encoding"));
     assert_eq!(reached[0].headers["content-length"], body.len().to_string().as_str());
     assert_eq!((reached[0].era, reached[0].judged), (Some(Era::Legacy), true));
 }

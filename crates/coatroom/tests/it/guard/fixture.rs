@@ -201,6 +201,7 @@ impl Endpoint {
                     body,
                 });
                 let mut response = Response::new(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+                response.headers_mut().insert("access-control-allow-origin", "*".parse().unwrap());
                 if let Some(session) = session {
                     response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
                 }

@@ -87,6 +87,18 @@ async fn a_page_may_read_challenges_and_answers() {
     );
 }
 
+// RS-22
+#[tokio::test]
+async fn the_guard_alone_says_which_pages_may_read() {
+    let endpoint = Endpoint::new();
+    assert_eq!(endpoint.post(ALICE, &[], &call("x")).await.header("access-control-allow-origin"), "");
+    let origin = "https://mcp.example.com";
+    let answer = endpoint.post(ALICE, &[("origin", origin)], &call("x")).await;
+    assert_eq!(answer.header("access-control-allow-origin"), origin);
+    let twice = [("origin", origin), ("origin", origin)];
+    assert_eq!(endpoint.post(ALICE, &twice, &call("x")).await.status, 403);
+}
+
 // RS-23
 #[tokio::test]
 async fn no_spelling_of_the_path_passes_the_guard() {
