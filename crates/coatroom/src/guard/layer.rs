@@ -1,5 +1,6 @@
 //! The layer itself: the steps of the module documentation in their order.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -159,7 +160,7 @@ impl Settings {
                 (era, bytes)
             }
             Method::GET | Method::HEAD | Method::DELETE => (bodiless_era(&parts.headers)?, Bytes::new()),
-            _ => return Err(Refusal::Method),
+            _ => return Err(Refusal::Method { allowed: "GET, HEAD, POST, DELETE, OPTIONS" }),
         };
         let deletes = parts.method == Method::DELETE;
         let id = parts.extensions.get::<Arc<Judged<'static>>>().and_then(|judged| judged.id().cloned());
@@ -332,7 +333,7 @@ fn bodiless_era(headers: &HeaderMap) -> Result<Era, Refusal> {
     let era = check_mcp_headers(headers).and_then(|()| Era::of_bodiless(field(headers, &PROTOCOL_VERSION)));
     match era {
         Ok(Era::Legacy) => Ok(Era::Legacy),
-        Ok(Era::Modern) => Err(Refusal::Method),
+        Ok(Era::Modern) => Err(Refusal::Method { allowed: "POST, OPTIONS" }),
         Err(refusal) => Err(Refusal::Era(refusal, None)),
     }
 }
@@ -371,8 +372,11 @@ fn clean(headers: &mut HeaderMap, length: usize) {
 
 /// Credentials of the client, and what only the gateway may say. Many servers read `_` in a name as `-`.
 fn is_removed(name: &HeaderName) -> bool {
-    let name = name.as_str().replace('_', "-");
-    matches!(name.as_str(), "authorization" | "proxy-authorization" | "cookie" | "dpop")
+    let name = match name.as_str() {
+        name if name.contains('_') => Cow::Owned(name.replace('_', "-")),
+        name => Cow::Borrowed(name),
+    };
+    matches!(name.as_ref(), "authorization" | "proxy-authorization" | "cookie" | "dpop")
         || name.starts_with("x-coatroom-")
 }
 

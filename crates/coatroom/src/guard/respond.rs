@@ -30,8 +30,8 @@ pub(super) enum Refusal {
     BadToken,
     /// Nobody can tell at the moment.
     Unavailable,
-    /// A method that MCP does not use.
-    Method,
+    /// A method that MCP does not use, or not in this era; these it uses.
+    Method { allowed: &'static str },
     /// A body that is not plain JSON.
     MediaType,
     /// A body over the limit.
@@ -64,6 +64,7 @@ impl Challenger {
     pub(super) fn respond(&self, refusal: Refusal) -> Response<Body> {
         let status = refusal.status();
         let challenge = self.challenge(&refusal);
+        let allowed = if let Refusal::Method { allowed } = refusal { Some(allowed) } else { None };
         let (error, id) = refusal.into_error();
         tracing::debug!(status = status.as_u16(), reason = %error.message, "the guard refused a request");
         let mut response = Response::new(Body::from(error.to_json(id.as_ref())));
@@ -74,8 +75,8 @@ impl Challenger {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
         }
-        if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS"));
+        if let Some(allowed) = allowed {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         if let Some(challenge) =
             challenge.and_then(|challenge| HeaderValue::from_str(challenge.as_str()).ok())
@@ -119,7 +120,7 @@ impl Refusal {
             Self::Bearer(refusal) if !refusal.is_unauthenticated() => StatusCode::BAD_REQUEST,
             Self::NoToken(_) | Self::Bearer(_) | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Era(refusal, _) => {
@@ -142,7 +143,7 @@ impl Refusal {
             Self::TokenInQuery => (invalid(TOKEN_IN_QUERY), None),
             Self::BadToken => (refused(BAD_TOKEN), None),
             Self::Unavailable => (refused("not available for the moment, try again"), None),
-            Self::Method => (refused("MCP uses GET, POST and DELETE"), None),
+            Self::Method { .. } => (refused("this method is not used here"), None),
             Self::MediaType => (refused("the body must be application/json, not encoded"), None),
             Self::TooLarge => (refused("the body is too large"), None),
             Self::BodyLost => (invalid("the body did not arrive whole"), None),

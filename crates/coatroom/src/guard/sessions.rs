@@ -209,3 +209,97 @@ fn is_visible(id: &str) -> bool {
 const LABEL: &str = "mcp session";
 const NONCE: usize = 16;
 const LONGEST_UPSTREAM_ID: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Scopes, Subject, Timestamp};
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::entropy::SeededEntropy;
+    use crate::guard::{CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+    use crate::providers::UpstreamToken;
+    use crate::user::User;
+
+    #[derive(Debug)]
+    struct NoCredentials;
+
+    #[async_trait]
+    impl UpstreamCredentials for NoCredentials {
+        async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+            Err(UpstreamError::NotConnected { provider: provider.clone() })
+        }
+
+        async fn renew(
+            &self,
+            provider: &ProviderName,
+            _: &UpstreamToken,
+        ) -> Result<UpstreamToken, UpstreamError> {
+            Err(UpstreamError::NotConnected { provider: provider.clone() })
+        }
+    }
+
+    fn caller(id: &str) -> Caller {
+        let subject = Subject { provider: ProviderName::parse("github").unwrap(), id: id.to_owned() };
+        let (email, name, username, picture) = (None, None, None, None);
+        let claims = serde_json::Map::new();
+        Caller::new(CallerParts {
+            user: User { subject, email, email_verified: false, name, username, picture, claims },
+            client: CallerClient { id: ClientId::new("client"), name: None },
+            grant: GrantId::from_bytes([1; 16]),
+            resource: resource(),
+            scopes: Scopes::none(),
+            expires_at: Timestamp::from_unix(u64::MAX),
+            credentials: Arc::new(NoCredentials),
+        })
+    }
+
+    fn resource() -> Resource {
+        Resource::parse("https://mcp.example.com/github").unwrap()
+    }
+
+    fn sessions(secret: u8, limits: SessionLimits) -> Sessions {
+        let keys = MacKeys::new(MacKey::new(KeyId::from_bytes([0; 4]), [secret; 32]), Vec::new());
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix(0)));
+        Sessions::new(keys, clock, Arc::new(SeededEntropy::new(1)), limits)
+    }
+
+    // SES-08
+    #[test]
+    fn memory_is_bounded_by_users_and_by_sessions_of_each() {
+        let sessions = sessions(1, SessionLimits { per_user: 2, users: 3, ..SessionLimits::default() });
+        for user in 0..50 {
+            let (resource, caller) = (resource(), caller(&user.to_string()));
+            let owner = SessionOwner { resource: &resource, caller: Some(&caller) };
+            for _ in 0..10 {
+                sessions.begin(&owner, "upstream").unwrap();
+            }
+        }
+        let users = sessions.users.lock().unwrap();
+        assert!(users.len() <= 3);
+        assert!(users.values().all(|entries| entries.len() <= 4));
+    }
+
+    #[test]
+    fn replicas_with_the_same_keys_share_sessions_and_fresh_keys_end_them() {
+        let (resource, caller) = (resource(), caller("alice"));
+        let owner = SessionOwner { resource: &resource, caller: Some(&caller) };
+        let id = sessions(1, SessionLimits::default()).begin(&owner, "upstream.1").unwrap();
+        assert_eq!(sessions(1, SessionLimits::default()).find(&owner, &id), Some("upstream.1"));
+        assert_eq!(sessions(2, SessionLimits::default()).find(&owner, &id), None);
+    }
+
+    // SES-03
+    #[test]
+    fn an_anonymous_session_is_at_its_resource_alone_and_no_users() {
+        let (here, caller) = (resource(), caller("alice"));
+        let elsewhere = Resource::parse("https://mcp.example.com/gitlab").unwrap();
+        let sessions = sessions(1, SessionLimits::default());
+        let anonymous = SessionOwner { resource: &here, caller: None };
+        let id = sessions.begin(&anonymous, "upstream").unwrap();
+        assert_eq!(sessions.find(&anonymous, &id), Some("upstream"));
+        assert_eq!(sessions.find(&SessionOwner { resource: &elsewhere, caller: None }, &id), None);
+        assert_eq!(sessions.find(&SessionOwner { resource: &here, caller: Some(&caller) }, &id), None);
+    }
+}

@@ -2,6 +2,8 @@
 
 // `cfg(test)` is always true here; it tells clippy that the helpers of tests are tests too.
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]
