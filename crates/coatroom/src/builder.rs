@@ -163,6 +163,7 @@ impl Coatroom {
             .with_authentication(protection.authentication)
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
+            .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_body_limit(self.context.settings.mcp_body_limit);
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
@@ -178,8 +179,8 @@ impl Coatroom {
 
     /// The revocations of this server: streams and processes that outlive a request end with their grant.
     #[must_use]
-    pub fn revocations(&self) -> &Revocations {
-        &self.context.revocations
+    pub fn revocations(&self) -> Arc<Revocations> {
+        Arc::clone(&self.context.revocations)
     }
 
     /// Sessions of older MCP revisions, bound to their users, for a proxy.
@@ -331,7 +332,7 @@ impl Builder {
             app_uris: self.app_uris,
             registration: self.registration,
             connections,
-            revocations: Revocations::new(),
+            revocations: Arc::new(Revocations::new()),
             blocks: Blocks::default(),
             background: Once::new(),
         });

@@ -42,7 +42,7 @@ pub(crate) struct Context {
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
     pub(crate) connections: Connections,
-    pub(crate) revocations: Revocations,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,
 }

@@ -156,6 +156,12 @@ pub trait UpstreamCredentials: Send + Sync + fmt::Debug {
     ) -> Result<UpstreamToken, UpstreamError>;
 }
 
+/// Put into a response's extensions by whatever stands behind the guard: the user's sign-in has ended
+/// ([`UpstreamError::SignInEnded`]), so the guard answers with its own 401 `invalid_token` challenge instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "it is a plain mark")]
+pub struct SignInEnded;
+
 /// Why there is no upstream token for this call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

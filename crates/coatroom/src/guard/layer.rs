@@ -22,7 +22,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
-use super::caller::Caller;
+use super::caller::{Caller, SignInEnded};
+use super::ending::end_with;
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
 use super::sessions::SessionOwner;
@@ -121,6 +122,13 @@ impl Settings {
             match self.admit(request).await {
                 Ok(Admitted { request, caller, session }) => {
                     let mut response = inner.call(request).await?;
+                    if response.extensions().get::<SignInEnded>().is_some() {
+                        return Ok(self.challenger.respond(Refusal::BadToken));
+                    }
+                    if let (Some(caller), Some(ending)) = (&caller, &self.ending) {
+                        let life = caller.expires_at().since(ending.clock.now());
+                        response = end_with(caller, life, &ending.revocations, response);
+                    }
                     match self.settle_session(caller.as_ref(), session, &mut response) {
                         Ok(()) => response,
                         Err(refusal) => self.challenger.respond(refusal),

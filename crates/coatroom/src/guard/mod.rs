@@ -18,6 +18,7 @@
 //! [`Era`]: coatroom_protocol::access::Era
 
 mod caller;
+mod ending;
 mod layer;
 mod origin;
 mod own_tokens;
@@ -27,7 +28,7 @@ mod sessions;
 mod settings;
 mod verify;
 
-pub use caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+pub use caller::{Caller, CallerClient, CallerParts, SignInEnded, UpstreamCredentials, UpstreamError};
 pub use layer::{Guard, GuardLayer};
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;

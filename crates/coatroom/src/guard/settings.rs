@@ -12,6 +12,8 @@ use super::origin::Places;
 use super::respond::Challenger;
 use super::sessions::Sessions;
 use super::verify::VerifyToken;
+use crate::clock::Clock;
+use crate::context::Revocations;
 
 /// Who may call at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +50,14 @@ pub(super) struct Settings {
     pub(super) sessions: Option<Arc<Sessions>>,
     pub(super) challenger: Challenger,
     pub(super) places: Places,
+    pub(super) ending: Option<StreamEnds>,
+}
+
+/// What open streams end with.
+#[derive(Debug)]
+pub(super) struct StreamEnds {
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// Settings that no guard can work with; every problem at once.
@@ -73,6 +83,7 @@ impl GuardBuilder {
             body_limit: BODY_LIMIT,
             header_limit: HEADER_LIMIT,
             sessions: None,
+            ending: None,
         };
         Self { settings, problems: Vec::new() }
     }
@@ -145,6 +156,12 @@ impl GuardBuilder {
     /// servers that have none.
     pub fn with_sessions(mut self, sessions: Arc<Sessions>) -> Self {
         self.settings.sessions = Some(sessions);
+        self
+    }
+
+    /// Lets open event streams end when their token expires or their grant is revoked. Default: they outlive both.
+    pub fn with_revocations(mut self, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
+        self.settings.ending = Some(StreamEnds { revocations, clock });
         self
     }
 

@@ -14,9 +14,7 @@ use coatroom::guard::{
     Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, SessionLimits, Sessions,
     UpstreamCredentials, UpstreamError, VerifyError, VerifyToken,
 };
-use coatroom::protocol::access::{
-    Era, Judged, Manifest, Pattern, Rule, RuleKind, ScopeCatalogue, ScopeEntry, Unlisted,
-};
+use coatroom::protocol::access::{Era, Judged, Manifest, Pattern, Rule, RuleKind, Unlisted};
 use coatroom::protocol::words::{
     AccessToken, ClientId, GrantId, KeyId, MacKey, MacKeys, ProviderName, Resource, Subject, Timestamp,
 };
