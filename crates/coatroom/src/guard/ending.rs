@@ -102,7 +102,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_ends_with_its_token() {
-        let mut body = ending(tokio::time::sleep(Duration::from_secs(3600)));
+        let mut body = ending(tokio::time::sleep(Duration::from_hours(1)));
         body.frame().await.unwrap().unwrap();
         assert!(body.frame().await.is_none());
     }

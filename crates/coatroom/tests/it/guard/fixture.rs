@@ -16,7 +16,8 @@ use coatroom::guard::{
 };
 use coatroom::protocol::access::{Era, Judged, Manifest, Pattern, Rule, RuleKind, Unlisted};
 use coatroom::protocol::words::{
-    AccessToken, ClientId, GrantId, KeyId, MacKey, MacKeys, ProviderName, Resource, Subject, Timestamp,
+    AccessToken, ClientId, GrantId, KeyId, MacKey, MacKeys, ProviderName, Resource, ScopeCatalogue,
+    ScopeEntry, Subject, Timestamp,
 };
 use coatroom::providers::UpstreamToken;
 use coatroom::user::User;
