@@ -44,6 +44,7 @@ pub struct Protection {
     provider: Option<ProviderName>,
     scopes: ScopeCatalogue,
     manifest: Manifest,
+    roles_claim: String,
     authentication: Authentication,
 }
 
@@ -56,6 +57,7 @@ impl Protection {
             provider: None,
             scopes: ScopeCatalogue::default(),
             manifest: Manifest::default(),
+            roles_claim: "roles".to_owned(),
             authentication: Authentication::Required,
         }
     }
@@ -75,6 +77,12 @@ impl Protection {
     /// Sets what its tools, prompts and resources need. Default: nothing but a token.
     pub fn with_manifest(mut self, manifest: Manifest) -> Self {
         self.manifest = manifest;
+        self
+    }
+
+    /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
+    pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
+        self.roles_claim = path.into();
         self
     }
 
@@ -163,6 +171,7 @@ impl Coatroom {
             .with_authentication(protection.authentication)
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
+            .with_roles_claim(&protection.roles_claim)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_body_limit(self.context.settings.mcp_body_limit);
         for origin in &self.places.origins {
@@ -217,7 +226,7 @@ impl Builder {
         self
     }
 
-    /// Adds a provider where users sign in. At least one is required.
+    /// Adds a provider where users sign in. At least one is required unless nobody needs to sign in.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
         self
@@ -297,7 +306,8 @@ impl Builder {
         if self.keys.is_none() {
             problems.push("no keys are set".to_owned());
         }
-        if self.providers.is_empty() {
+        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
+        if self.providers.is_empty() && has_users {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));

@@ -1,33 +1,207 @@
-//! Wires the configuration to the proxy: the one place that knows both.
+//! Wires the configuration to the library and the proxy: the one place that knows all three.
 
-use anyhow::bail;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use axum::Router;
 use axum::routing::any_service;
+use coatroom::clock::{Clock, SystemClock};
+use coatroom::entropy::SystemEntropy;
+use coatroom::guard::Authentication;
+use coatroom::outbound::Outbound;
+use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
+use coatroom::protocol::client::{AppUris, Client, RedirectUri};
+use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
+use coatroom::providers::{self, Provider};
+use coatroom::settings::Settings;
+use coatroom::store::{MemoryStore, SqliteStore};
+use coatroom::vault::KeyRing;
+use coatroom::{Builder, Coatroom, Protection};
+use tower_layer::Layer as _;
 
-use crate::cli::Demo;
-use crate::config::{Auth, Config, ServerConfig};
+use crate::config::{
+    Auth, ClientConfig, Config, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig, ServerConfig,
+    StoreLocation, Unlisted,
+};
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
 
-/// The router of everything that is served, with the checks that stand before it.
+/// Everything that is served, with the checks that stand before it. `more` is merged beside it: the demo's own provider.
 ///
 /// # Errors
-/// When a server needs users to sign in: the authorization server is not wired up yet.
-pub(crate) fn edge(config: &Config) -> anyhow::Result<Edge> {
+/// When the store, the key file or another part of the configuration cannot be used; the message names it.
+pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> {
+    let coatroom = coatroom(config).await?;
+    let sessions = coatroom.sessions();
     let client = client(config.limits.upstream_connect)?;
-    let mut router = Router::new();
+    let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
-        if server.auth != Auth::Off {
-            bail!(
-                "server `{}` needs users to sign in, which this build cannot do; set `auth = \"off\"`",
-                server.name
-            );
-        }
+        let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
         let proxy = Proxy::new(upstream(config, server), client.clone());
-        router = router.route_service(&server.path, any_service(proxy));
+        router = router.route_service(&server.path, any_service(guard.layer(proxy)));
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
+}
+
+async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let outbound = Arc::new(Outbound::new());
+    let mut builder = Coatroom::builder(config.public_url.as_str())
+        .clock(Arc::clone(&clock))
+        .settings(settings(config))
+        .keys(keys(config, &clock)?)
+        .listen(config.listen);
+    builder = store(builder, &config.store, &clock)?;
+    for provider in &config.providers {
+        let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));
+        builder =
+            builder.provider(made.with_context(|| format!("the provider {} cannot be used", provider.name))?);
+    }
+    for server in &config.servers {
+        builder = builder.protect(protection(server)?);
+        if server.is_default {
+            builder = builder.default_path(&server.path);
+        }
+    }
+    for client in &config.clients {
+        builder = builder.client(configured_client(client)?);
+    }
+    for origin in &config.allowed_origins {
+        builder = builder.origin(origin);
+    }
+    let coatroom = builder.build()?;
+    coatroom.check_keys().await?;
+    Ok(coatroom)
+}
+
+fn settings(config: &Config) -> Settings {
+    let (lifetimes, limits) = (&config.lifetimes, &config.limits);
+    let mut settings = Settings::default();
+    settings.flow_life = lifetimes.flow;
+    settings.code_life = lifetimes.code;
+    settings.access_token_life = lifetimes.access_token;
+    settings.refresh_idle = lifetimes.refresh_token_idle;
+    settings.refresh_life = lifetimes.refresh_token_total;
+    settings.refresh.window = lifetimes.same_successor;
+    settings.replay_revokes = config.replay == Replay::Revoke;
+    settings.session_life = lifetimes.session;
+    settings.remembered = lifetimes.remembered_token;
+    settings.revocation_poll = lifetimes.revocation_poll;
+    settings.oauth_body_limit = limits.oauth_body;
+    settings.mcp_body_limit = limits.mcp_body;
+    settings
+}
+
+fn keys(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<KeyRing> {
+    let entropy = SystemEntropy::new();
+    match &config.keys_file {
+        Some(path) => Ok(KeyRing::open_or_create(path, &entropy, clock.now())?),
+        None => Ok(KeyRing::generate(&entropy, clock.now())?),
+    }
+}
+
+fn store(builder: Builder, location: &StoreLocation, clock: &Arc<dyn Clock>) -> anyhow::Result<Builder> {
+    Ok(match location {
+        StoreLocation::Memory => builder.store(MemoryStore::new(Arc::clone(clock))),
+        StoreLocation::Sqlite(path) => builder.store(open_sqlite(path, clock)?),
+    })
+}
+
+fn open_sqlite(path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SqliteStore> {
+    SqliteStore::open(path, Arc::clone(clock))
+        .with_context(|| format!("the store {} cannot be used", path.display()))
+}
+
+fn provider_config(config: &ProviderConfig) -> providers::ProviderConfig {
+    let kind = match config.kind {
+        ProviderKind::GitHub => providers::ProviderKind::Github,
+        ProviderKind::Google => providers::ProviderKind::Google,
+        ProviderKind::Oidc => providers::ProviderKind::Oidc,
+        ProviderKind::Demo => providers::ProviderKind::Demo,
+    };
+    let mut made = providers::ProviderConfig::new(config.name.clone(), kind, &config.client_id);
+    made.client_secret.clone_from(&config.client_secret);
+    made.scopes = config.scopes.clone();
+    made.label.clone_from(&config.label);
+    made.issuer.clone_from(&config.issuer);
+    made.base_url.clone_from(&config.base_url);
+    made.api_url.clone_from(&config.api_url);
+    made.assume_pkce = config.assume_pkce;
+    made.revoke = config.revoke;
+    made.deadline = config.deadline;
+    made
+}
+
+fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
+    let unlisted = match server.unlisted {
+        Unlisted::Permitted => access::Unlisted::Permitted,
+        Unlisted::Denied => access::Unlisted::Denied,
+    };
+    let kinds = [
+        (RuleKind::Tool, &server.tools),
+        (RuleKind::Prompt, &server.prompts),
+        (RuleKind::Resource, &server.resources),
+    ];
+    let rules =
+        kinds.into_iter().flat_map(|(kind, rules)| rules.iter().map(move |config| rule(kind, config)));
+    let mut protection = Protection::new(&server.path, &server.name)
+        .with_scopes(catalogue(&server.scopes)?)
+        .with_manifest(Manifest::new(rules, unlisted))
+        .with_roles_claim(&server.roles_claim)
+        .with_authentication(match server.auth {
+            Auth::Required => Authentication::Required,
+            Auth::Optional => Authentication::Optional,
+            Auth::Off => Authentication::Off,
+        });
+    if let Some(provider) = &server.provider {
+        protection = protection.with_provider(provider.clone());
+    }
+    Ok(protection)
+}
+
+fn catalogue(scopes: &[ScopeConfig]) -> anyhow::Result<ScopeCatalogue> {
+    let entry = |config: &ScopeConfig| {
+        let entry = ScopeEntry {
+            title: config.title.clone(),
+            description: config.description.clone(),
+            default: config.is_default,
+            implies: config.implies.iter().cloned().collect(),
+        };
+        (config.scope.clone(), entry)
+    };
+    Ok(ScopeCatalogue::new(scopes.iter().map(entry).collect())?)
+}
+
+fn rule(kind: RuleKind, config: &RuleConfig) -> Rule {
+    Rule {
+        kind,
+        pattern: Pattern::new(&config.pattern),
+        scopes: config.scopes.iter().cloned().collect(),
+        roles: config.roles.clone(),
+        deny: config.deny,
+    }
+}
+
+fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
+    let about = || format!("the client {} cannot be used", config.id);
+    // The operator vouches for the client, so any scheme may be listed here.
+    let schemes: Vec<String> = config.redirect_uris.iter().filter_map(|uri| private_scheme(uri)).collect();
+    let apps = AppUris::parse(schemes.iter().map(String::as_str)).with_context(about)?;
+    let uris = config.redirect_uris.iter().map(|uri| RedirectUri::parse(uri, &apps));
+    let uris: Vec<RedirectUri> = uris.collect::<Result<_, _>>().with_context(about)?;
+    let mut client =
+        Client::configured(config.id.as_str(), config.secret.as_ref(), uris).with_context(about)?;
+    client.name = Some(config.name.clone());
+    client.scope_ceiling.clone_from(&config.scopes);
+    Ok(client)
+}
+
+/// The scheme of a URI with its colon, unless it is http or https.
+fn private_scheme(uri: &str) -> Option<String> {
+    let (scheme, _) = uri.split_once(':')?;
+    (!matches!(scheme, "http" | "https")).then(|| format!("{scheme}:"))
 }
 
 fn upstream(config: &Config, server: &ServerConfig) -> Upstream {
@@ -39,13 +213,4 @@ fn upstream(config: &Config, server: &ServerConfig) -> Upstream {
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
     }
-}
-
-/// Runs the demo.
-///
-/// # Errors
-/// Always: the demo is not part of this build yet.
-#[expect(clippy::unused_async, reason = "the demo serves until it is stopped")]
-pub(crate) async fn demo(demo: &Demo) -> anyhow::Result<()> {
-    bail!("the demo on {} is not part of this build", demo.listen)
 }

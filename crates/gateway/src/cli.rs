@@ -64,7 +64,7 @@ pub(crate) struct Demo {
     /// Where to listen
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
-    /// Keep users, grants and keys in this folder; without it they end with the demo
+    /// Keep grants, keys and issues in this folder; ~/.local/share/coatroom/demo-PORT unless set
     #[arg(long, value_name = "FOLDER")]
     pub(crate) data: Option<PathBuf>,
 }

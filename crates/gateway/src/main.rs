@@ -3,9 +3,7 @@
 mod assemble;
 mod cli;
 mod client_address;
-#[expect(dead_code, unused_imports, reason = "the authorization server reads the rest when it is wired up")]
 mod config;
-#[expect(dead_code, unused_imports, reason = "wired up by assemble")]
 mod demo;
 mod edge;
 mod observe;
@@ -29,7 +27,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),
-        Command::Demo(demo) => run(assemble::demo(&demo)),
+        Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,7 +70,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;
     observe::start(config.log_format, &ProcessEnvironment)?;
-    let edge = assemble::edge(&config)?;
+    let edge = assemble::edge(&config, axum::Router::new()).await?;
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");

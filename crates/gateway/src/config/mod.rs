@@ -135,6 +135,20 @@ pub(crate) fn load(
     })
 }
 
+/// Reads a configuration that the program itself wrote: no flags and no environment override it.
+///
+/// # Errors
+/// The report of every mistake.
+pub(crate) fn from_text(text: &str) -> Result<Config, Report> {
+    let problems = Problems::default();
+    let (table, mistakes) = DeTable::parse_recoverable(text);
+    for mistake in &mistakes {
+        problems.add(&Place::Nowhere, mistake.message(), None);
+    }
+    let config = read(Some(table.get_ref()), Path::new(""), (&Flags::default(), &BTreeMap::new()), &problems);
+    config.filter(|_| mistakes.is_empty()).ok_or_else(|| problems.into_report(None))
+}
+
 /// Reads every section; `None` when at least one mistake was noted.
 fn read(
     table: Option<&DeTable<'_>>,

@@ -9,9 +9,11 @@ mod accounts;
 mod disk;
 pub(crate) mod mcp;
 pub(crate) mod provider;
+mod run;
 mod welcome;
 
-pub(crate) use welcome::welcome;
+pub(crate) use run::run;
+use welcome::welcome;
 
 /// The name under which the gateway configures the provider; its callback is `/callback/demo`.
 pub(crate) const PROVIDER_NAME: &str = "demo";

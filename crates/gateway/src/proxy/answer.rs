@@ -2,16 +2,10 @@
 //! request's id, never a 401 of an upstream, and 503 with `Retry-After` when trying again helps.
 
 use axum::body::Body;
-use coatroom::guard::UpstreamError;
+use coatroom::guard::{SignInEnded, UpstreamError};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-/// Marks a 401 without challenge: the caller's sign-in has ended, and the client must authorize again.
-///
-/// Whoever knows the resource metadata (the guard) answers this with its own `invalid_token` challenge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ChallengeAgain;
 
 /// Why a call did not get the server's answer.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +51,7 @@ impl Failure {
         if let Self::Credential(UpstreamError::SignInEnded { .. }) = self {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::UNAUTHORIZED;
-            response.extensions_mut().insert(ChallengeAgain);
+            response.extensions_mut().insert(SignInEnded);
             return response;
         }
         let (status, reason, retry) = self.meaning(id.is_some());

@@ -10,8 +10,6 @@ pub(crate) mod headers;
 mod http;
 mod upstream;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "read by the guard's edge when it is wired up"))]
-pub(crate) use answer::ChallengeAgain;
 pub(crate) use connect::client;
 pub(crate) use http::Proxy;
 pub(crate) use upstream::{Upstream, Waiting};

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{EmptyWallet, Renewal, Wallet, alice, caller, github};
-use super::{ChallengeAgain, Proxy, Upstream, Waiting, client};
+use super::{Proxy, Upstream, Waiting, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -228,7 +228,7 @@ async fn an_ended_sign_in_asks_for_a_challenge() {
     let wallet = Wallet { renewal: Renewal::SignInEnded, ..Wallet::default() };
     let response = send(&proxy, post("{\"id\":1}", caller(Arc::new(wallet)))).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert!(response.extensions().get::<ChallengeAgain>().is_some());
+    assert!(response.extensions().get::<coatroom::guard::SignInEnded>().is_some());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! `GET /user` and the repositories API: what a token of the provider is good for.
+//! `GET /user`, `GET /userinfo` and the repositories API: what a token of the provider is good for.
 //!
 //! Every answer is for the account whose token was shown, and for it alone (RFC 6750).
 
@@ -29,6 +29,23 @@ pub(super) async fn user(State(provider): State<Arc<Provider>>, headers: HeaderM
                 "name": account.name,
                 "email": account.email,
                 "avatar": Value::Null,
+            }),
+        ),
+        Err(refusal) => refusal.answer(),
+    }
+}
+
+/// Answers `GET /userinfo`: the same, in the words of OpenID Connect Core §5.1, for whoever signs the account in.
+pub(super) async fn userinfo(State(provider): State<Arc<Provider>>, headers: HeaderMap) -> Response {
+    match provider.bearer(&headers) {
+        Ok((account, _)) => answer::json(
+            StatusCode::OK,
+            &json!({
+                "sub": account.id.to_string(),
+                "preferred_username": account.login,
+                "name": account.name,
+                "email": account.email,
+                "email_verified": true,
             }),
         ),
         Err(refusal) => refusal.answer(),

@@ -130,6 +130,7 @@ pub(crate) fn routes(provider: Arc<Provider>) -> Router {
         .route("/token", post(token::exchange))
         .route("/revoke", post(token::revoke))
         .route("/user", get(api::user))
+        .route("/userinfo", get(api::userinfo))
         .route("/api/repos", get(api::repos))
         .route("/api/repos/{owner}/{name}/issues", post(api::create_issue))
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
