@@ -1,6 +1,5 @@
 //! Wires the configuration to the library and the proxy: the one place that knows all three.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,9 +14,9 @@ use coatroom::protocol::client::{AppUris, Client, RedirectUri};
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
 use coatroom::providers::{self, Provider};
 use coatroom::settings::Settings;
-use coatroom::store::{MemoryStore, SqliteStore};
+use coatroom::store::{MemoryStore, SqliteStore, Store};
 use coatroom::vault::KeyRing;
-use coatroom::{Builder, Coatroom, Protection};
+use coatroom::{Coatroom, Protection};
 use tower_layer::Layer as _;
 
 use crate::config::{
@@ -51,9 +50,9 @@ async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
+        .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
         .listen(config.listen);
-    builder = store(builder, &config.store, &clock)?;
     for provider in &config.providers {
         let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));
         builder =
@@ -102,16 +101,18 @@ fn keys(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<KeyRing> {
     }
 }
 
-fn store(builder: Builder, location: &StoreLocation, clock: &Arc<dyn Clock>) -> anyhow::Result<Builder> {
+/// Opens the store.
+///
+/// # Errors
+/// When it cannot be used; the message names it.
+pub(crate) fn store(location: &StoreLocation, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Store>> {
     Ok(match location {
-        StoreLocation::Memory => builder.store(MemoryStore::new(Arc::clone(clock))),
-        StoreLocation::Sqlite(path) => builder.store(open_sqlite(path, clock)?),
+        StoreLocation::Memory => Arc::new(MemoryStore::new(Arc::clone(clock))),
+        StoreLocation::Sqlite(path) => {
+            let opened = SqliteStore::open(path, Arc::clone(clock));
+            Arc::new(opened.with_context(|| format!("the store {} cannot be used", path.display()))?)
+        }
     })
-}
-
-fn open_sqlite(path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<SqliteStore> {
-    SqliteStore::open(path, Arc::clone(clock))
-        .with_context(|| format!("the store {} cannot be used", path.display()))
 }
 
 fn provider_config(config: &ProviderConfig) -> providers::ProviderConfig {

@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Check the configuration, and name every mistake in it
     #[command(after_help = SERVE_HELP)]
     Check(Settings),
+    /// Say which self-registered clients are not welcome, or list who is not
+    #[command(subcommand_required = true, arg_required_else_help = true)]
+    Block(Block),
     /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
     Demo(Demo),
 }
@@ -56,6 +59,44 @@ pub(crate) struct Settings {
     /// How log lines look: text or json [env: COATROOM_LOG_FORMAT]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+}
+
+/// Which clients to block, and where that is kept.
+#[derive(Debug, Args)]
+pub(crate) struct Block {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: BlockCommand,
+}
+
+/// What to do about blocks. Every replica follows within seconds; configured clients are never blocked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BlockCommand {
+    /// List what is blocked
+    List,
+    /// Block one client
+    Client {
+        /// Its client_id
+        client_id: String,
+    },
+    /// Block every client that may send its answers to a host
+    RedirectHost {
+        /// The host
+        host: String,
+    },
+    /// Block every client that registered before a time
+    RegisteredBefore {
+        /// Seconds since 1970-01-01 UTC; `date +%s` prints the present
+        seconds: u64,
+    },
+    /// Let a block go, as `list` prints it
+    Remove {
+        /// The block
+        block: String,
+    },
 }
 
 /// How to run the demo.

@@ -55,6 +55,8 @@ pub(crate) enum Hosts {
     /// Loopback names, and this one. A web page elsewhere can let its own name resolve to 127.0.0.1 and would else
     /// reach a server that listens on this machine alone.
     LoopbackAnd(String),
+    /// This one alone: where the public URL is a loopback one, cookies and resource identifiers belong to its spelling.
+    Only(Issuer),
 }
 
 impl Edge {
@@ -84,12 +86,12 @@ impl Edge {
         if let Some(id) = id {
             extensions.insert(id);
         }
-        let is_allowed = self.hosts.allow(&request);
+        let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
         let mut router = self.router.clone();
         let answering = async move {
-            if !is_allowed {
+            if let Some(advice) = misdirected {
                 tracing::debug!("the host is not ours");
-                return refusal(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here");
+                return refusal(StatusCode::MISDIRECTED_REQUEST, advice);
             }
             let answering = AssertUnwindSafe(async move { router.call(request).await });
             match answering.catch_unwind().await {
@@ -103,22 +105,41 @@ impl Edge {
 }
 
 impl Hosts {
-    /// Any name for a public address; on this machine, and where the public URL says so, loopback names only.
+    /// What to tell whoever used another name.
+    fn advice(&self) -> String {
+        match self {
+            Self::Only(public) => format!("this server is {public}; use exactly that address\n"),
+            Self::Any | Self::LoopbackAnd(_) => "this host name is not served here\n".to_owned(),
+        }
+    }
+
+    /// Any name for a public address; on this machine loopback names and the public one; where the public URL is on this
+    /// machine too, that one alone.
     pub(crate) fn of(listen: SocketAddr, public_url: &Issuer) -> Self {
-        if listen.ip().is_loopback() || !public_url.is_https() {
+        if !public_url.is_https() {
+            return Self::Only(public_url.clone());
+        }
+        if listen.ip().is_loopback() {
             return Self::LoopbackAnd(public_url.authority().to_owned());
         }
         Self::Any
     }
 
     fn allow<B>(&self, request: &Request<B>) -> bool {
-        let Self::LoopbackAnd(public) = self else { return true };
+        let public = match self {
+            Self::Any => return true,
+            Self::LoopbackAnd(public) => public.as_str(),
+            Self::Only(public) => public.authority(),
+        };
         let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
         let Some(host) = request.uri().authority().map(http::uri::Authority::as_str).or(named) else {
             return false;
         };
         if host.eq_ignore_ascii_case(public) {
             return true;
+        }
+        if matches!(self, Self::Only(_)) {
+            return false;
         }
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => name,
@@ -134,8 +155,8 @@ fn request_id() -> Option<RequestId> {
     Some(RequestId(base64url(&bytes).into()))
 }
 
-fn refusal(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
+fn refusal(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -163,6 +184,17 @@ mod tests {
             assert!(!allows(&hosts, bad), "{bad}");
         }
         assert!(!hosts.allow(&Request::builder().uri("/mcp").body(()).unwrap()));
+    }
+
+    #[test]
+    fn a_loopback_server_has_one_spelling_and_says_which() {
+        let hosts =
+            Hosts::of("127.0.0.1:8787".parse().unwrap(), &Issuer::parse("http://localhost:8787").unwrap());
+        assert!(allows(&hosts, "localhost:8787"));
+        for bad in ["127.0.0.1:8787", "[::1]:8787", "localhost", "localhost:1"] {
+            assert!(!allows(&hosts, bad), "{bad}");
+        }
+        assert!(hosts.advice().contains("http://localhost:8787"));
     }
 
     #[test]

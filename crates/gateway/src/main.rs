@@ -1,6 +1,7 @@
 //! `coatroom`: a gateway that gives every user of an MCP server their own OAuth.
 
 mod assemble;
+mod block;
 mod cli;
 mod client_address;
 mod config;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),
+        Command::Block(options) => run(block::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {

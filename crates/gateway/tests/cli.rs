@@ -72,7 +72,7 @@ fn upstream() -> (SocketAddr, std::thread::JoinHandle<String>) {
         let (mut stream, _) = listener.accept().unwrap();
         let mut seen = Vec::new();
         let mut chunk = [0; 4096];
-        while !seen.ends_with(b"{}") {
+        while !seen.ends_with(CALL.as_bytes()) {
             let count = stream.read(&mut chunk).unwrap();
             seen.extend_from_slice(chunk.get(..count).unwrap());
         }
@@ -92,14 +92,36 @@ fn connect(address: SocketAddr) -> TcpStream {
     TcpStream::connect(address).unwrap()
 }
 
-fn stop(mut child: Child) -> (Option<i32>, String) {
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let code = child.wait().unwrap().code();
-    let mut log = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-    (code, log)
+/// A running program. It ends with the test, also when the test fails.
+struct Running(Child);
+
+impl Running {
+    fn serve(config: &Path) -> Self {
+        let mut command = coatroom();
+        command.args(["serve", "--config"]).arg(config).stdout(Stdio::null()).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    fn stop(mut self) -> (Option<i32>, String) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let code = self.0.wait().unwrap().code();
+        let mut log = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        (code, log)
+    }
 }
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has stopped already is no failure.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A notification, so that the answer is not looked at.
+const CALL: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 #[test]
 fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
@@ -112,11 +134,12 @@ fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
          [servers.open]\nauth = \"off\"\nupstream = \"http://{upstream}/inner\"\n"
     );
     std::fs::write(&path, file).unwrap();
-    let child = coatroom().args(["serve", "--config"]).arg(&path).stderr(Stdio::piped()).spawn().unwrap();
+    let running = Running::serve(&path);
     let mut stream = connect(listen);
     let request = format!(
-        "POST /mcp HTTP/1.1\r\nhost: {listen}\r\nauthorization: Bearer canary\r\ncontent-length: 2\r\n\
-         connection: close\r\n\r\n{{}}"
+        "POST /mcp HTTP/1.1\r\nhost: {listen}\r\nauthorization: Bearer canary\r\ncontent-length: {}\r\n\
+         content-type: application/json\r\nconnection: close\r\n\r\n{CALL}",
+        CALL.len()
     );
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -124,7 +147,7 @@ fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
     let seen = serving.join().unwrap();
     assert!(seen.starts_with("POST /inner HTTP/1.1") && !seen.contains("canary"), "{seen}");
-    let (code, log) = stop(child);
+    let (code, log) = running.stop();
     assert_eq!(code, Some(0));
     assert!(log.contains("serving") && log.contains("stopping") && !log.contains("canary"), "{log}");
 }

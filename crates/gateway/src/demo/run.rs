@@ -66,9 +66,8 @@ fn configuration(
     provider: &Provider,
     mcp: SocketAddr,
 ) -> anyhow::Result<Config> {
-    let scopes: String = SCOPES.iter().map(scope).collect();
-    let tools: String =
-        TOOL_SCOPES.iter().map(|(tool, scope)| format!("{tool} = {{ scopes = [{scope:?}] }}\n")).collect();
+    let scopes = SCOPES.each_ref().map(scope).join("\n");
+    let tools = TOOL_SCOPES.map(|(tool, scope)| format!("{tool} = {{ scopes = [{scope:?}] }}")).join("\n");
     let asked: Vec<&str> = SCOPES.iter().map(|scope| scope.name).collect();
     let text = format!(
         r#"
@@ -92,8 +91,10 @@ provider = "{PROVIDER_NAME}"
 
 [servers.coatroom-demo.scopes]
 {scopes}
+
 [servers.coatroom-demo.tools]
-{tools}"#,
+{tools}
+"#,
         store = quoted(&format!("sqlite:{}", data.join("coatroom.db").display())),
         keys = quoted(&data.join("keys.toml").to_string_lossy()),
         secret = quoted(provider.client_secret().expose()),
@@ -104,7 +105,7 @@ provider = "{PROVIDER_NAME}"
 
 fn scope(scope: &DemoScope) -> String {
     let DemoScope { name, title, default, implies } = scope;
-    format!("{name:?} = {{ title = {title:?}, default = {default}, implies = {implies:?} }}\n")
+    format!("{name:?} = {{ title = {title:?}, default = {default}, implies = {implies:?} }}")
 }
 
 /// A TOML string, whatever is in it.

@@ -93,11 +93,6 @@ impl Provider {
         ClientSecret::new(base64url(&self.key.tag("demo client secret", &[])))
     }
 
-    /// The address of one of the provider's endpoints, such as `/authorize` or `/user`, below the public URL.
-    pub(crate) fn url(&self, endpoint: &str) -> String {
-        self.origin.url(&format!("{PROVIDER_PATH}{endpoint}"))
-    }
-
     /// Hands out a code for what `account` agreed to.
     fn issue_code(
         &self,
