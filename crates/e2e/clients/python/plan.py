@@ -64,27 +64,28 @@ class Storage:
 
 
 async def run(sdk):
-    """Runs the plan. `sdk(url, listener, storage)` is an async context manager that yields a session."""
+    """Runs the plan. `sdk(url, listener, storage)` is an async context manager that yields a session and the
+    provider behind it."""
     server_url, plan = sys.argv[1], json.loads(sys.argv[2])
     listener, storage = CallbackListener(), Storage()
     await listener.start()
     try:
         for step in plan:
             if step == "refresh":
-                # The SDK refreshes when the token it remembers is no longer good, so the remembered one is spoiled.
+                # The SDK refreshes when its clock says that the token has expired, so it is told so.
                 before = storage.tokens
-                storage.tokens = before.model_copy(update={"access_token": "spoiled", "expires_in": -1})
-                async with sdk(server_url, listener, storage) as session:
+                async with sdk(server_url, listener, storage) as (session, provider):
+                    provider.context.token_expiry_time = 1.0
                     await session.list_tools()
                 after = storage.tokens
                 say(
                     {
-                        "refreshed": after.access_token not in ("spoiled", before.access_token),
+                        "refreshed": after.access_token != before.access_token,
                         "rotated": after.refresh_token != before.refresh_token,
                     }
                 )
                 continue
-            async with sdk(server_url, listener, storage) as session:
+            async with sdk(server_url, listener, storage) as (session, _):
                 if step == "list":
                     say({"tools": [tool.name for tool in (await session.list_tools()).tools]})
                 else:

@@ -38,7 +38,7 @@ async def sdk(url, listener, storage):
         async with streamable_http_client(url, http_client=http_client) as (read, write, *_):
             async with ClientSession(read, write) as session:
                 await session.initialize()
-                yield session
+                yield session, provider
 
 
 asyncio.run(run(sdk))

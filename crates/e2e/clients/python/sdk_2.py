@@ -39,7 +39,7 @@ async def sdk(url, listener, storage):
     )
     async with httpx2.AsyncClient(auth=provider, timeout=60) as http_client:
         async with Client(streamable_http_client(url, http_client=http_client)) as client:
-            yield client
+            yield client, provider
 
 
 asyncio.run(run(sdk))

@@ -1,0 +1,75 @@
+//! An MCP server that tells which headers reached it, and remembers every one of them.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use serde_json::{Value, json};
+
+use super::{json_answer, serve};
+
+/// A running echo server.
+#[derive(Debug, Clone)]
+pub struct EchoServer {
+    /// Its MCP endpoint.
+    pub url: String,
+    arrived: Arc<Mutex<Vec<Value>>>,
+}
+
+impl EchoServer {
+    /// Starts it on a free loopback port.
+    pub async fn start() -> Self {
+        let arrived: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let routes = Router::new().route("/mcp", any(answer)).with_state(Arc::clone(&arrived));
+        let origin = serve(routes).await;
+        Self { url: format!("{origin}/mcp"), arrived }
+    }
+
+    /// Every request that reached it: `{"headers": {…}, "message": {…}}`.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<Value> {
+        self.arrived.lock().expect("the record").clone()
+    }
+}
+
+async fn answer(State(arrived): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut named = json!({});
+    for (name, value) in &headers {
+        named[name.as_str()] = json!(String::from_utf8_lossy(value.as_bytes()));
+    }
+    arrived.lock().expect("the record").push(json!({"headers": named, "message": message}));
+    let reply = |result: Value| {
+        let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+        json_answer(StatusCode::OK, &body)
+    };
+    match message["method"].as_str().unwrap_or_default() {
+        "initialize" => reply(json!({
+            "protocolVersion": message["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "echo", "version": "1"},
+        })),
+        "tools/list" => reply(json!({
+            "resultType": "complete",
+            "tools": [{"name": "headers", "description": "Tells the headers of this call.", "inputSchema": {"type": "object"}}],
+        })),
+        "tools/call" => reply(json!({
+            "resultType": "complete",
+            "content": [{"type": "text", "text": named.to_string()}],
+            "isError": false,
+        })),
+        method if method.starts_with("notifications/") => StatusCode::ACCEPTED.into_response(),
+        "" => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        _ => {
+            let error = json!({"code": -32601, "message": "no such method"});
+            json_answer(
+                StatusCode::NOT_FOUND,
+                &json!({"jsonrpc": "2.0", "id": message["id"], "error": error}),
+            )
+        }
+    }
+}
