@@ -92,35 +92,41 @@ impl Profile {
         self.until(&format!("the page says {text:?}"), async || self.text().await.contains(text)).await;
     }
 
-    /// Clicks the button or link whose accessible name contains `name`, as soon as there is one.
-    pub async fn click(&self, name: &str) {
-        let wanted = serde_json::to_string(name).expect("a string");
-        let mark = format!(
-            "(() => {{
-                const named = element =>
-                    (element.getAttribute('aria-label') || element.value && element.tagName === 'INPUT' && element.value
-                        || element.innerText || '').trim().replace(/\\s+/g, ' ');
-                const all = [...document.querySelectorAll('button, input[type=submit], a[href]')];
-                const found = all.find(element => named(element).includes({wanted}) && !element.disabled);
-                if (!found) return '';
-                for (const element of all) element.removeAttribute('data-wanted');
-                found.setAttribute('data-wanted', 'yes');
-                return 'found';
-            }})()"
-        );
-        self.until(&format!("there is a button {name:?}"), async || self.evaluate(&mark).await == "found")
+    /// Waits until the address contains `part`.
+    pub async fn wait_for_address(&self, part: &str) {
+        self.until(&format!("the address contains {part:?}"), async || self.address().await.contains(part))
             .await;
-        let element = self.page.find_element("[data-wanted=yes]").await.expect("the element just marked");
-        element.click().await.unwrap_or_else(|error| panic!("clicking {name:?}: {error}"));
     }
 
-    /// Approves what the page asks for and signs in at the demo's own provider as `account`; ends when the client has
-    /// its answer.
+    /// Clicks the button or link whose accessible name contains `name`, as soon as there is one that can be seen.
+    pub async fn click(&self, name: &str) {
+        let wanted = serde_json::to_string(name).expect("a string");
+        // The click comes a moment later, so that the answer leaves before the page does.
+        let script = format!(
+            "(() => {{
+                const named = element => element.getAttribute('aria-label') || element.innerText || element.value || '';
+                const all = [...document.querySelectorAll('button, input[type=submit], a[href]')];
+                const found = all.find(element =>
+                    named(element).replace(/\\s+/g, ' ').includes({wanted}) && !element.disabled && element.checkVisibility());
+                if (found) setTimeout(() => found.click());
+                return found ? 'found' : '';
+            }})()"
+        );
+        self.until(&format!("there is a button {name:?}"), async || self.evaluate(&script).await == "found")
+            .await;
+    }
+
+    /// Approves what the page asks for and signs in at the provider as `account`; ends when the client has its answer.
     pub async fn approve(&self, authorize: &str, account: &str) {
         self.open(authorize).await;
         self.click("Continue").await;
         self.click(account).await;
-        self.wait_for(crate::oauth::CALLBACK_TEXT).await;
+        // The code and the issuer stand together in the client's own address alone: providers get neither from us.
+        self.until("the browser is back at the client", async || {
+            let address = self.address().await;
+            address.contains("code=") && address.contains("iss=") && !address.contains("/callback/")
+        })
+        .await;
     }
 
     /// A picture of the page, as PNG.

@@ -111,7 +111,6 @@ impl Mcp {
     }
 
     /// A request with the headers that belong to the message, to be changed before it is sent.
-    #[must_use]
     pub fn post(&self, message: &Value) -> RequestBuilder {
         let mut request = self
             .http

@@ -186,33 +186,31 @@ fn exchange(inside: &Inside, form: &HashMap<String, String>) -> Value {
 }
 
 async fn user(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Response {
-    let account = match owner(&inside, &headers) {
-        Ok(account) => account,
-        Err(refusal) => return refusal,
-    };
+    let Some(account) = owner(&inside, &headers) else { return bad_credentials(&headers) };
     let id = if account == "alice" { 583_231 } else { 583_232 };
     let profile = json!({"id": id, "login": account, "name": null, "email": null, "avatar_url": null});
     json_answer(StatusCode::OK, &profile)
 }
 
 async fn emails(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Response {
-    let account = match owner(&inside, &headers) {
-        Ok(account) => account,
-        Err(refusal) => return refusal,
-    };
+    let Some(account) = owner(&inside, &headers) else { return bad_credentials(&headers) };
     let address = json!({"email": format!("{account}@example.com"), "primary": true, "verified": true, "visibility": null});
     json_answer(StatusCode::OK, &json!([address]))
 }
 
 /// Whose token was sent, as GitHub's API decides it.
-fn owner(inside: &Inside, headers: &HeaderMap) -> Result<String, Response> {
-    if !headers.contains_key("user-agent") {
-        return Err((StatusCode::FORBIDDEN, "Request forbidden by administrative rules.").into_response());
+fn owner(inside: &Inside, headers: &HeaderMap) -> Option<String> {
+    let bearer = headers.get("authorization")?.to_str().ok()?;
+    let token = bearer.strip_prefix("Bearer ").or_else(|| bearer.strip_prefix("token "))?;
+    let named = headers.contains_key("user-agent");
+    inside.kept.lock().expect("the record").access.get(token).filter(|_| named).cloned()
+}
+
+fn bad_credentials(headers: &HeaderMap) -> Response {
+    if headers.contains_key("user-agent") {
+        return json_answer(StatusCode::UNAUTHORIZED, &json!({"message": "Bad credentials"}));
     }
-    let bearer = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let token = bearer.strip_prefix("Bearer ").or_else(|| bearer.strip_prefix("token ")).unwrap_or_default();
-    let owner = inside.kept.lock().expect("the record").access.get(token).cloned();
-    owner.ok_or_else(|| json_answer(StatusCode::UNAUTHORIZED, &json!({"message": "Bad credentials"})))
+    (StatusCode::FORBIDDEN, "Request forbidden by administrative rules.").into_response()
 }
 
 fn pairs(text: &str) -> HashMap<String, String> {
