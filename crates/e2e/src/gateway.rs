@@ -33,18 +33,16 @@ impl Gateway {
         Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data]).await
     }
 
-    /// Starts `coatroom serve` with a configuration and waits until it answers.
+    /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
     ///
-    /// In the text, `{port}` stands for the port to listen on and `{data}` for an existing folder of its own.
-    pub async fn serve(configuration: &str) -> Self {
+    /// In the text, `{data}` stands for an existing folder of its own.
+    pub async fn serve_at(port: u16, configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
-        let port = tools::free_port();
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("the data folder");
-        let text =
-            configuration.replace("{port}", &port.to_string()).replace("{data}", &data.display().to_string());
         let file = folder.path().join("coatroom.toml");
-        fs::write(&file, text).expect("the configuration file");
+        fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
+            .expect("the configuration file");
         let file = file.display().to_string();
         Self::start(folder, port, ["serve", "--config", &file]).await
     }

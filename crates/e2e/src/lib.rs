@@ -21,4 +21,4 @@ pub use browser::{Browser, Profile};
 pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
-pub use oauth::{Callback, OAuthClient, TokenAnswer, Tokens};
+pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};

@@ -36,8 +36,16 @@ pub struct OAuthClient {
     pub registration: Value,
     /// The redirect URI, on which a listener waits.
     pub redirect_uri: String,
-    answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<(String, String)>>>,
+    listener: Listener,
     secrets: Arc<Mutex<Vec<String>>>,
+}
+
+/// A redirect URI on a loopback port, as native clients have one (RFC 8252 section 7.3).
+#[derive(Debug)]
+pub struct Listener {
+    /// The redirect URI.
+    pub uri: String,
+    answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<(String, String)>>>,
 }
 
 /// An authorization under way, on the client's side.
@@ -90,7 +98,8 @@ impl OAuthClient {
         let issuer =
             resource["authorization_servers"][0].as_str().expect("an authorization server").to_owned();
         let server = discover_server(&http, &issuer).await;
-        let (redirect_uri, answers) = listen().await;
+        let listener = Listener::start().await;
+        let redirect_uri = listener.uri.clone();
         let mut asked = json!({
             "client_name": "A strict client",
             "redirect_uris": [redirect_uri],
@@ -107,7 +116,6 @@ impl OAuthClient {
         assert_eq!(answer.status, 201, "registration: {}", answer.body);
         answer.must_not_be_stored();
         let secrets = Arc::default();
-        let answers = tokio::sync::Mutex::new(answers);
         let client = Self {
             http,
             mcp: mcp.to_owned(),
@@ -115,7 +123,7 @@ impl OAuthClient {
             server,
             registration: answer.body,
             redirect_uri,
-            answers,
+            listener,
             secrets,
         };
         client.keep(client.registration["client_secret"].as_str());
@@ -155,9 +163,7 @@ impl OAuthClient {
 
     /// Waits for the browser to come back, and checks what RFC 6749 and RFC 9207 say about the answer.
     pub async fn callback(&self, pending: &Pending) -> Callback {
-        let arrived =
-            tokio::time::timeout(Duration::from_secs(30), async { self.answers.lock().await.recv().await });
-        let callback = Callback(arrived.await.expect("no callback after 30 s").expect("the listener runs"));
+        let callback = self.listener.next().await;
         assert_eq!(callback.get("state"), Some(pending.state.as_str()), "the state");
         assert_eq!(callback.get("iss"), self.server["issuer"].as_str(), "the issuer in the callback");
         self.keep(callback.get("code"));
@@ -227,7 +233,33 @@ impl OAuthClient {
     }
 }
 
+impl Listener {
+    /// Listens on a free port, for as long as the test runs.
+    pub async fn start() -> Self {
+        let (sender, answers) = mpsc::unbounded_channel();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
+        let port = listener.local_addr().expect("an address").port();
+        let routes = Router::new().route("/callback", get(came_back)).with_state(sender);
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Self { uri: format!("http://127.0.0.1:{port}/callback"), answers: tokio::sync::Mutex::new(answers) }
+    }
+
+    /// Waits for a browser to come back.
+    pub async fn next(&self) -> Callback {
+        let arrived =
+            tokio::time::timeout(Duration::from_secs(30), async { self.answers.lock().await.recv().await });
+        Callback(arrived.await.expect("no callback after 30 s").expect("the listener runs"))
+    }
+}
+
 impl Callback {
+    /// The address with which the browser came back to `uri`.
+    #[must_use]
+    pub fn address(&self, uri: &str) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish();
+        format!("{uri}?{query}")
+    }
+
     /// A parameter, which must not occur twice.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -247,7 +279,6 @@ impl TokenAnswer {
     }
 
     /// The tokens of a success, with the checks of RFC 6749 section 5.1.
-    #[must_use]
     pub fn tokens(&self) -> Tokens {
         assert_eq!(self.status, 200, "the token endpoint refuses: {}", self.body);
         assert_eq!(text(&self.body, "token_type").to_ascii_lowercase(), "bearer");
@@ -331,16 +362,6 @@ async fn json_at(http: &reqwest::Client, url: &str) -> Value {
     let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     assert!(kind.starts_with("application/json"), "{url} is {kind}");
     answer.json().await.unwrap_or_else(|error| panic!("{url}: {error:?}"))
-}
-
-/// Listens on a loopback port, as native clients do (RFC 8252 section 7.3).
-async fn listen() -> (String, mpsc::UnboundedReceiver<Vec<(String, String)>>) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
-    let port = listener.local_addr().expect("an address").port();
-    let routes = Router::new().route("/callback", get(came_back)).with_state(sender);
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-    (format!("http://127.0.0.1:{port}/callback"), receiver)
 }
 
 async fn came_back(

@@ -11,6 +11,7 @@ use axum::routing::any;
 use serde_json::{Value, json};
 
 use super::{json_answer, serve};
+use crate::tools;
 
 /// A running echo server.
 #[derive(Debug, Clone)]
@@ -27,6 +28,12 @@ impl EchoServer {
         let routes = Router::new().route("/mcp", any(answer)).with_state(Arc::clone(&arrived));
         let origin = serve(routes).await;
         Self { url: format!("{origin}/mcp"), arrived }
+    }
+
+    /// An address where no server is.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self { url: format!("http://127.0.0.1:{}/mcp", tools::free_port()), arrived: Arc::default() }
     }
 
     /// Every request that reached it: `{"headers": {…}, "message": {…}}`.

@@ -1,0 +1,44 @@
+//! A tool that needs more than was granted: one challenge, one more consent, and it works.
+
+use coatroom_e2e::oauth::challenge_parameter;
+use coatroom_e2e::{Era, Gateway, Mcp, OAuthClient};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_call_beyond_the_grant_is_challenged_and_works_after_a_second_consent() {
+    let gateway = Gateway::demo().await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let tokens = client.sign_in("Alice").await;
+    assert_eq!(tokens.scope, "repos:read", "the default (AZ-17)");
+    let issue = json!({"repo": "garden-planner", "title": "Rain barrel", "body": "It leaks."});
+    for era in [Era::Legacy, Era::Modern] {
+        let mcp = Mcp::connect(&gateway.mcp_url(), era, &tokens.access).await;
+        let first = mcp.call("create-issue", issue.clone()).await;
+        assert_eq!(first.status, 403, "{}", first.body);
+        assert_eq!(challenge_parameter(&first.headers, "error").as_deref(), Some("insufficient_scope"));
+        let scope = challenge_parameter(&first.headers, "scope").expect("the scope to ask for (RS-05)");
+        assert!(scope.split(' ').any(|one| one == "repos:write"), "{scope}");
+        assert!(challenge_parameter(&first.headers, "resource_metadata").is_some());
+        let second = mcp.call("create-issue", issue.clone()).await;
+        assert_eq!(first.headers.get("www-authenticate"), second.headers.get("www-authenticate"), "RS-08");
+
+        let more = client.sign_in_for("Alice", Some(&scope)).await;
+        let mcp = Mcp::connect(&gateway.mcp_url(), era, &more.access).await;
+        let made = mcp.call("create-issue", issue.clone()).await;
+        assert!(made.text().contains("garden-planner"), "{}", made.body);
+    }
+    let old = client.refresh(&tokens.refresh).await.tokens();
+    assert_eq!(old.scope, "repos:read", "the first grant stays what it was (TOK-47)");
+}
+
+#[tokio::test]
+async fn a_scope_that_does_not_exist_is_refused_or_left_out_but_never_granted() {
+    let gateway = Gateway::demo().await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let tokens = client.sign_in_for("Alice", Some("repos:read offline_access")).await;
+    assert!(
+        tokens.scope.split(' ').all(|scope| ["repos:read", "offline_access"].contains(&scope)),
+        "{}",
+        tokens.scope
+    );
+}
