@@ -8,7 +8,9 @@ use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded;
@@ -28,7 +30,7 @@ pub enum GitHubApp {
 /// A running server.
 #[derive(Debug, Clone)]
 pub struct GitHub {
-    /// Its origin; the API lies below `/api`.
+    /// Its origin; the API lies below `/api/v3`, as on a GitHub Enterprise Server.
     pub origin: String,
     inside: Arc<Inside>,
 }
@@ -62,8 +64,9 @@ impl GitHub {
         let routes = Router::new()
             .route("/login/oauth/authorize", get(ask).post(agree))
             .route("/login/oauth/access_token", post(token))
-            .route("/api/user", get(user))
-            .route("/api/user/emails", get(emails))
+            .route("/api/v3/user", get(user))
+            .route("/api/v3/user/emails", get(emails))
+            .route("/api/v3/applications/{client_id}/token", delete(forget))
             .with_state(Arc::clone(&inside));
         Self { origin: serve(routes).await, inside }
     }
@@ -196,6 +199,21 @@ async fn emails(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Respon
     let Some(account) = owner(&inside, &headers) else { return bad_credentials(&headers) };
     let address = json!({"email": format!("{account}@example.com"), "primary": true, "verified": true, "visibility": null});
     json_answer(StatusCode::OK, &json!([address]))
+}
+
+/// `DELETE /applications/{client_id}/token`: the app gives one token back.
+async fn forget(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: String) -> Response {
+    let credentials = STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"));
+    let sent = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if sent != format!("Basic {credentials}") {
+        return json_answer(StatusCode::NOT_FOUND, &json!({"message": "Not Found"}));
+    }
+    let body: Value = serde_json::from_str(&body).unwrap_or_default();
+    let token = body["access_token"].as_str().unwrap_or_default();
+    match inside.kept.lock().expect("the record").access.remove(token) {
+        Some(_) => StatusCode::NO_CONTENT.into_response(),
+        None => json_answer(StatusCode::UNPROCESSABLE_ENTITY, &json!({"message": "Validation Failed"})),
+    }
 }
 
 /// Whose token was sent, as GitHub's API decides it.

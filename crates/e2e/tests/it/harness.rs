@@ -82,7 +82,7 @@ async fn the_github_shaped_server_has_githubs_habits() {
     assert_eq!(again.json::<Value>().await.unwrap(), json!({"error": "bad_verification_code"}));
 
     let token = text.split(['=', '&']).nth(1).unwrap();
-    let api = format!("{}/api/user", github.origin);
+    let api = format!("{}/api/v3/user", github.origin);
     let nameless = oauth::http().get(&api).bearer_auth(token).send().await.unwrap();
     assert_eq!(nameless.status(), 403, "the API wants a User-Agent");
     let profile = oauth::http().get(&api).bearer_auth(token).header("user-agent", "x").send().await.unwrap();
