@@ -160,7 +160,6 @@ impl Gateway {
             .env("HOME", self.folder.path())
             // As talkative as it can be, because the tests look for secrets in what it says.
             .env("COATROOM_LOG", "trace")
-            .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

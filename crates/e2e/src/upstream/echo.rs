@@ -1,13 +1,16 @@
-//! An MCP server that tells which headers reached it, and remembers every one of them.
+//! An MCP server that tells which headers reached it, and remembers every one of them. A GET opens a stream of ticks.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
+use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{json_answer, serve};
@@ -43,13 +46,21 @@ impl EchoServer {
     }
 }
 
-async fn answer(State(arrived): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(
+    State(arrived): State<Arc<Mutex<Vec<Value>>>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let message: Value = serde_json::from_slice(&body).unwrap_or_default();
     let mut named = json!({});
     for (name, value) in &headers {
         named[name.as_str()] = json!(String::from_utf8_lossy(value.as_bytes()));
     }
     arrived.lock().expect("the record").push(json!({"headers": named, "message": message}));
+    if method == Method::GET {
+        return ticks();
+    }
     let reply = |result: Value| {
         let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
         json_answer(StatusCode::OK, &body)
@@ -70,7 +81,6 @@ async fn answer(State(arrived): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMa
             "isError": false,
         })),
         method if method.starts_with("notifications/") => StatusCode::ACCEPTED.into_response(),
-        "" => StatusCode::METHOD_NOT_ALLOWED.into_response(),
         _ => {
             let error = json!({"code": -32601, "message": "no such method"});
             json_answer(
@@ -79,4 +89,15 @@ async fn answer(State(arrived): State<Arc<Mutex<Vec<Value>>>>, headers: HeaderMa
             )
         }
     }
+}
+
+/// An event stream that begins at once and never ends by itself.
+fn ticks() -> Response {
+    let ticks = stream::unfold(0_u64, async |number| {
+        if number > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Some((Ok::<_, Infallible>(format!("event: tick\ndata: {number}\n\n")), number + 1))
+    });
+    ([("content-type", "text/event-stream")], Body::from_stream(ticks)).into_response()
 }

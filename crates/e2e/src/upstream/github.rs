@@ -74,11 +74,9 @@ impl GitHub {
     /// The `[providers.github]` section that makes the gateway use it.
     #[must_use]
     pub fn configuration(&self) -> String {
-        let origin = &self.origin;
         format!(
-            "[providers.github]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\n\
-             authorize_url = \"{origin}/login/oauth/authorize\"\ntoken_url = \"{origin}/login/oauth/access_token\"\n\
-             userinfo_url = \"{origin}/api/user\"\n"
+            "[providers.github]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nbase_url = \"{}\"\n",
+            self.origin
         )
     }
 

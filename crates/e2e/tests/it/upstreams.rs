@@ -1,7 +1,11 @@
 //! `coatroom serve`, with providers and MCP servers of others behind it.
 
+use std::time::{Duration, Instant};
+
+use coatroom_e2e::oauth::http;
 use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp, OidcProvider};
-use coatroom_e2e::{Era, FormBrowser, Gateway, Mcp, OAuthClient, Page, tools};
+use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, OAuthClient, Page, tools};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 /// A configuration with one server behind `provider`, which gets the user's own token in `Authorization`.
@@ -96,7 +100,7 @@ async fn a_certified_openid_provider_signs_users_in() {
     assert_ne!(tokens[0], tokens[1]);
     let userinfo = async |token: &str| -> Value {
         let url = format!("{}/me", provider.issuer);
-        coatroom_e2e::oauth::http().get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap()
+        http().get(url).bearer_auth(token).send().await.unwrap().json().await.unwrap()
     };
     assert_eq!(userinfo(&tokens[0]).await["sub"], "alice");
     assert_eq!(userinfo(&tokens[1]).await["sub"], "bob");
@@ -112,10 +116,10 @@ async fn an_openid_providers_short_lived_token_is_renewed() {
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
     let tokens = sign_in(&client, "Bob").await;
     let first = bearer(&headers(&gateway, &tokens.access).await);
-    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     let second = bearer(&headers(&gateway, &tokens.access).await);
     assert_ne!(first, second, "expired, so renewed");
-    let userinfo = coatroom_e2e::oauth::http().get(format!("{}/me", provider.issuer)).bearer_auth(&second);
+    let userinfo = http().get(format!("{}/me", provider.issuer)).bearer_auth(&second);
     assert_eq!(userinfo.send().await.unwrap().status(), 200);
 }
 
@@ -129,6 +133,74 @@ async fn an_mcp_server_that_is_down_is_no_accusation() {
     let answer = mcp.call("headers", json!({})).await;
     assert!(answer.status.is_server_error(), "{}", answer.status);
     assert!(!answer.headers.contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn an_open_stream_flows_at_once_and_ends_when_the_grant_is_revoked() {
+    let github = GitHub::start(GitHubApp::OAuth).await;
+    let echo = EchoServer::start().await;
+    let gateway = serve(&echo, "github", &github.configuration()).await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let tokens = sign_in(&client, "Alice").await;
+    let open =
+        http().get(gateway.mcp_url()).bearer_auth(&tokens.access).header("accept", "text/event-stream");
+    let opened = Instant::now();
+    let stream = open.send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let mut events = stream.bytes_stream();
+    let first = events.next().await.expect("a first event").expect("an event");
+    assert!(first.starts_with(b"event: tick"), "{first:?}");
+    assert!(opened.elapsed() < Duration::from_secs(2), "the first event was held back (GW-20)");
+
+    assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
+    let revoked = Instant::now();
+    while let Some(Ok(_)) = events.next().await {
+        assert!(revoked.elapsed() < Duration::from_secs(2), "the stream of a revoked grant goes on (RS-25)");
+    }
+}
+
+#[tokio::test]
+async fn who_the_user_is_comes_from_the_gateway_and_never_from_the_client() {
+    let github = GitHub::start(GitHubApp::OAuth).await;
+    let echo = EchoServer::start().await;
+    let gateway = serve(&echo, "github", &github.configuration()).await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let tokens = sign_in(&client, "Alice").await;
+    let mcp = Mcp::without_handshake(&gateway.mcp_url(), Era::Legacy, &tokens.access);
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "headers", "arguments": {}}});
+    let forged = [
+        "x-coatroom-user",
+        "x-coatroom-email",
+        "x-coatroom-client",
+        "x-coatroom-scopes",
+        "x-coatroom-assertion",
+    ];
+    let request = forged.iter().fold(mcp.post(&call), |request, name| request.header(*name, "forged"));
+    let answer = Answer::read(request.header("cookie", "session=forged").send().await.unwrap()).await;
+    assert!(!answer.text().contains("forged"), "RS-24: {}", answer.text());
+}
+
+#[tokio::test]
+async fn in_optional_mode_nobody_is_anonymous_by_a_bad_token() {
+    let github = GitHub::start(GitHubApp::OAuth).await;
+    let echo = EchoServer::start().await;
+    let port = tools::free_port();
+    let text = configuration(port, &echo, "github", &github.configuration())
+        .replace("path = ", "auth = \"optional\"\npath = ");
+    let gateway = Gateway::serve_at(port, &text).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "headers", "arguments": {}}});
+    let anonymous =
+        http().post(gateway.mcp_url()).header("accept", "application/json, text/event-stream").json(&call);
+    let answer = Answer::read(anonymous.send().await.unwrap()).await;
+    assert!(
+        !answer.text().contains("authorization"),
+        "nobody's token is lent to the anonymous: {}",
+        answer.text()
+    );
+    let bad = Mcp::without_handshake(&gateway.mcp_url(), Era::Legacy, "coat_at_bad")
+        .call("headers", json!({}))
+        .await;
+    assert_eq!(bad.status, 401, "a token that is present and bad");
 }
 
 async fn serve(echo: &EchoServer, provider: &str, section: &str) -> Gateway {
