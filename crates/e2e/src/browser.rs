@@ -108,8 +108,12 @@ impl Profile {
                 const all = [...document.querySelectorAll('button, input[type=submit], a[href]')];
                 const found = all.find(element =>
                     named(element).replace(/\\s+/g, ' ').includes({wanted}) && !element.disabled && element.checkVisibility());
-                if (found) setTimeout(() => found.click());
-                return found ? 'found' : '';
+                // A page on which something was clicked is on its way out: the next click waits for the next page.
+                const page = document.documentElement.dataset;
+                if (!found || page.clicked) return '';
+                page.clicked = 'yes';
+                setTimeout(() => found.click());
+                return 'found';
             }})()"
         );
         self.until(&format!("there is a button {name:?}"), async || self.evaluate(&script).await == "found")

@@ -203,6 +203,20 @@ impl Gateway {
     }
 }
 
+impl Drop for Gateway {
+    /// When the test fails, what the program itself said is the first thing to read.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let own: Vec<_> = log.lines().filter(|line| line.contains("coatroom")).collect();
+            eprintln!("the program's own last lines:");
+            for line in own.iter().rev().take(40).rev() {
+                eprintln!("  {line}");
+            }
+        }
+    }
+}
+
 fn find_database(folder: &Path) -> Option<PathBuf> {
     let is_sqlite =
         |file: &PathBuf| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));

@@ -56,9 +56,10 @@ async fn drive_with_step_up(script: Script) {
     assert_eq!(made["isError"], false, "{made}");
 }
 
+/// Without a step-up: while this SDK holds a refresh token it answers the challenge by refreshing, and gives up.
 #[tokio::test]
 async fn the_typescript_sdk_1() {
-    drive_with_step_up(Script::Node("ts-sdk-1.mjs")).await;
+    drive(Script::Node("ts-sdk-1.mjs"), plan(), 1).await;
 }
 
 #[tokio::test]
@@ -93,8 +94,8 @@ async fn rmcp() {
     alice.approve(&state.get_authorization_url().await.unwrap(), "Alice").await;
     let came_back = listener.next().await.address(&listener.uri);
     state.handle_callback_url(&came_back).await.unwrap();
-    let before = state.get_access_token().await.unwrap();
     let manager = state.into_authorization_manager().unwrap();
+    let before = manager.get_access_token().await.unwrap();
     manager.refresh_token().await.unwrap();
     assert_ne!(manager.get_access_token().await.unwrap(), before);
 
