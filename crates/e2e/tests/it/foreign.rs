@@ -49,7 +49,7 @@ async fn drive(script: Script, plan: Vec<Value>, visits: usize) -> Transcript {
 /// The plan with a call at its end that needs another consent.
 async fn drive_with_step_up(script: Script) {
     let mut plan = plan();
-    let issue = json!({"repo": "garden-planner", "title": "Rain barrel", "body": "It leaks."});
+    let issue = json!({"repo": "alice/garden-planner", "title": "Rain barrel", "body": "It leaks."});
     plan.push(json!({"call": "create-issue", "arguments": issue}));
     let transcript = drive(script, plan, 2).await;
     let made = transcript.steps.last().unwrap();

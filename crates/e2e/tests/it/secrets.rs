@@ -14,7 +14,7 @@ async fn no_secret_that_was_ever_issued_is_in_the_log_or_on_disk() {
     client.sign_in_for("Bob", Some("repos:read repos:write")).await;
     let mcp = Mcp::connect(&gateway.mcp_url(), Era::Legacy, &second.access).await;
     mcp.call("get-my-repos", json!({"visibility": "all"})).await;
-    mcp.call("create-issue", json!({"repo": "diary", "title": "t", "body": "b"})).await;
+    mcp.call("create-issue", json!({"repo": "alice/diary", "title": "t", "body": "b"})).await;
     // Refusals are where secrets like to be logged.
     client.refresh("coat_rt_refused-token-that-nobody-issued").await;
     client

@@ -10,7 +10,7 @@ async fn a_call_beyond_the_grant_is_challenged_and_works_after_a_second_consent(
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
     let tokens = client.sign_in("Alice").await;
     assert_eq!(tokens.scope, "repos:read", "the default (AZ-17)");
-    let issue = json!({"repo": "garden-planner", "title": "Rain barrel", "body": "It leaks."});
+    let issue = json!({"repo": "alice/garden-planner", "title": "Rain barrel", "body": "It leaks."});
     for era in [Era::Legacy, Era::Modern] {
         let mcp = Mcp::connect(&gateway.mcp_url(), era, &tokens.access).await;
         let first = mcp.call("create-issue", issue.clone()).await;
@@ -26,6 +26,7 @@ async fn a_call_beyond_the_grant_is_challenged_and_works_after_a_second_consent(
         let mcp = Mcp::connect(&gateway.mcp_url(), era, &more.access).await;
         let made = mcp.call("create-issue", issue.clone()).await;
         assert!(made.text().contains("garden-planner"), "{}", made.body);
+        assert_ne!(made.body["result"]["isError"], true, "{}", made.body);
     }
     let old = client.refresh(&tokens.refresh).await.tokens();
     assert_eq!(old.scope, "repos:read", "the first grant stays what it was (TOK-47)");
