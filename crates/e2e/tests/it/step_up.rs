@@ -1,7 +1,8 @@
 //! A tool that needs more than was granted: one challenge, one more consent, and it works.
 
+use coatroom_e2e::form_browser::Form;
 use coatroom_e2e::oauth::challenge_parameter;
-use coatroom_e2e::{Era, Gateway, Mcp, OAuthClient};
+use coatroom_e2e::{Era, FormBrowser, Gateway, Mcp, OAuthClient, Tokens};
 use serde_json::json;
 
 #[tokio::test]
@@ -42,4 +43,31 @@ async fn a_scope_that_does_not_exist_is_refused_or_left_out_but_never_granted() 
         "{}",
         tokens.scope
     );
+}
+
+#[tokio::test]
+async fn what_the_person_unticks_is_not_granted_and_what_a_form_adds_is_not_either() {
+    let gateway = Gateway::demo().await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let unticked = sign_in_with(&client, "repos:read repos:write", |form| {
+        form.fields.retain(|(_, value)| value != "repos:write");
+    });
+    assert_eq!(unticked.await.scope, "repos:read", "CON-11");
+    let tampered = sign_in_with(&client, "repos:read", |form| {
+        form.fields.push(("scope".to_owned(), "repos:write".to_owned()));
+    });
+    assert_eq!(tampered.await.scope, "repos:read", "CON-06");
+}
+
+/// Signs Alice in with the consent form changed before it is sent.
+async fn sign_in_with(client: &OAuthClient, scope: &str, change: impl FnOnce(&mut Form)) -> Tokens {
+    let pending = client.start(Some(scope));
+    let person = FormBrowser::new();
+    let consent = person.open(&pending.url).await;
+    let mut form = consent.form("Continue");
+    change(&mut form);
+    let provider = person.send(&consent, form).await;
+    person.press(&provider, "Alice").await;
+    let callback = client.callback(&pending).await;
+    client.redeem(&pending, &callback).await.tokens()
 }
