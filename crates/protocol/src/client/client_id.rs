@@ -90,7 +90,7 @@ pub(super) fn client(id: ClientId, metadata: ClientMetadata, issued_at: Timestam
         redirect_uris: metadata.redirect_uris,
         authentication,
         may_refresh: metadata.may_refresh,
-        scope_ceiling: metadata.scope,
+        scope_ceiling: None,
         origin: ClientOrigin::Registered { issued_at },
         links: metadata.links,
     }
@@ -170,7 +170,6 @@ mod tests {
             "redirect_uris": ["http://localhost/callback", "https://h.example/cb"],
             "client_name": "Müller",
             "client_uri": "https://h.example/",
-            "scope": "read write",
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "client_secret_post",
         }));
@@ -183,7 +182,7 @@ mod tests {
         assert_eq!(client.id, sealed());
         assert_eq!(client.name.as_deref(), Some("Müller"));
         assert_eq!(client.redirect_uris.len(), 2);
-        assert_eq!(client.scope_ceiling, Some("read write".parse().unwrap()));
+        assert_eq!(client.scope_ceiling, None);
         assert_eq!(client.links.client_uri.as_deref(), Some("https://h.example/"));
         assert!(client.may_refresh && !client.is_public() && !client.is_trusted());
         assert_eq!(
@@ -279,9 +278,8 @@ mod tests {
 
     const RELEASED_ID: &str = concat!(
         "coat_ci_AQEBAQEJCQkJCQkJCQkJCQkJCQkJAAAAAGtJ0gB7InIiOlsiaHR0cDovL2xvY2FsaG9zdC9jYWxsYmFjay",
-        "IsImh0dHBzOi8vaC5leGFtcGxlL2NiIl0sIm0iOiJwIiwiYSI6Im4iLCJmIjp0cnVlLCJzIjoicmVhZCB3cml0ZSIs",
-        "Im4iOiJNw7xsbGVyIiwidSI6Imh0dHBzOi8vaC5leGFtcGxlLyJ9eg-dZNsOith6Pg3_GnIVDZX9QaMXKLFrot_7Ff",
-        "r72SM",
+        "IsImh0dHBzOi8vaC5leGFtcGxlL2NiIl0sIm0iOiJwIiwiYSI6Im4iLCJmIjp0cnVlLCJuIjoiTcO8bGxlciIsInUi",
+        "OiJodHRwczovL2guZXhhbXBsZS8ifUNiIA2hlYhlxfWwRIrL1oxcDd7LgWDj0D_GdAisslid",
     );
-    const RELEASED_SECRET: &str = "coat_cs_vkzuhbS_VncohuoJZMkTm2_ODdW5w3JxBRT1TdJLpy0";
+    const RELEASED_SECRET: &str = "coat_cs_x-KBK2kMQYMreSEnzlk7SGv3GM3N8olRyiiHNRJY6JI";
 }
