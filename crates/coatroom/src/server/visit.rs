@@ -1,7 +1,7 @@
 //! A person's request for a page: their language, their cookies, and how to stop with a page that explains.
 
 use axum::response::Response;
-use coatroom_protocol::errors::OAuthError;
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::AuthorizeRefusal;
 use coatroom_protocol::words::base64url;
 use http::HeaderMap;
@@ -38,6 +38,19 @@ pub(super) enum Stop {
 }
 
 impl Stop {
+    /// What the client of a good request may be told: that we or the provider failed. Whoever else is at fault, such as a
+    /// browser that comes back twice, has no answer to give to a client.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Trouble(_) | Self::Refused(_) => None,
+            Self::Inside(_) => Some(ErrorCode::TemporarilyUnavailable),
+            Self::AtProvider(trouble, label) => Some(match trouble(label) {
+                Trouble::ProviderUnavailable { .. } => ErrorCode::TemporarilyUnavailable,
+                _ => ErrorCode::ServerError,
+            }),
+        }
+    }
+
     /// A refusal of the authorization request that stays on a page.
     pub(super) fn from_refusal(refusal: AuthorizeRefusal) -> Self {
         Self::Refused(refusal.into())
@@ -79,13 +92,18 @@ impl<'a> Visit<'a> {
 
     /// The page for a stop.
     pub(super) fn stopped(&self, stop: Stop) -> Response {
+        self.stopped_on_the_way(stop, None)
+    }
+
+    /// The same, with a link that takes the error to the client, where there is one to tell.
+    pub(super) fn stopped_on_the_way(&self, stop: Stop, way_back: Option<&ReturnAddress>) -> Response {
         match stop {
-            Stop::Trouble(trouble) => self.page(trouble, None, None),
-            Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, None),
-            Stop::Refused(error) => self.stop(&error),
+            Stop::Trouble(trouble) => self.page(trouble, None, way_back),
+            Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, way_back),
+            Stop::Refused(error) => self.page(Trouble::InvalidRequest, Some(error.description()), way_back),
             Stop::Inside(error) => {
                 log(&error, "a page failed inside");
-                self.page(Trouble::Unavailable, None, None)
+                self.page(Trouble::Unavailable, None, way_back)
             }
         }
     }
