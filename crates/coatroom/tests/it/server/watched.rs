@@ -18,11 +18,6 @@ pub(crate) enum Verb {
     Purge,
 }
 
-impl Verb {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Insert, Self::Get, Self::Replace, Self::Delete, Self::List, Self::Purge];
-}
-
 /// How a verb fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -50,6 +45,8 @@ struct Planned {
     /// `None` for every kind.
     kind: Option<Kind>,
     failure: Failure,
+    /// How often it works before.
+    spared: usize,
     times: usize,
 }
 
@@ -75,12 +72,17 @@ impl Watched {
 
     /// Lets a verb fail on one kind of record, this many times.
     pub(crate) fn fail(&self, verb: Verb, kind: Kind, failure: Failure, times: usize) {
-        self.0.plan.lock().unwrap().push(Planned { verb, kind: Some(kind), failure, times });
+        self.fail_after(verb, kind, failure, 0, times);
+    }
+
+    /// The same, after it worked this many times.
+    pub(crate) fn fail_after(&self, verb: Verb, kind: Kind, failure: Failure, spared: usize, times: usize) {
+        self.0.plan.lock().unwrap().push(Planned { verb, kind: Some(kind), failure, spared, times });
     }
 
     /// Lets a verb fail on everything until [`recover`](Self::recover).
     pub(crate) fn break_verb(&self, verb: Verb) {
-        let all = Planned { verb, kind: None, failure: Failure::Before, times: usize::MAX };
+        let all = Planned { verb, kind: None, failure: Failure::Before, spared: 0, times: usize::MAX };
         self.0.plan.lock().unwrap().push(all);
     }
 
@@ -101,6 +103,10 @@ impl Watched {
             planned.verb == verb && planned.times > 0 && (planned.kind.is_none() || planned.kind == kind)
         };
         let planned = plan.iter_mut().find(meets)?;
+        if planned.spared > 0 {
+            planned.spared -= 1;
+            return None;
+        }
         planned.times -= 1;
         Some(planned.failure)
     }
