@@ -1,11 +1,13 @@
 //! A person's request for a page: their language, their cookies, and how to stop with a page that explains.
 
+use std::time::Duration;
+
 use axum::response::Response;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::AuthorizeRefusal;
 use coatroom_protocol::words::base64url;
 use http::HeaderMap;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY};
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY, RETRY_AFTER};
 
 use super::App;
 use super::cookies::CookieJar;
@@ -117,6 +119,13 @@ impl<'a> Visit<'a> {
     pub(super) fn stop_with_way_back(&self, error: &OAuthError, address: &str) -> Response {
         let address = ReturnAddress::parse(address);
         self.page(Trouble::InvalidRequest, Some(error.description()), address.as_ref())
+    }
+
+    /// The page for an address that asks too often.
+    pub(super) fn too_many(&self, wait: Duration) -> Response {
+        let mut response = self.page(Trouble::TooManyRequests, None, None);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        response
     }
 
     fn page(&self, trouble: Trouble<'_>, detail: Option<&str>, way_back: Option<&ReturnAddress>) -> Response {
