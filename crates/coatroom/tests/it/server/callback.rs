@@ -2,7 +2,7 @@
 
 use super::browser::{Browser, Consent, refresh_of, way_back_of};
 use super::client::{Client, query_of};
-use super::idp::Mood;
+use super::idp::{Mood, refused_at};
 use super::world::World;
 
 async fn asked(world: &World) -> (Client, Browser, Consent) {
@@ -79,7 +79,7 @@ async fn the_providers_errors_are_mapped_for_the_client() {
     ] {
         let (client, mut browser, consent) = asked(&world).await;
         let handed = refresh_of(&browser.press(&consent, "demo").await);
-        let page = browser.open(&world.idp.refuse(&handed, theirs)).await;
+        let page = browser.open(&refused_at(&handed, theirs)).await;
         assert!(!page.body.contains("idp-text"));
         let query = client.answered(&refresh_of(&page));
         assert_eq!((query["error"].as_str(), query.len()), (ours, 3), "{theirs}");

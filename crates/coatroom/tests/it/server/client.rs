@@ -191,7 +191,7 @@ impl Client {
         match &self.proof {
             Proof::Public => params.push(("client_id", &self.id)),
             Proof::Post(secret) => {
-                params.extend([("client_id", self.id.as_str()), ("client_secret", secret)])
+                params.extend([("client_id", self.id.as_str()), ("client_secret", secret)]);
             }
             Proof::Basic(secret) => {
                 request = request.header("authorization", basic(&self.id, secret));

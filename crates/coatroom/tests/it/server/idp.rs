@@ -25,6 +25,8 @@ pub(crate) enum Mood {
     Fails(u16),
     /// Says `invalid_grant`.
     Refuses,
+    /// Renews without another refresh token: the old one stays good.
+    KeepsRefresh,
 }
 
 #[derive(Debug, Clone)]
@@ -92,14 +94,6 @@ impl Idp {
         callback
     }
 
-    /// The provider answers with an error.
-    pub(crate) fn refuse(&self, address: &str, error: &str) -> String {
-        let query = query_of(address);
-        let text = "idp-text-that-nobody-should-see";
-        let params = [("error", error), ("error_description", text), ("state", &query["state"])];
-        with_query(&query["redirect_uri"], &params)
-    }
-
     pub(crate) fn set_mood(&self, mood: Mood) {
         self.state.lock().unwrap().mood = mood;
     }
@@ -131,6 +125,14 @@ impl Idp {
     pub(crate) fn issued(&self) -> Vec<String> {
         self.state.lock().unwrap().issued.clone()
     }
+}
+
+/// Where the provider sends a browser with an error.
+pub(crate) fn refused_at(address: &str, error: &str) -> String {
+    let query = query_of(address);
+    let text = "idp-text-that-nobody-should-see";
+    let params = [("error", error), ("error_description", text), ("state", &query["state"])];
+    with_query(&query["redirect_uri"], &params)
 }
 
 fn with_query(address: &str, params: &[(&str, &str)]) -> String {
@@ -167,12 +169,15 @@ async fn token(State(state): State<Arc<Mutex<Ledger>>>, headers: HeaderMap, body
             match ledger.mood {
                 Mood::Fails(status) => return StatusCode::from_u16(status).unwrap().into_response(),
                 Mood::Refuses => return refused("invalid_grant"),
-                Mood::Fine => {}
+                Mood::Fine | Mood::KeepsRefresh => {}
             }
-            match ledger.refresh.remove(&form["refresh_token"]) {
-                Some(user) => ledger.issue(&user),
-                None => refused("invalid_grant"),
+            let Some(user) = ledger.refresh.remove(&form["refresh_token"]) else {
+                return refused("invalid_grant");
+            };
+            if ledger.mood == Mood::KeepsRefresh {
+                ledger.refresh.insert(form["refresh_token"].clone(), user.clone());
             }
+            ledger.issue(&user)
         }
         other => panic!("{other}"),
     }
@@ -186,13 +191,14 @@ impl Ledger {
         self.access.insert(access.clone(), user.to_owned());
         self.refresh.insert(refresh.clone(), user.to_owned());
         self.issued.extend([access.clone(), refresh.clone()]);
-        json_answer(
-            200,
-            &json!({
-                "access_token": access, "refresh_token": refresh, "token_type": "Bearer",
-                "expires_in": self.token_life, "scope": "profile email",
-            }),
-        )
+        let mut answer = json!({
+            "access_token": access, "token_type": "Bearer", "expires_in": self.token_life,
+            "scope": "profile email",
+        });
+        if self.mood != Mood::KeepsRefresh {
+            answer["refresh_token"] = json!(refresh);
+        }
+        json_answer(200, &answer)
     }
 }
 

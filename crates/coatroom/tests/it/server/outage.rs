@@ -1,11 +1,14 @@
 //! ARCHITECTURE.md, rule 7: an outage is never an accusation.
 
+use coatroom::entropy::SystemEntropy;
+use coatroom::protocol::words::Timestamp;
 use coatroom::store::Kind;
+use coatroom::vault::KeyRing;
 
 use super::browser::{Browser, way_back_of};
 use super::client::{Answer, Client};
 use super::watched::{Failure, Verb};
-use super::world::{Tokens, World};
+use super::world::{NOW, Tokens, World};
 
 /// A client that is told this keeps what it has and tries again.
 fn is_patient(answer: &Answer) -> bool {
@@ -54,11 +57,12 @@ async fn what_failed_for_an_outage_succeeds_later() {
         let world = World::new().await;
         let client = Client::register(&world.app).await;
         let code = Browser::new(&world.app).code(&world.idp, &client, "alice").await;
-        world.store.fail(verb, kind, Failure::Before, 1);
+        world.store.fail(verb, kind, Failure::Before, 0..1);
         assert!(is_patient(&client.redeem(&code).await), "{verb:?} {kind}");
         let tokens = Tokens::of(&client.redeem(&code).await);
         if kind != Kind::Connection {
-            world.store.fail(verb, kind, Failure::Before, 1);
+            world.store.recover();
+            world.store.fail(verb, kind, Failure::Before, 0..1);
             assert!(is_patient(&client.refresh(&tokens.refresh).await), "{verb:?} {kind}");
         }
         let tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
@@ -71,7 +75,7 @@ async fn what_failed_for_an_outage_succeeds_later() {
 async fn a_refresh_whose_write_is_uncertain_is_repeated() {
     let world = World::new().await;
     let (client, first) = world.signed_in("alice").await;
-    world.store.fail(Verb::Replace, Kind::Grant, Failure::After, 1);
+    world.store.fail(Verb::Replace, Kind::Grant, Failure::After, 0..1);
     assert!(is_patient(&client.refresh(&first.refresh).await));
     let second = Tokens::of(&client.refresh(&first.refresh).await);
     assert_eq!(world.status(&second.access).await, 200);
@@ -83,7 +87,7 @@ async fn a_refresh_whose_write_is_uncertain_is_repeated() {
 async fn a_revocation_whose_write_is_uncertain_is_repeated() {
     let world = World::new().await;
     let (client, tokens) = world.signed_in("alice").await;
-    world.store.fail(Verb::Replace, Kind::Grant, Failure::After, 1);
+    world.store.fail(Verb::Replace, Kind::Grant, Failure::After, 0..1);
     assert!(is_patient(&client.revoke(&tokens.refresh).await));
     assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
     assert_eq!(world.status(&tokens.access).await, 401);
@@ -127,4 +131,19 @@ async fn a_replica_that_cannot_read_revocations_refuses_with_503() {
     world.store.recover();
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(world.status(&tokens.access).await, 200);
+}
+
+// Rule 7: a key that is missing here is our fault too.
+#[tokio::test]
+async fn a_missing_master_key_is_an_outage() {
+    let world = World::new().await;
+    let (client, tokens) = world.signed_in("alice").await;
+    let code = Browser::new(&world.app).code(&world.idp, &client, "alice").await;
+    let fresh = KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(NOW)).unwrap();
+    let keys = KeyRing { wrapping: fresh.wrapping, ..world.keys.clone() };
+    let replica = client.at(&world.replica_with(keys).routes());
+    assert!(is_patient(&replica.redeem(&code).await));
+    assert!(is_patient(&replica.refresh(&tokens.refresh).await));
+    assert_eq!(client.redeem(&code).await.status, 200);
+    assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
 }

@@ -14,8 +14,7 @@ use super::world::{NOW, Tokens, World, call};
 
 /// A world in which the upstream token lives for an hour and ours for longer.
 async fn world() -> (World, Client, Tokens) {
-    let world =
-        World::with_settings(|settings| settings.access_token_life = Duration::from_secs(24 * 3600)).await;
+    let world = World::with_settings(|settings| settings.access_token_life = Duration::from_hours(24)).await;
     world.idp.set_token_life(3600);
     let (client, tokens) = world.signed_in("alice").await;
     (world, client, tokens)
@@ -128,7 +127,7 @@ async fn a_renewed_token_survives_a_store_that_is_away_for_a_moment() {
         let (world, client, tokens) = world().await;
         world.advance(3600);
         let seen = connection(&world, &tokens.access).await.version;
-        world.store.fail_after(Verb::Replace, Kind::Connection, failure, 1, 2);
+        world.store.fail(Verb::Replace, Kind::Connection, failure, 1..3);
         assert_eq!(world.status(&tokens.access).await, 200, "{failure:?}");
         assert_eq!(world.idp.renewals(), 1, "{failure:?}");
         let now = connection(&world, &tokens.access).await;
@@ -174,5 +173,62 @@ async fn a_renewal_goes_on_without_the_client_that_began_it() {
     assert!(tokio::time::timeout(Duration::from_millis(5), call).await.is_err());
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(world.status(&tokens.access).await, 200);
+    assert_eq!(world.idp.renewals(), 1);
+}
+
+// RFC 6749 section 6: a provider that sends no other refresh token means the old one.
+#[tokio::test]
+async fn a_refresh_token_that_is_not_replaced_stays() {
+    let (world, _, tokens) = world().await;
+    world.idp.set_mood(Mood::KeepsRefresh);
+    for renewals in 1..=3 {
+        world.advance(3600);
+        assert_eq!(world.status(&tokens.access).await, 200);
+        assert_eq!(world.idp.renewals(), renewals);
+    }
+}
+
+// UP-14: a provider that does not answer in time is down, and nothing else.
+#[tokio::test]
+async fn a_slow_provider_is_an_outage() {
+    let (world, _, tokens) = world().await;
+    let first = world.call(&tokens.access).await.1["upstream"].clone();
+    world.idp.set_delay(Duration::from_millis(1200));
+    world.advance(3300);
+    let (status, told) = world.call(&tokens.access).await;
+    assert_eq!((status, &told["upstream"]), (200, &first));
+}
+
+// ARCHITECTURE.md, "Upstream renewal": a revocation that comes meanwhile wins.
+#[tokio::test]
+async fn a_revocation_during_a_renewal_wins() {
+    let (world, client, tokens) = world().await;
+    let key = connection(&world, &tokens.access).await.key;
+    world.advance(3600);
+    world.idp.set_delay(Duration::from_millis(30));
+    let revoking = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        client.revoke(&tokens.refresh).await
+    };
+    let ((status, told), revoked) = tokio::join!(world.call(&tokens.access), revoking);
+    assert_eq!((revoked.status.as_u16(), world.idp.renewals()), (200, 1));
+    assert_eq!((status, told["upstream"].as_str()), (502, Some("the sign-in at demo has ended")));
+    assert_eq!(world.store.get(Kind::Connection, &key).await.unwrap(), None);
+    assert_eq!(world.status(&tokens.access).await, 401);
+}
+
+// DESIGN 6c: after a refusal by the upstream server a token is renewed once, and not for every call.
+#[tokio::test]
+async fn a_token_that_the_upstream_server_refuses_is_renewed_once() {
+    let (world, _, tokens) = world().await;
+    let upstream = |told: &Value| told["upstream"].as_str().unwrap().to_owned();
+    let first = upstream(&world.call(&tokens.access).await.1);
+    assert_eq!(upstream(&world.call_again(&tokens.access, &first).await.1), first, "it was issued just now");
+    world.advance(30);
+    let answers = join_all((0..10).map(|_| world.call_again(&tokens.access, &first))).await;
+    let second = upstream(&answers[0].1);
+    assert_ne!(second, first);
+    assert!(answers.iter().all(|(status, told)| *status == 200 && upstream(told) == second));
+    assert_eq!(upstream(&world.call_again(&tokens.access, &first).await.1), second);
     assert_eq!(world.idp.renewals(), 1);
 }

@@ -6,16 +6,13 @@ use std::time::Duration;
 use coatroom::clock::ManualClock;
 use coatroom::entropy::SystemEntropy;
 use coatroom::error::Error;
-use coatroom::outbound::Outbound;
 use coatroom::protocol::words::{AccessToken, MacKeys, Timestamp};
-use coatroom::providers::{Provider, ProviderConfig, ProviderKind};
 use coatroom::records::{self, AccessTokenRecord};
 use coatroom::vault::KeyRing;
-use coatroom::{Coatroom, Protection};
 
 use super::browser::Browser;
 use super::client::Client;
-use super::world::{ISSUER, NOW, Tokens, World, call, demo};
+use super::world::{NOW, Tokens, World, call};
 
 // ARCHITECTURE.md, rule 5: felt here at once, and everywhere within the remembered second.
 #[tokio::test]
@@ -69,14 +66,6 @@ async fn a_sign_in_may_pass_through_every_replica() {
     assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
 }
 
-fn with_keys(world: &World, keys: KeyRing) -> Coatroom {
-    let mut config = ProviderConfig::new(demo(), ProviderKind::Demo, "our-id");
-    config.base_url = Some(world.idp.base.clone());
-    let provider = Provider::new(config, Arc::new(Outbound::new()), world.clock.clone()).unwrap();
-    let builder = Coatroom::builder(ISSUER).store(world.store.clone()).keys(keys).provider(provider);
-    builder.protect(Protection::new("/mcp", "Demo")).build().unwrap()
-}
-
 // ARCHITECTURE.md, "Registration": replicas whose rings disagree would refuse each other's tokens.
 #[tokio::test]
 async fn a_replica_whose_keys_disagree_is_refused() {
@@ -84,10 +73,10 @@ async fn a_replica_whose_keys_disagree_is_refused() {
     let fresh = || KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(NOW)).unwrap();
     world.coatroom.check_keys().await.unwrap();
     world.coatroom.check_keys().await.unwrap();
-    with_keys(&world, world.keys.clone()).check_keys().await.unwrap();
+    world.replica_with(world.keys.clone()).check_keys().await.unwrap();
     // Another file altogether, and one in which a single purpose is another.
     for other in [fresh(), KeyRing { wrapping: fresh().wrapping, ..world.keys.clone() }] {
-        let refused = with_keys(&world, other).check_keys().await.unwrap_err();
+        let refused = world.replica_with(other).check_keys().await.unwrap_err();
         assert!(matches!(refused, Error::Corrupt { what: "key ring", .. }), "{refused:?}");
     }
     // A key that is added is known everywhere before it is active, and the old one may be retired later.
@@ -95,9 +84,9 @@ async fn a_replica_whose_keys_disagree_is_refused() {
     let both = |tickets| KeyRing { tickets, ..world.keys.clone() };
     let (old_key, new_key) = (world.keys.tickets.active().clone(), new.tickets.active().clone());
     let keys = MacKeys::new(old_key, vec![new_key.clone()]);
-    with_keys(&world, both(keys)).check_keys().await.unwrap();
+    world.replica_with(both(keys)).check_keys().await.unwrap();
     let keys = MacKeys::new(new_key, Vec::new());
-    with_keys(&world, both(keys)).check_keys().await.unwrap();
+    world.replica_with(both(keys)).check_keys().await.unwrap();
 }
 
 // The whole way over a store on disk, whose verbs really take their time.

@@ -14,7 +14,6 @@ async fn a_thousand_strangers_leave_the_store_as_it_was() {
     let mut callback = None;
     for round in 0..1000 {
         assert_eq!(Client::try_register(&world.app, &metadata).await.status, 201);
-        // Everything that follows needs a client; a few rounds of it say as much as a thousand.
         let client = Client::configured(&world.app, "portal", super::world::PORTAL);
         let mut browser = Browser::new(&world.app);
         let consent = browser.ask(&client.authorize_url(&[])).await;

@@ -83,7 +83,7 @@ async fn the_store_never_saw_a_secret() {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 // Rule 3: revoked is shredded. Neither the token that opened the vault nor its record finds anything to open.

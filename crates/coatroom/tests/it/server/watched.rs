@@ -1,5 +1,6 @@
 //! A store that counts and remembers what is written, and fails as it is told.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -45,9 +46,9 @@ struct Planned {
     /// `None` for every kind.
     kind: Option<Kind>,
     failure: Failure,
-    /// How often it works before.
-    spared: usize,
-    times: usize,
+    /// Which calls fail, counted from when it was planned.
+    calls: Range<usize>,
+    seen: usize,
 }
 
 impl Watched {
@@ -70,19 +71,14 @@ impl Watched {
         self.0.written.lock().unwrap().join("\n")
     }
 
-    /// Lets a verb fail on one kind of record, this many times.
-    pub(crate) fn fail(&self, verb: Verb, kind: Kind, failure: Failure, times: usize) {
-        self.fail_after(verb, kind, failure, 0, times);
-    }
-
-    /// The same, after it worked this many times.
-    pub(crate) fn fail_after(&self, verb: Verb, kind: Kind, failure: Failure, spared: usize, times: usize) {
-        self.0.plan.lock().unwrap().push(Planned { verb, kind: Some(kind), failure, spared, times });
+    /// Lets a verb fail on one kind of record; `calls` says which of the coming calls.
+    pub(crate) fn fail(&self, verb: Verb, kind: Kind, failure: Failure, calls: Range<usize>) {
+        self.0.plan.lock().unwrap().push(Planned { verb, kind: Some(kind), failure, calls, seen: 0 });
     }
 
     /// Lets a verb fail on everything until [`recover`](Self::recover).
     pub(crate) fn break_verb(&self, verb: Verb) {
-        let all = Planned { verb, kind: None, failure: Failure::Before, spared: 0, times: usize::MAX };
+        let all = Planned { verb, kind: None, failure: Failure::Before, calls: 0..usize::MAX, seen: 0 };
         self.0.plan.lock().unwrap().push(all);
     }
 
@@ -99,16 +95,11 @@ impl Watched {
 
     fn planned(&self, verb: Verb, kind: Option<Kind>) -> Option<Failure> {
         let mut plan = self.0.plan.lock().unwrap();
-        let meets = |planned: &&mut Planned| {
-            planned.verb == verb && planned.times > 0 && (planned.kind.is_none() || planned.kind == kind)
-        };
+        let meets =
+            |planned: &&mut Planned| planned.verb == verb && (planned.kind.is_none() || planned.kind == kind);
         let planned = plan.iter_mut().find(meets)?;
-        if planned.spared > 0 {
-            planned.spared -= 1;
-            return None;
-        }
-        planned.times -= 1;
-        Some(planned.failure)
+        planned.seen += 1;
+        planned.calls.contains(&(planned.seen - 1)).then_some(planned.failure)
     }
 
     fn note(&self, record: &NewRecord) {

@@ -12,12 +12,12 @@ use coatroom::guard::{Caller, UpstreamError};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::client::{AppUris, Client as KnownClient, RedirectUri};
 use coatroom::protocol::words::{ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp};
-use coatroom::providers::{Provider, ProviderConfig, ProviderKind};
+use coatroom::providers::{Provider, ProviderConfig, ProviderKind, UpstreamToken};
 use coatroom::settings::Settings;
 use coatroom::store::{MemoryStore, Store};
 use coatroom::vault::KeyRing;
 use coatroom::{Builder, Coatroom, Protection};
-use http::Request;
+use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
 use super::browser::Browser;
@@ -26,6 +26,8 @@ use super::idp::{Idp, json_answer};
 use super::watched::Watched;
 
 pub(crate) const ISSUER: &str = "https://gate.example";
+/// Says which upstream token was refused.
+const REJECTED: &str = "x-rejected";
 pub(crate) const NOW: u64 = 1_800_000_000;
 /// The redirect URI of the client that the operator configured.
 pub(crate) const PORTAL: &str = "https://portal.example/cb";
@@ -89,8 +91,13 @@ impl World {
 
     /// Another replica: the same store, keys and clock, and nothing else in common.
     pub(crate) fn replica(&self) -> Coatroom {
+        self.replica_with(self.keys.clone())
+    }
+
+    /// The same with other keys.
+    pub(crate) fn replica_with(&self, keys: KeyRing) -> Coatroom {
         let builder = builder(&self.idp, &self.clock, Settings::default());
-        builder.store(self.store.clone()).keys(self.keys.clone()).build().unwrap()
+        builder.store(self.store.clone()).keys(keys).build().unwrap()
     }
 
     pub(crate) fn advance(&self, seconds: u64) {
@@ -112,6 +119,13 @@ impl World {
     /// Calls the MCP server behind the guard, and returns the status and what the server answered.
     pub(crate) async fn call(&self, token: &str) -> (u16, Value) {
         call(&self.coatroom, token, "/mcp").await
+    }
+
+    /// The same, where the upstream server has refused this upstream token.
+    pub(crate) async fn call_again(&self, token: &str, rejected: &str) -> (u16, Value) {
+        let mut request = request(token, "/mcp");
+        request.headers_mut().insert(REJECTED, rejected.parse().unwrap());
+        read(&send(&mcp(&self.coatroom, "/mcp"), request).await)
     }
 
     pub(crate) async fn status(&self, token: &str) -> u16 {
@@ -160,9 +174,11 @@ pub(crate) fn demo() -> ProviderName {
 
 /// Calls an MCP server behind the guard of a replica.
 pub(crate) async fn call(coatroom: &Coatroom, token: &str, path: &str) -> (u16, Value) {
-    let answer = send(&mcp(coatroom, path), request(token, path)).await;
-    let body = serde_json::from_str(&answer.body).unwrap_or(Value::Null);
-    (answer.status.as_u16(), body)
+    read(&send(&mcp(coatroom, path), request(token, path)).await)
+}
+
+fn read(answer: &Answer) -> (u16, Value) {
+    (answer.status.as_u16(), serde_json::from_str(&answer.body).unwrap_or(Value::Null))
 }
 
 /// A call of a tool's list, as a client of 2025-06-18 makes it.
@@ -179,8 +195,14 @@ fn request(token: &str, path: &str) -> Request<Body> {
 
 /// An MCP server that tells who calls it, and with which token of theirs it would call upstream.
 fn mcp(coatroom: &Coatroom, path: &str) -> Router {
-    let tell = async |Extension(caller): Extension<Caller>| {
-        let upstream = caller.upstream(&demo()).await;
+    let tell = async |Extension(caller): Extension<Caller>, headers: HeaderMap| {
+        let upstream = match headers.get(REJECTED) {
+            None => caller.upstream(&demo()).await,
+            Some(token) => {
+                let token = UpstreamToken::new(token.to_str().unwrap());
+                caller.renew_upstream(&demo(), &token).await
+            }
+        };
         let (status, upstream) = match &upstream {
             Ok(token) => (200, token.expose().to_owned()),
             Err(UpstreamError::Unavailable(_)) => (502, "unavailable".to_owned()),
