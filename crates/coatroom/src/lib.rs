@@ -26,3 +26,5 @@ pub mod vault;
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
 pub use context::{Block, BlockForm, Revocations};
+#[cfg(feature = "server")]
+pub use server::ClientAddress;

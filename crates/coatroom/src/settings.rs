@@ -51,11 +51,13 @@ pub struct Rates {
     pub authorize: u32,
     /// Of `/token` and `/revoke`. Default 600.
     pub token: u32,
+    /// Of requests there whose client fails to authenticate; then everything from that address waits. Default 30.
+    pub failed_authentication: u32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { register: 60, authorize: 120, token: 600 }
+        Self { register: 60, authorize: 120, token: 600, failed_authentication: 30 }
     }
 }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use super::{Block, Context};
 use crate::error::Error;
-use crate::records::{self, RevocationRecord, SettingRecord, Written};
-use crate::store::Store;
-use crate::vault::KeyRing;
+use crate::records::{self, RevocationRecord};
 
 impl Context {
     /// Starts the background work, once, on the first request. It ends with the context.
@@ -53,24 +51,6 @@ async fn run(context: Weak<Context>) {
         drop(context);
         tokio::time::sleep(pause).await;
     }
-}
-
-/// Makes sure that this ring and the ones of other replicas are the same, by the check values that the store keeps.
-///
-/// # Errors
-/// [`Error::Corrupt`] when a key of the same name has another value elsewhere: the replicas would refuse each other's tokens.
-pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
-    for check in keys.checks() {
-        let record = SettingRecord { name: check.name, value: check.value };
-        if records::insert(store, &record).await? == Written::Beaten {
-            let known = records::load::<SettingRecord>(store, &record.name).await?;
-            if known.is_some_and(|known| known.value != record) {
-                let reason = format!("{} has another value in the store than in this key file", record.name);
-                return Err(Error::Corrupt { what: "key ring", reason });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// How often expired records are purged.

@@ -2,12 +2,13 @@
 
 mod background;
 mod blocks;
+mod keys;
 mod revocations;
 mod revoke;
 
-pub(crate) use background::agree_on_keys;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
+pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;

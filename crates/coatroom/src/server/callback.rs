@@ -40,7 +40,7 @@ pub(super) async fn get(
             let used = std::mem::take(&mut returned.used_cookies);
             match finish(&app, &visit, &returned).await {
                 Ok(response) => (response, used),
-                Err(stop) => (visit.stopped(stop), used),
+                Err(stop) => (hand_over::stopped(&app, &visit, &returned.flow, stop), used),
             }
         }
     };

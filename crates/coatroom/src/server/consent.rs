@@ -42,15 +42,17 @@ async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<R
     let one = |name| form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired));
     let flow = Flow::open(&app.context, Stage::Asked, &browser, one(FLOW_FIELD)?);
     let flow = flow.ok_or(Stop::Trouble(Trouble::Expired))?;
-    match Choice::parse(one(CHOICE_FIELD)?).ok_or(Stop::Trouble(Trouble::Expired))? {
-        Choice::Deny => hand_over::to_client(app, visit, &flow, Answer::Error(ErrorCode::AccessDenied)),
-        Choice::Continue(provider) => {
-            approve(app, visit, &browser, Approval::new(flow, form, provider, false)).await
+    let (provider, other_account) = match Choice::parse(one(CHOICE_FIELD)?) {
+        None => return Err(Stop::Trouble(Trouble::Expired)),
+        Some(Choice::Deny) => {
+            return hand_over::to_client(app, visit, &flow, Answer::Error(ErrorCode::AccessDenied));
         }
-        Choice::OtherAccount(provider) => {
-            approve(app, visit, &browser, Approval::new(flow, form, provider, true)).await
-        }
-    }
+        Some(Choice::Continue(provider)) => (provider, false),
+        Some(Choice::OtherAccount(provider)) => (provider, true),
+    };
+    let approval = Approval::new(flow.clone(), form, provider, other_account);
+    let approved = approve(app, visit, &browser, approval).await;
+    Ok(approved.unwrap_or_else(|stop| hand_over::stopped(app, visit, &flow, stop)))
 }
 
 /// What the person agreed to.

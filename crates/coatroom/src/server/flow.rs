@@ -125,24 +125,28 @@ impl Flow {
         (!context.clock.now().has_reached(ends_at)).then_some(flow)
     }
 
-    /// The cookies that keep the approved flow until the callback; older flows of the browser make room for it.
+    /// The cookies that keep the approved flow until the callback. Older flows of the browser make room for it, and so does what
+    /// it kept of this flow when the page was sent before.
     pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        let mut kept: Vec<(&str, &str, &str)> = jar.iter().filter_map(|(name, _)| parse_name(name)).collect();
-        kept.sort_unstable_by_key(|(started_at, ..)| started_at.parse::<u64>().unwrap_or_default());
-        let mut flows: Vec<&str> = kept.iter().map(|(_, id, _)| *id).collect();
+        let own = self.id.to_string();
+        let mut others: Vec<Part<'_>> =
+            jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
+        others.sort_unstable();
+        let mut flows: Vec<&str> = others.iter().map(|part| part.flow).collect();
         flows.dedup();
         let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
         let dropped = flows.get(..surplus).unwrap_or_default();
-        let dropped = kept.iter().filter(|(_, id, _)| dropped.contains(id));
-        let mut cookies: Vec<HeaderValue> = dropped
-            .filter_map(|(started_at, id, part)| {
-                jar.set(&name(started_at, id, part), "", Some(Duration::ZERO))
-            })
-            .collect();
-        let (started_at, id) = (self.started_at.unix().to_string(), self.id.to_string());
+        let dropped = others.iter().filter(|part| dropped.contains(&part.flow));
+        let mut cookies: Vec<HeaderValue> =
+            dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
         let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
-        for (number, part) in parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()) {
-            cookies.extend(jar.set(&name(&started_at, &id, &number.to_string()), part, Some(life)));
+        for (number, text) in ["0", "1"].into_iter().zip(parts) {
+            let name = Part { started_at: self.started_at.unix(), flow: &own, number }.name();
+            if !text.is_empty() {
+                cookies.extend(jar.set(&name, text, Some(life)));
+            } else if jar.get(&name).is_some() {
+                cookies.extend(jar.set(&name, "", Some(Duration::ZERO)));
+            }
         }
         cookies
     }
@@ -155,29 +159,33 @@ pub(super) fn fits(sealed: &str) -> bool {
 
 /// The sealed flow that the browser keeps under an upstream `state`, and the cookies that delete it.
 pub(super) fn kept(jar: &CookieJar<'_>, state: &str) -> Option<(String, Vec<HeaderValue>)> {
-    let mut parts: Vec<(&str, &str, &str)> = Vec::new();
-    let mut cookies = Vec::new();
-    for (cookie, value) in jar.iter() {
-        if let Some((_, id, part)) = parse_name(cookie)
-            && id == state
-        {
-            parts.push((part, cookie, value));
-            cookies.extend(jar.set(cookie, "", Some(Duration::ZERO)));
-        }
-    }
+    let parts = jar.iter().filter_map(|(name, value)| Some((Part::parse(name)?, value)));
+    let mut parts: Vec<_> = parts.filter(|(part, _)| part.flow == state).collect();
     parts.sort_unstable();
-    let sealed: String = parts.iter().map(|(.., value)| *value).collect();
-    (!sealed.is_empty()).then_some((sealed, cookies))
+    let sealed: String = parts.iter().map(|(_, text)| *text).collect();
+    let cookies = parts.iter().filter_map(|(part, _)| jar.set(&part.name(), "", Some(Duration::ZERO)));
+    (!sealed.is_empty()).then(|| (sealed, cookies.collect()))
 }
 
-fn name(started_at: &str, id: &str, part: &str) -> String {
-    format!("{FLOW}{started_at}.{id}.{part}")
+/// The name of a cookie that keeps a part of a flow; older flows sort first, and the parts of one in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Part<'a> {
+    started_at: u64,
+    flow: &'a str,
+    number: &'a str,
 }
 
-fn parse_name(cookie: &str) -> Option<(&str, &str, &str)> {
-    let mut parts = cookie.strip_prefix(FLOW)?.split('.');
-    let name = (parts.next()?, parts.next()?, parts.next()?);
-    (parts.next().is_none() && FlowId::parse(name.1).is_some()).then_some(name)
+impl<'a> Part<'a> {
+    fn parse(cookie: &'a str) -> Option<Self> {
+        let mut parts = cookie.strip_prefix(FLOW)?.split('.');
+        let (started_at, flow, number) = (parts.next()?, parts.next()?, parts.next()?);
+        let known = parts.next().is_none() && FlowId::parse(flow).is_some();
+        known.then_some(Self { started_at: started_at.parse().ok()?, flow, number })
+    }
+
+    fn name(self) -> String {
+        format!("{FLOW}{}.{}.{}", self.started_at, self.flow, self.number)
+    }
 }
 
 /// Calls `work` with everything that a flow is bound to.

@@ -11,7 +11,7 @@ use coatroom_protocol::words::AuthorizationCode;
 use super::App;
 use super::flow::Flow;
 use super::visit::{Stop, Visit};
-use crate::pages::{HandOverPage, Outcome, Trouble};
+use crate::pages::{HandOverPage, Outcome, ReturnAddress, Trouble};
 use crate::providers::Provider;
 
 /// What a client is told.
@@ -23,32 +23,46 @@ pub(super) enum Answer<'a> {
     Error(ErrorCode),
 }
 
-/// Sends the browser to the client's redirect URI with the answer, `state` and `iss` (OAuth 2.1 §4.1.2, RFC 9207).
+impl Answer<'_> {
+    const fn outcome(self) -> Outcome {
+        match self {
+            Self::Code(_) => Outcome::Allowed,
+            Self::Error(ErrorCode::AccessDenied) => Outcome::Cancelled,
+            Self::Error(_) => Outcome::Failed,
+        }
+    }
+}
+
+/// Sends the browser to the client's redirect URI with the answer.
 pub(super) fn to_client(
     app: &App,
     visit: &Visit<'_>,
     flow: &Flow,
     answer: Answer<'_>,
 ) -> Result<Response, Stop> {
-    let mut params = Vec::new();
-    let outcome = match answer {
-        Answer::Code(code) => {
-            params.push(("code", code.expose()));
-            Outcome::Allowed
-        }
-        Answer::Error(code) => {
-            params.push(("error", code.as_str()));
-            if code == ErrorCode::AccessDenied { Outcome::Cancelled } else { Outcome::Failed }
-        }
-    };
+    let address = answer_address(app, flow, answer)?;
+    let page = HandOverPage { client: flow.client_name.as_deref(), to: &address, outcome: answer.outcome() };
+    Ok(app.pages.hand_over(visit.language, &page))
+}
+
+/// The page for a stop on the way of a good request: a person reads what failed, and may take the error to the client.
+pub(super) fn stopped(app: &App, visit: &Visit<'_>, flow: &Flow, stop: Stop) -> Response {
+    let address = stop.code().and_then(|code| answer_address(app, flow, Answer::Error(code)).ok());
+    visit.stopped_on_the_way(stop, address.as_ref())
+}
+
+/// The client's redirect URI with the answer, `state` and `iss` (OAuth 2.1 §4.1.2, RFC 9207).
+fn answer_address(app: &App, flow: &Flow, answer: Answer<'_>) -> Result<ReturnAddress, Stop> {
+    let mut params = vec![match answer {
+        Answer::Code(code) => ("code", code.expose()),
+        Answer::Error(code) => ("error", code.as_str()),
+    }];
     params.extend(flow.state.as_deref().map(|state| ("state", state)));
     params.push(("iss", app.context.issuer.as_str()));
     // The flow's redirect URI was checked before it was sealed; a scheme that was taken off the list since is not used.
     let registered = RedirectUri::parse(&flow.redirect_uri, &app.context.app_uris);
     let registered = registered.map_err(|_| Stop::Trouble(Trouble::UnregisteredRedirect))?;
-    let address = super::visit::address(&registered.with_params(&params))?;
-    let page = HandOverPage { client: flow.client_name.as_deref(), to: &address, outcome };
-    Ok(app.pages.hand_over(visit.language, &page))
+    super::visit::address(&registered.with_params(&params))
 }
 
 /// Sends the browser to the provider's authorization endpoint.

@@ -21,6 +21,7 @@ mod cors;
 mod flow;
 mod hand_over;
 mod landing;
+mod limits;
 mod metadata;
 mod register;
 mod respond;
@@ -29,13 +30,17 @@ mod session;
 mod token;
 mod visit;
 
+pub use limits::ClientAddress;
+
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use coatroom_protocol::discovery::path;
 use coatroom_protocol::words::ProviderName;
 
+use self::limits::{Door, Limits, limit};
 use crate::context::Context;
 use crate::pages::{CONSENT_PATH, Pages, stylesheet};
 
@@ -44,6 +49,7 @@ use crate::pages::{CONSENT_PATH, Pages, stylesheet};
 struct App {
     context: Arc<Context>,
     pages: Pages,
+    limits: Limits,
 }
 
 impl App {
@@ -57,17 +63,23 @@ impl App {
 pub(crate) fn routes(context: Arc<Context>) -> Router {
     let metadata = metadata::routes(&context);
     let registration = context.registration;
-    let app = Arc::new(App { pages: Pages::new(&context.issuer), context });
-    let mut for_clients =
-        Router::new().route(path::TOKEN, post(token::post)).route(path::REVOKE, post(revoke::post));
+    let limits = Limits::new(&context.settings);
+    let app = Arc::new(App { pages: Pages::new(&context.issuer), context, limits });
+    let limited = |door| from_fn_with_state((Arc::clone(&app), door), limit);
+    let mut for_clients = Router::new()
+        .route(path::TOKEN, post(token::post))
+        .route(path::REVOKE, post(revoke::post))
+        .layer(limited(Door::Tokens));
     if registration {
-        for_clients = for_clients.route(path::REGISTER, post(register::post));
+        let register = Router::new().route(path::REGISTER, post(register::post));
+        for_clients = for_clients.merge(register.layer(limited(Door::Registration)));
     }
     let for_people = Router::new()
-        .route("/", get(landing::get))
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .layer(limited(Door::Pages))
+        .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()));
     Router::new()
         .merge(for_people)

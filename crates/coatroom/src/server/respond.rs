@@ -1,5 +1,7 @@
 //! The edge: how errors and answers of the authorization server become HTTP.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
@@ -19,6 +21,8 @@ pub(super) enum Failure {
     Unauthenticated(OAuthError, Option<&'static str>),
     /// The body is larger than this many bytes.
     TooLarge(usize),
+    /// The address asked too often; how long to wait.
+    TooMany(Duration),
     /// Something here is down or broken: nobody's fault but ours.
     Inside(Error),
 }
@@ -56,6 +60,12 @@ impl IntoResponse for Failure {
                 let text = format!("the body is larger than {limit} bytes");
                 let mut response = refused(&OAuthError::json(ErrorCode::InvalidRequest, text));
                 *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+                response
+            }
+            Self::TooMany(wait) => {
+                let text = "too many requests from this address; wait before the next one";
+                let mut response = refused(&OAuthError::json(ErrorCode::SlowDown, text));
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
                 response
             }
             Self::Inside(error) => {

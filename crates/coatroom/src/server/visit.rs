@@ -1,11 +1,13 @@
 //! A person's request for a page: their language, their cookies, and how to stop with a page that explains.
 
+use std::time::Duration;
+
 use axum::response::Response;
-use coatroom_protocol::errors::OAuthError;
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::AuthorizeRefusal;
 use coatroom_protocol::words::base64url;
 use http::HeaderMap;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY};
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY, RETRY_AFTER};
 
 use super::App;
 use super::cookies::CookieJar;
@@ -38,6 +40,19 @@ pub(super) enum Stop {
 }
 
 impl Stop {
+    /// What the client of a good request may be told: that we or the provider failed. Whoever else is at fault, such as a
+    /// browser that comes back twice, has no answer to give to a client.
+    pub(super) fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Trouble(_) | Self::Refused(_) => None,
+            Self::Inside(_) => Some(ErrorCode::TemporarilyUnavailable),
+            Self::AtProvider(trouble, label) => Some(match trouble(label) {
+                Trouble::ProviderUnavailable { .. } => ErrorCode::TemporarilyUnavailable,
+                _ => ErrorCode::ServerError,
+            }),
+        }
+    }
+
     /// A refusal of the authorization request that stays on a page.
     pub(super) fn from_refusal(refusal: AuthorizeRefusal) -> Self {
         Self::Refused(refusal.into())
@@ -79,13 +94,18 @@ impl<'a> Visit<'a> {
 
     /// The page for a stop.
     pub(super) fn stopped(&self, stop: Stop) -> Response {
+        self.stopped_on_the_way(stop, None)
+    }
+
+    /// The same, with a link that takes the error to the client, where there is one to tell.
+    pub(super) fn stopped_on_the_way(&self, stop: Stop, way_back: Option<&ReturnAddress>) -> Response {
         match stop {
-            Stop::Trouble(trouble) => self.page(trouble, None, None),
-            Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, None),
-            Stop::Refused(error) => self.stop(&error),
+            Stop::Trouble(trouble) => self.page(trouble, None, way_back),
+            Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, way_back),
+            Stop::Refused(error) => self.page(Trouble::InvalidRequest, Some(error.description()), way_back),
             Stop::Inside(error) => {
                 log(&error, "a page failed inside");
-                self.page(Trouble::Unavailable, None, None)
+                self.page(Trouble::Unavailable, None, way_back)
             }
         }
     }
@@ -99,6 +119,13 @@ impl<'a> Visit<'a> {
     pub(super) fn stop_with_way_back(&self, error: &OAuthError, address: &str) -> Response {
         let address = ReturnAddress::parse(address);
         self.page(Trouble::InvalidRequest, Some(error.description()), address.as_ref())
+    }
+
+    /// The page for an address that asks too often.
+    pub(super) fn too_many(&self, wait: Duration) -> Response {
+        let mut response = self.page(Trouble::TooManyRequests, None, None);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        response
     }
 
     fn page(&self, trouble: Trouble<'_>, detail: Option<&str>, way_back: Option<&ReturnAddress>) -> Response {

@@ -288,12 +288,9 @@ impl Parts {
                 let binding =
                     Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
                 let renewed = self.sealed(binding, &grant.vault, &tokens, record.kept_until)?;
-                if records::replace(self.store.as_ref(), &renewed, leased.version).await? == Written::Beaten {
-                    // A revocation or a new consent: what it wrote stands, and ours is forgotten.
-                    return Err(ConnectionError::Missing);
-                }
+                let kept = self.keep(renewed, Seen { value: record, version: leased.version }).await?;
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");
-                Ok(tokens.access_token)
+                Ok(self.open(grant, &kept)?.access_token())
             }
             Err(error) if error.is_dead() => {
                 tracing::info!(outcome = "dead", %error, "the provider ended a credential");
@@ -305,6 +302,59 @@ impl Parts {
             Err(error) => {
                 self.give_back(record, leased.version).await?;
                 Err(Error::Unavailable { what: "the identity provider", source: Box::new(error) }.into())
+            }
+        }
+    }
+
+    /// Writes a renewed credential over the leased one, and returns the one that stands then.
+    ///
+    /// The provider has rotated its token by now, and only we hold the new one. So a store that is away is asked again while the
+    /// lease lasts, and a write whose answer was lost is recognised by what it sealed, which no other write did.
+    async fn keep(
+        &self,
+        mut renewed: ConnectionRecord,
+        mut leased: Seen<ConnectionRecord>,
+    ) -> Result<ConnectionRecord, ConnectionError> {
+        let mut pauses = WRITE_PAUSES.into_iter();
+        loop {
+            let error = match self.try_keep(&renewed, &leased).await {
+                Ok(None) => return Ok(renewed),
+                Ok(Some(found)) if found.value.sealed == renewed.sealed => return Ok(renewed),
+                Ok(Some(found)) if found.value.sealed == leased.value.sealed => {
+                    // Someone touched the record, and not the credential in it.
+                    renewed.kept_until = found.value.kept_until;
+                    leased.version = found.version;
+                    contended()
+                }
+                // A new consent: what it wrote stands, and ours is forgotten.
+                Ok(Some(found)) => return Ok(found.value),
+                Err(ConnectionError::Unavailable(error)) => {
+                    tracing::warn!(%error, "a renewed credential was not written; trying again");
+                    Error::Unavailable { what: "the store", source: Box::new(error) }
+                }
+                Err(error) => return Err(error),
+            };
+            let Some(pause) = pauses.next() else {
+                tracing::error!(%error, "a renewed credential is lost; its user may have to sign in again");
+                return Err(error.into());
+            };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Writes once; what is found instead when someone else wrote, and [`ConnectionError::Missing`] when it was revoked.
+    async fn try_keep(
+        &self,
+        renewed: &ConnectionRecord,
+        leased: &Seen<ConnectionRecord>,
+    ) -> Result<Option<Seen<ConnectionRecord>>, ConnectionError> {
+        let store = self.store.as_ref();
+        match records::replace(store, renewed, leased.version).await? {
+            Written::Done => Ok(None),
+            Written::Beaten => {
+                let key = ConnectionRecord::key_of(&renewed.grant, &renewed.provider);
+                let found = records::load::<ConnectionRecord>(store, &key).await?;
+                found.map(Some).ok_or(ConnectionError::Missing)
             }
         }
     }
@@ -427,6 +477,16 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 /// How much longer than a renewal a lease lasts.
 const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// How long to wait before each further attempt to write a renewed credential; together less than [`LEASE_MARGIN`].
+const WRITE_PAUSES: [Duration; 6] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+];
 
 /// How often a lease in another process is looked at.
 const LEASE_POLL: Duration = Duration::from_millis(100);

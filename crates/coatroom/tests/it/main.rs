@@ -13,6 +13,9 @@ mod providers_fake;
 #[cfg(test)]
 mod providers_openid;
 #[cfg(test)]
+#[cfg(feature = "server")]
+mod server;
+#[cfg(test)]
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]

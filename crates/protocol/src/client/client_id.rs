@@ -172,7 +172,6 @@ mod tests {
             "redirect_uris": ["http://localhost/callback", "https://h.example/cb"],
             "client_name": "Müller",
             "client_uri": "https://h.example/",
-            "scope": "read write",
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": "client_secret_post",
         }));
@@ -281,9 +280,8 @@ mod tests {
 
     const RELEASED_ID: &str = concat!(
         "coat_ci_AQEBAQEJCQkJCQkJCQkJCQkJCQkJAAAAAGtJ0gB7InIiOlsiaHR0cDovL2xvY2FsaG9zdC9jYWxsYmFjay",
-        "IsImh0dHBzOi8vaC5leGFtcGxlL2NiIl0sIm0iOiJwIiwiYSI6Im4iLCJmIjp0cnVlLCJzIjoicmVhZCB3cml0ZSIs",
-        "Im4iOiJNw7xsbGVyIiwidSI6Imh0dHBzOi8vaC5leGFtcGxlLyJ9eg-dZNsOith6Pg3_GnIVDZX9QaMXKLFrot_7Ff",
-        "r72SM",
+        "IsImh0dHBzOi8vaC5leGFtcGxlL2NiIl0sIm0iOiJwIiwiYSI6Im4iLCJmIjp0cnVlLCJuIjoiTcO8bGxlciIsInUi",
+        "OiJodHRwczovL2guZXhhbXBsZS8ifUNiIA2hlYhlxfWwRIrL1oxcDd7LgWDj0D_GdAisslid",
     );
-    const RELEASED_SECRET: &str = "coat_cs_vkzuhbS_VncohuoJZMkTm2_ODdW5w3JxBRT1TdJLpy0";
+    const RELEASED_SECRET: &str = "coat_cs_x-KBK2kMQYMreSEnzlk7SGv3GM3N8olRyiiHNRJY6JI";
 }

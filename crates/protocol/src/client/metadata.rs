@@ -31,8 +31,6 @@ pub struct ClientMetadata {
     pub(super) application_type: ApplicationType,
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) may_refresh: bool,
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub(super) scope: Option<Scopes>,
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub(super) name: Option<String>,
     #[serde(flatten)]
@@ -124,9 +122,7 @@ pub enum RegistrationRefusal {
     #[error("scope must be a list of scopes separated by spaces")]
     Scope,
     /// What must be kept is too long for a client id.
-    #[error(
-        "redirect_uris and scope are too long: they must fit a client_id of {MAX_CLIENT_ID_LENGTH} characters"
-    )]
+    #[error("redirect_uris are too long: they must fit a client_id of {MAX_CLIENT_ID_LENGTH} characters")]
     TooLong,
 }
 
@@ -148,15 +144,12 @@ impl RegistrationRequest {
         self.check_keys()?;
         let redirect_uris = self.redirect_uris(apps)?;
         let application_type = self.application_type(&redirect_uris)?;
-        let scope = self.scope()?;
-        let asks_offline_access = |scope: &Scopes| scope.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS);
-        let may_refresh = self.asks_refresh_tokens()? || scope.as_ref().is_some_and(asks_offline_access);
+        let may_refresh = self.asks_refresh_tokens()? | self.asks_offline_access()?;
         Ok(ClientMetadata {
             redirect_uris,
             method: self.method()?,
             application_type,
             may_refresh,
-            scope,
             name: self.text("client_name")?.and_then(|name| shown_text(name, MAX_NAME_CHARS)),
             links: ClientLinks {
                 client_uri: self.link("client_uri")?,
@@ -251,10 +244,12 @@ impl RegistrationRequest {
         if keys.iter().all(is_public) { Ok(()) } else { Err(RegistrationRefusal::PrivateKey) }
     }
 
-    fn scope(&self) -> Result<Option<Scopes>, RegistrationRefusal> {
-        let Some(text) = self.text("scope")? else { return Ok(None) };
+    /// Whether `scope` names `offline_access`. The rest of it is checked and not kept: clients register the scopes of their first
+    /// challenge, and must be able to ask for more later (docs/decisions/0002).
+    fn asks_offline_access(&self) -> Result<bool, RegistrationRefusal> {
+        let Some(text) = self.text("scope")? else { return Ok(false) };
         let scopes: Scopes = text.parse().map_err(|_| RegistrationRefusal::Scope)?;
-        Ok((!scopes.is_empty()).then_some(scopes))
+        Ok(scopes.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS))
     }
 
     fn link(&self, name: &'static str) -> Result<Option<String>, RegistrationRefusal> {
@@ -369,7 +364,7 @@ mod tests {
         assert_eq!(metadata.method, AuthenticationMethod::Basic);
         assert_eq!(metadata.application_type, ApplicationType::Web);
         assert!(!metadata.may_refresh);
-        assert_eq!((metadata.scope, metadata.name), (None, None));
+        assert_eq!(metadata.name, None);
         assert_eq!(with(&json!({ "token_endpoint_auth_method": null, "grant_types": [] })), with(&json!({})));
     }
 
@@ -465,6 +460,11 @@ mod tests {
     }
 
     #[test]
+    fn a_scope_is_checked_and_not_kept() {
+        assert_eq!(with(&json!({ "scope": "read write" })), with(&json!({})));
+    }
+
+    #[test]
     fn an_unsupported_authentication_method_is_refused() {
         for method in ["tls_client_auth", "private_key_jwt", "client_secret_jwt", "None"] {
             let refusal = with(&json!({ "token_endpoint_auth_method": method })).unwrap_err();
@@ -516,7 +516,7 @@ mod tests {
         let refusal = with(&json!({ "client_name": 5 })).unwrap_err();
         assert_eq!(OAuthError::from(refusal).description(), "client_name must be a string");
         assert_eq!(with(&json!({ "scope": "a\"b" })), Err(RegistrationRefusal::Scope));
-        assert_eq!(with(&json!({ "scope": " " })).unwrap().scope, None);
+        assert_eq!(with(&json!({ "scope": " " })), with(&json!({})));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Client {
     pub authentication: ClientAuthentication,
     /// Whether it registered for refresh tokens; one that did not may still ask for `offline_access`.
     pub may_refresh: bool,
-    /// The scopes that it may ever be granted; `None` sets no limit.
+    /// The scopes that it may ever be granted; `None` sets no limit. Only an operator sets one (docs/decisions/0002).
     pub scope_ceiling: Option<Scopes>,
     /// How it was made known.
     pub origin: ClientOrigin,

@@ -47,8 +47,6 @@ pub struct RegistrationAnswer<'a> {
     tos_uri: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy_uri: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
 }
 
 /// Registers a client.
@@ -57,7 +55,7 @@ pub struct RegistrationAnswer<'a> {
 /// name are left out where the client id would be too long.
 ///
 /// # Errors
-/// [`RegistrationRefusal::TooLong`] when redirect URIs and scope alone do not fit.
+/// [`RegistrationRefusal::TooLong`] when the redirect URIs alone do not fit.
 pub fn register(
     mut metadata: ClientMetadata,
     keys: &MacKeys,
@@ -100,7 +98,7 @@ impl Registration {
     /// The body of the 201 answer.
     #[must_use]
     pub fn answer(&self) -> RegistrationAnswer<'_> {
-        let ClientMetadata { method, application_type, may_refresh, scope, name, links, .. } = &self.metadata;
+        let ClientMetadata { method, application_type, may_refresh, name, links, .. } = &self.metadata;
         RegistrationAnswer {
             client_id: self.client.id.as_str(),
             client_id_issued_at: self.issued_at.unix(),
@@ -120,7 +118,6 @@ impl Registration {
             logo_uri: links.logo_uri.as_deref(),
             tos_uri: links.tos_uri.as_deref(),
             policy_uri: links.policy_uri.as_deref(),
-            scope: scope.as_ref().map(ToString::to_string),
         }
     }
 }
@@ -186,7 +183,6 @@ mod tests {
                 "response_types": ["code"],
                 "application_type": "native",
                 "client_name": "My client",
-                "scope": "read write",
             })
         );
     }

@@ -1,0 +1,76 @@
+//! Whether this replica has the keys of the others, by what the store keeps about them (ARCHITECTURE.md, "Registration").
+//!
+//! A ring may gain and lose keys while replicas are replaced one by one, but it always shares a key of each purpose with the ring
+//! before it. One that does not is the ring of another server, or of a file that was lost and made anew: it opens nothing that
+//! is in the store.
+
+use std::collections::BTreeSet;
+
+use crate::error::Error;
+use crate::records::{self, SettingRecord, Written};
+use crate::store::Store;
+use crate::vault::{KeyCheck, KeyRing};
+
+/// Makes sure that this ring and the ones of other replicas agree.
+///
+/// # Errors
+/// [`Error::Corrupt`] when a key of the same name has another value elsewhere, or when the ring shares no key of some purpose
+/// with the one that was used last: the replicas would refuse each other's tokens.
+pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
+    let checks = keys.checks();
+    agree_on_ring(store, &checks).await?;
+    for check in checks {
+        let record = SettingRecord { name: check.name, value: check.value };
+        if records::insert(store, &record).await? == Written::Beaten {
+            let known = records::load::<SettingRecord>(store, &record.name).await?;
+            if known.is_some_and(|known| known.value != record) {
+                return Err(disagree(format!(
+                    "{} has another value in the store than in this key file",
+                    record.name
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the names of the keys with those of the ring that was used last, and leaves ours in their place.
+async fn agree_on_ring(store: &dyn Store, checks: &[KeyCheck]) -> Result<(), Error> {
+    let ours: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+    let names: Vec<&str> = ours.iter().copied().collect();
+    let record = SettingRecord { name: RING.to_owned(), value: names.join(" ") };
+    for _ in 0..ATTEMPTS {
+        let Some(last) = records::load::<SettingRecord>(store, RING).await? else {
+            if records::insert(store, &record).await? == Written::Done {
+                return Ok(());
+            }
+            continue;
+        };
+        let theirs: BTreeSet<&str> = last.value.value.split(' ').collect();
+        let shared: BTreeSet<&str> = ours.intersection(&theirs).copied().map(purpose).collect();
+        if let Some(lone) = ours.iter().map(|name| purpose(name)).find(|purpose| !shared.contains(purpose)) {
+            return Err(disagree(format!(
+                "it has no {lone} in common with the key file that this store was used with; use that file, or an empty store"
+            )));
+        }
+        if ours == theirs || records::replace(store, &record, last.version).await? == Written::Done {
+            return Ok(());
+        }
+    }
+    Err(Error::Unavailable { what: "the store", source: "other replicas keep writing their keys".into() })
+}
+
+/// What a key is for: its name without its id.
+fn purpose(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(purpose, _)| purpose)
+}
+
+fn disagree(reason: String) -> Error {
+    Error::Corrupt { what: "key ring", reason }
+}
+
+/// The name of the record that holds the names of the keys that were used last.
+const RING: &str = "key-ring";
+
+/// How often a lost race is run again.
+const ATTEMPTS: u32 = 8;

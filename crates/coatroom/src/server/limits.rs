@@ -1,0 +1,236 @@
+//! How many requests one address may make, and how often its clients may fail to authenticate.
+//!
+//! Everything here is open to strangers, and a stranger who asks without pause costs work. Each address has an allowance per
+//! minute for each door; it fills up again evenly. Nothing is counted for callers whose address is not known, nor, unless a
+//! setting says so, for this machine. What is remembered is bounded, and of no consequence when lost.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+
+use super::App;
+use super::respond::Failure;
+use super::visit::Visit;
+use crate::settings::{Rates, Settings};
+
+/// The address of a client, which whoever serves puts into the extensions of each request. Behind a proxy that is what a trusted
+/// header says, not the peer of the connection. A request without one is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a plain wrapper that whoever serves makes")]
+pub struct ClientAddress(pub IpAddr);
+
+/// What one address has an allowance for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// `/register`.
+    Registration,
+    /// `/authorize` and the pages after it.
+    Pages,
+    /// `/token` and `/revoke`.
+    Tokens,
+}
+
+/// The allowances of every address.
+#[derive(Debug)]
+pub(super) struct Limits {
+    loopback_too: bool,
+    doors: Option<Doors>,
+}
+
+#[derive(Debug)]
+struct Doors {
+    registration: Allowance<IpAddr>,
+    pages: Allowance<IpAddr>,
+    tokens: Allowance<IpAddr>,
+    failures: Allowance<IpAddr>,
+}
+
+impl Limits {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let doors = |rates: Rates| Doors {
+            registration: Allowance::new(rates.register, MOST_ADDRESSES),
+            pages: Allowance::new(rates.authorize, MOST_ADDRESSES),
+            tokens: Allowance::new(rates.token, MOST_ADDRESSES),
+            failures: Allowance::new(rates.failed_authentication, MOST_ADDRESSES),
+        };
+        Self { loopback_too: settings.limit_loopback, doors: settings.rates.map(doors) }
+    }
+
+    /// The allowances, and whose they are; `None` when the caller is not limited.
+    fn of(&self, address: Option<ClientAddress>) -> Option<(&Doors, IpAddr)> {
+        let ClientAddress(address) = address?;
+        let address = neighbourhood(address);
+        let exempt = address.is_loopback() && !self.loopback_too;
+        self.doors.as_ref().filter(|_| !exempt).map(|doors| (doors, address))
+    }
+}
+
+/// Lets a request through a door, or answers it with 429: JSON for clients, a page for people.
+pub(super) async fn limit(
+    State((app, door)): State<(Arc<App>, Door)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let address = request.extensions().get::<ClientAddress>().copied();
+    let Some((doors, address)) = app.limits.of(address) else { return next.run(request).await };
+    let now = app.context.clock.elapsed();
+    let entered = match door {
+        Door::Registration => doors.registration.take(address, now),
+        Door::Pages => doors.pages.take(address, now),
+        Door::Tokens => doors.failures.check(&address, now).and_then(|()| doors.tokens.take(address, now)),
+    };
+    if let Err(wait) = entered {
+        tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
+        return match door {
+            Door::Pages => Visit::new(&app, request.headers(), None).too_many(wait),
+            Door::Registration | Door::Tokens => Failure::TooMany(wait).into_response(),
+        };
+    }
+    let response = next.run(request).await;
+    if door == Door::Tokens && response.status() == StatusCode::UNAUTHORIZED {
+        // That the allowance is used up is for the next request to learn.
+        let _ = doors.failures.take(address, now);
+    }
+    response
+}
+
+/// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
+        address => address,
+    }
+}
+
+/// An allowance per minute for each of a bounded number of callers.
+///
+/// Kept is one moment per caller: when the whole allowance will be there again (the generic cell rate algorithm).
+#[derive(Debug)]
+struct Allowance<K> {
+    /// How much of a minute one request costs.
+    cost: Duration,
+    most_callers: usize,
+    full_at: Mutex<HashMap<K, Duration>>,
+}
+
+impl<K: Eq + Hash> Allowance<K> {
+    fn new(per_minute: u32, most_callers: usize) -> Self {
+        Self { cost: MINUTE / per_minute.max(1), most_callers, full_at: Mutex::default() }
+    }
+
+    /// Whether the caller could take one now; else how long to wait.
+    fn check(&self, caller: &K, now: Duration) -> Result<(), Duration> {
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        self.next(full_at.get(caller).copied(), now).map(|_| ())
+    }
+
+    /// Takes one of the caller's allowance; else says how long to wait.
+    fn take(&self, caller: K, now: Duration) -> Result<(), Duration> {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.next(full_at.get(&caller).copied(), now)?;
+        if full_at.len() >= self.most_callers {
+            make_room(&mut full_at, now);
+        }
+        full_at.insert(caller, next);
+        Ok(())
+    }
+
+    /// When the allowance will be whole again after one more request.
+    fn next(&self, full_at: Option<Duration>, now: Duration) -> Result<Duration, Duration> {
+        let next = full_at.unwrap_or(now).max(now).saturating_add(self.cost);
+        let latest = now.saturating_add(MINUTE);
+        // The division of a minute may have rounded the cost up by nothing, and down by less than a nanosecond per request.
+        if next <= latest { Ok(next) } else { Err(whole_seconds(next.saturating_sub(latest))) }
+    }
+}
+
+/// Forgets whoever has a whole allowance again, and if that is not enough the half of the callers who asked least.
+fn make_room<K: Eq + Hash>(full_at: &mut HashMap<K, Duration>, now: Duration) {
+    let before = full_at.len();
+    full_at.retain(|_, moment| *moment > now);
+    if full_at.len() == before {
+        let mut moments: Vec<Duration> = full_at.values().copied().collect();
+        let middle = moments.len() / 2;
+        let median = *moments.select_nth_unstable(middle).1;
+        full_at.retain(|_, moment| *moment > median);
+    }
+}
+
+/// Rounded up, for `Retry-After`.
+fn whole_seconds(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+}
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// How many addresses each door remembers: a few megabytes.
+const MOST_ADDRESSES: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn taken(allowance: &Allowance<u32>, caller: u32, now: Duration) -> usize {
+        (0..10_000).take_while(|_| allowance.take(caller, now).is_ok()).count()
+    }
+
+    #[test]
+    fn an_allowance_is_used_up_and_fills_up_evenly() {
+        for per_minute in [1, 7, 10, 60, 600] {
+            let allowance = Allowance::new(per_minute, 10);
+            let all = usize::try_from(per_minute).unwrap();
+            assert_eq!(taken(&allowance, 1, seconds(100)), all, "{per_minute}");
+            assert_eq!(taken(&allowance, 2, seconds(100)), all, "another caller has one of their own");
+            assert_eq!(taken(&allowance, 1, seconds(130)), all / 2, "half a minute, half the allowance");
+            assert_eq!(taken(&allowance, 1, seconds(1000)), all, "never more than a minute's");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_how_long_to_wait_and_costs_nothing() {
+        let allowance = Allowance::new(10, 10);
+        taken(&allowance, 1, seconds(0));
+        for _ in 0..3 {
+            assert_eq!(allowance.take(1, seconds(0)), Err(seconds(6)));
+            assert_eq!(allowance.check(&1, Duration::from_millis(5500)), Err(seconds(1)));
+        }
+        assert_eq!(allowance.check(&1, seconds(6)), Ok(()));
+        assert_eq!(allowance.take(1, seconds(6)), Ok(()));
+        assert_eq!(allowance.take(1, seconds(6)), Err(seconds(6)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_whoever_asks_most_is_forgotten_last() {
+        let allowance = Allowance::new(10, 100);
+        taken(&allowance, 0, seconds(0));
+        for caller in 1..10_000 {
+            assert_eq!(allowance.take(caller, seconds(0)), Ok(()));
+        }
+        assert!(allowance.full_at.lock().unwrap().len() <= 100);
+        assert!(allowance.take(0, seconds(0)).is_err());
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one_caller_and_a_mapped_address_is_its_ipv4_address() {
+        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("::1"), "::1");
+    }
+}

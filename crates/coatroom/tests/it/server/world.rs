@@ -1,0 +1,217 @@
+//! Everything that a test needs: a server, its clock and store, and a provider.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::routing::any;
+use axum::{Extension, Router};
+use coatroom::clock::{Clock as _, ManualClock};
+use coatroom::entropy::SystemEntropy;
+use coatroom::guard::{Caller, UpstreamError};
+use coatroom::outbound::Outbound;
+use coatroom::protocol::client::{AppUris, Client as KnownClient, RedirectUri};
+use coatroom::protocol::words::{ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp};
+use coatroom::providers::{Provider, ProviderConfig, ProviderKind, UpstreamToken};
+use coatroom::settings::Settings;
+use coatroom::store::{MemoryStore, Store};
+use coatroom::vault::KeyRing;
+use coatroom::{Builder, Coatroom, Protection};
+use http::{HeaderMap, Request};
+use serde_json::{Value, json};
+
+use super::browser::Browser;
+use super::client::{Answer, Client, send};
+use super::idp::{Idp, json_answer};
+use super::watched::Watched;
+
+pub(crate) const ISSUER: &str = "https://gate.example";
+/// Says which upstream token was refused.
+const REJECTED: &str = "x-rejected";
+pub(crate) const NOW: u64 = 1_800_000_000;
+/// The redirect URI of the client that the operator configured.
+pub(crate) const PORTAL: &str = "https://portal.example/cb";
+
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) store: Watched,
+    pub(crate) keys: KeyRing,
+    pub(crate) idp: Idp,
+    pub(crate) coatroom: Coatroom,
+    /// The routes of the authorization server.
+    pub(crate) app: Router,
+}
+
+/// What a client holds after a sign-in.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+impl Tokens {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        Self { access: answer.text("access_token"), refresh: answer.text("refresh_token") }
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| (), |builder| builder).await
+    }
+
+    pub(crate) async fn with_settings(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::with(change, |builder| builder).await
+    }
+
+    pub(crate) async fn with(
+        change: impl FnOnce(&mut Settings),
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));
+        let store = MemoryStore::new(clock.clone());
+        Self::over(store, clock, change, build).await
+    }
+
+    pub(crate) async fn over(
+        store: impl Store + 'static,
+        clock: Arc<ManualClock>,
+        change: impl FnOnce(&mut Settings),
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let (store, idp) = (Watched::new(store), Idp::start().await);
+        let keys = KeyRing::generate(&SystemEntropy::new(), clock.now()).unwrap();
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let builder = builder(&idp, &clock, settings).store(store.clone()).keys(keys.clone());
+        let coatroom = build(builder).build().unwrap();
+        let app = coatroom.routes();
+        Self { clock, store, keys, idp, coatroom, app }
+    }
+
+    /// Another replica: the same store, keys and clock, and nothing else in common.
+    pub(crate) fn replica(&self) -> Coatroom {
+        self.replica_with(self.keys.clone())
+    }
+
+    /// The same with other keys.
+    pub(crate) fn replica_with(&self, keys: KeyRing) -> Coatroom {
+        let builder = builder(&self.idp, &self.clock, Settings::default());
+        builder.store(self.store.clone()).keys(keys).build().unwrap()
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// A registered client that `user` has just signed in to.
+    pub(crate) async fn signed_in(&self, user: &str) -> (Client, Tokens) {
+        let client = Client::register(&self.app).await;
+        let tokens = self.sign_in_to(&client, user).await;
+        (client, tokens)
+    }
+
+    pub(crate) async fn sign_in_to(&self, client: &Client, user: &str) -> Tokens {
+        let code = Browser::new(&self.app).code(&self.idp, client, user).await;
+        Tokens::of(&client.redeem(&code).await)
+    }
+
+    /// Calls the MCP server behind the guard, and returns the status and what the server answered.
+    pub(crate) async fn call(&self, token: &str) -> (u16, Value) {
+        call(&self.coatroom, token, "/mcp").await
+    }
+
+    /// The same, where the upstream server has refused this upstream token.
+    pub(crate) async fn call_again(&self, token: &str, rejected: &str) -> (u16, Value) {
+        let mut request = request(token, "/mcp");
+        request.headers_mut().insert(REJECTED, rejected.parse().unwrap());
+        read(&send(&mcp(&self.coatroom, "/mcp"), request).await)
+    }
+
+    pub(crate) async fn status(&self, token: &str) -> u16 {
+        self.call(token).await.0
+    }
+
+    /// Lets what was spawned off the hot path happen.
+    pub(crate) async fn settle(&self) {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn builder(idp: &Idp, clock: &Arc<ManualClock>, settings: Settings) -> Builder {
+    let mut config = ProviderConfig::new(demo(), ProviderKind::Demo, "our-id");
+    config.client_secret = Some(ClientSecret::new("our-secret"));
+    config.base_url = Some(idp.base.clone());
+    config.deadline = Duration::from_secs(1);
+    let provider = Provider::new(config.clone(), Arc::new(Outbound::new()), clock.clone()).unwrap();
+    config.name = ProviderName::parse("other").unwrap();
+    let other = Provider::new(config, Arc::new(Outbound::new()), clock.clone()).unwrap();
+    let portal = RedirectUri::parse(PORTAL, &AppUris::none()).unwrap();
+    Coatroom::builder(ISSUER)
+        .settings(settings)
+        .clock(clock.clone())
+        .provider(provider)
+        .provider(other)
+        .client(KnownClient::configured("portal", None, vec![portal]).unwrap())
+        .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
+        .protect(Protection::new("/bound", "Bound server").with_provider(demo()).with_scopes(scopes()))
+        .default_path("/mcp")
+}
+
+fn scopes() -> ScopeCatalogue {
+    let scope = |name: &str, default| {
+        (name.parse().unwrap(), ScopeEntry { title: format!("May {name}"), default, ..ScopeEntry::default() })
+    };
+    ScopeCatalogue::new([scope("read", true), scope("write", false), scope("admin", false)].into()).unwrap()
+}
+
+pub(crate) fn demo() -> ProviderName {
+    ProviderName::parse("demo").unwrap()
+}
+
+/// Calls an MCP server behind the guard of a replica.
+pub(crate) async fn call(coatroom: &Coatroom, token: &str, path: &str) -> (u16, Value) {
+    read(&send(&mcp(coatroom, path), request(token, path)).await)
+}
+
+fn read(answer: &Answer) -> (u16, Value) {
+    (answer.status.as_u16(), serde_json::from_str(&answer.body).unwrap_or(Value::Null))
+}
+
+/// A call of a tool's list, as a client of 2025-06-18 makes it.
+fn request(token: &str, path: &str) -> Request<Body> {
+    Request::post(path)
+        .header("host", "gate.example")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .header("mcp-protocol-version", "2025-06-18")
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::from(json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string()))
+        .unwrap()
+}
+
+/// An MCP server that tells who calls it, and with which token of theirs it would call upstream.
+fn mcp(coatroom: &Coatroom, path: &str) -> Router {
+    let tell = async |Extension(caller): Extension<Caller>, headers: HeaderMap| {
+        let upstream = match headers.get(REJECTED) {
+            None => caller.upstream(&demo()).await,
+            Some(token) => {
+                let token = UpstreamToken::new(token.to_str().unwrap());
+                caller.renew_upstream(&demo(), &token).await
+            }
+        };
+        let (status, upstream) = match &upstream {
+            Ok(token) => (200, token.expose().to_owned()),
+            Err(UpstreamError::Unavailable(_)) => (502, "unavailable".to_owned()),
+            Err(error) => (502, error.to_string()),
+        };
+        let told = json!({
+            "user": caller.user().subject.to_string(), "scopes": caller.scopes().to_string(), "upstream": upstream,
+        });
+        json_answer(status, &told)
+    };
+    Router::new().route(path, any(tell)).layer(coatroom.guard(path).unwrap())
+}
