@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::workspace::{File, files, functions, root};
+use crate::workspace::{File, Tests, files, root};
 
 #[test]
 fn every_relative_link_leads_to_a_file_and_a_heading() {
@@ -31,15 +31,18 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
 /// Tests are named as sentences, and nothing else in our documents has three underscores.
 #[test]
 fn every_test_that_a_document_names_exists() {
-    let known = functions();
+    let tests = Tests::read();
     for document in documents() {
-        for name in quoted(&document.text) {
-            let name = name.rsplit("::").next().unwrap_or_default();
-            assert!(
-                !is_test_name(name) || known.contains(name),
-                "{} names the test {name}, which does not exist",
-                document.path
-            );
+        for named in quoted(&document.text) {
+            if is_test_name(named.rsplit("::").next().unwrap_or_default()) {
+                let checked = tests.check(&named);
+                assert!(
+                    checked.is_ok(),
+                    "{} names the test {named}, {}",
+                    document.path,
+                    checked.unwrap_err()
+                );
+            }
         }
     }
 }

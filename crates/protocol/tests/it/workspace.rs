@@ -1,6 +1,5 @@
 //! Reads the files of the workspace.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -40,17 +39,42 @@ fn collect(root: &Path, folder: &Path, ending: &str, found: &mut Vec<File>) {
     }
 }
 
-/// The names of all functions in the crates, tests among them.
-pub(crate) fn functions() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for file in files("crates", ".rs") {
-        for (at, _) in file.text.match_indices("fn ") {
-            let rest = &file.text[at + 3..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            if rest[end..].starts_with(['(', '<']) {
-                names.insert(rest[..end].to_owned());
+/// The tests of all crates: the name of each, and the modules that it stands in.
+pub(crate) struct Tests(Vec<(String, Vec<String>)>);
+
+impl Tests {
+    pub(crate) fn read() -> Self {
+        let mut tests = Vec::new();
+        for file in files("crates", ".rs") {
+            let path = file.path.trim_end_matches(".rs").replace("/src/", "/").replace("/tests/it/", "/");
+            let modules: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
+            let mut is_test = false;
+            for line in file.text.lines().map(str::trim) {
+                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    is_test = true;
+                } else if !line.starts_with("#[") && !line.starts_with("//") {
+                    let name =
+                        line.split_once("fn ").map(|(_, rest)| rest.split(['(', '<']).next().unwrap_or(rest));
+                    tests.extend(name.filter(|_| is_test).map(|name| (name.to_owned(), modules.clone())));
+                    is_test = false;
+                }
             }
         }
+        Self(tests)
     }
-    names
+
+    /// Says what is wrong with a name such as `a_code_is_refused` or, where several tests have it, `grant::code::a_code_is_refused`.
+    pub(crate) fn check(&self, named: &str) -> Result<(), &'static str> {
+        let mut path: Vec<&str> = named.split("::").collect();
+        let name = path.pop().unwrap_or_default();
+        let of_name = self.0.iter().filter(|(known, _)| known == name);
+        let matching = of_name.filter(|(_, modules)| {
+            modules.len() >= path.len() && modules[modules.len() - path.len()..].iter().eq(path.iter())
+        });
+        match matching.count() {
+            0 => Err("which does not exist"),
+            1 => Ok(()),
+            _ => Err("which is the name of several: put modules before it"),
+        }
+    }
 }
