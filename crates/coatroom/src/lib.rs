@@ -1,9 +1,10 @@
-//! Per-user OAuth for MCP servers: an authorization server, a guard and a vault for axum and tower.
+#![doc = include_str!("../README.md")]
 //!
-//! Rooms, in the direction they may use each other:
-//! `clock`, `entropy`, `settings`, `error`, `outbound` ← `store` ← `records`; `outbound` ← `providers`;
-//! `records`, `providers` ← `vault` ← `context` ← `server`, `guard` ← `builder`. `pages` only renders, and `server` and
-//! `guard` never use each other.
+//! # Rooms
+//!
+//! In the direction they may use each other: `clock`, `entropy`, `settings`, `user`, `outbound` ← `store` ← `error`;
+//! `outbound`, `user` ← `providers`; `error`, `vault` ← `records`; `records`, `providers` ← `vault::connections` ←
+//! `context` ← `server`, `guard` ← `builder`. `pages` only renders, and `server` and `guard` never use each other.
 
 mod builder;
 pub mod clock;

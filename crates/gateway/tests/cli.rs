@@ -151,3 +151,20 @@ fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
     assert_eq!(code, Some(0));
     assert!(log.contains("serving") && log.contains("stopping") && !log.contains("canary"), "{log}");
 }
+
+/// The README shows a whole file. Whoever copies it gets what it says.
+#[test]
+fn the_configuration_in_the_readme_is_good() {
+    let readme =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let file = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for secret in ["github.secret", "company.secret", "portal.secret"] {
+        std::fs::write(folder.path().join(secret), "canary").unwrap();
+    }
+    let output = check(folder.path(), file);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("/github -> http://127.0.0.1:3000/mcp"), "{said}");
+    assert!(said.contains("https://mcp.example.com/callback/company"), "{said}");
+}
