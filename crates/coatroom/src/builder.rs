@@ -215,8 +215,8 @@ impl Coatroom {
 
 impl Builder {
     /// Where grants, tokens and sealed credentials are kept. Required.
-    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
+    pub fn store(mut self, store: impl Store + 'static) -> Self {
+        self.store = Some(Arc::new(store));
         self
     }
 

@@ -13,6 +13,7 @@ mod memory;
 mod sqlite;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
@@ -71,6 +72,33 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    async fn insert(&self, record: NewRecord) -> Result<(), StoreError> {
+        (**self).insert(record).await
+    }
+
+    async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError> {
+        (**self).get(kind, key).await
+    }
+
+    async fn replace(&self, record: NewRecord, seen: Version) -> Result<(), StoreError> {
+        (**self).replace(record, seen).await
+    }
+
+    async fn delete(&self, kind: Kind, key: &str) -> Result<(), StoreError> {
+        (**self).delete(kind, key).await
+    }
+
+    async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
+        (**self).list(kind, owner).await
+    }
+
+    async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
+        (**self).purge_expired(now).await
+    }
 }
 
 /// The kinds of records.

@@ -42,7 +42,8 @@ async fn streams_of_another_replica_end() {
     let key = AccessTokenRecord::key_of(&AccessToken::new(tokens.access).hash());
     let record = records::load::<AccessTokenRecord>(&world.store, &key).await.unwrap().unwrap();
     let grant = record.value.grant;
-    let ended = replica.revocations().ended(grant);
+    let revocations = replica.revocations();
+    let ended = revocations.ended(grant);
     client.revoke(&tokens.refresh).await;
     tokio::time::timeout(Duration::from_secs(2), ended).await.unwrap();
 }
