@@ -13,7 +13,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::context::{Blocks, Context, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, Sessions, VerifyToken};
+use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -194,13 +194,13 @@ impl Coatroom {
 
     /// Sessions of older MCP revisions, bound to their users, for a proxy.
     #[must_use]
-    pub fn sessions(&self) -> Arc<Sessions> {
+    pub fn sessions(&self, limits: SessionLimits) -> Arc<Sessions> {
         let context = &self.context;
         Arc::new(Sessions::new(
             context.keys.tickets.clone(),
             Arc::clone(&context.clock),
             Arc::clone(&context.entropy),
-            crate::guard::SessionLimits::default(),
+            limits,
         ))
     }
 

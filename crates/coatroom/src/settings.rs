@@ -35,29 +35,60 @@ pub struct Settings {
     pub oauth_body_limit: usize,
     /// The largest body of an MCP request, in bytes. Default 4 MiB.
     pub mcp_body_limit: usize,
-    /// How many requests one address may make; `None` switches the limits off.
-    pub rates: Option<Rates>,
+    /// How many requests one address may make.
+    pub rates: Rates,
     /// Whether callers from this machine are limited too. Default false.
     pub limit_loopback: bool,
 }
 
-/// How many requests per minute one address may make (one /64 for IPv6).
+/// How many requests one address may make (one /64 for IPv6); `None` does not limit them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "whoever reads a configuration names every door")]
 pub struct Rates {
-    /// Of `/register`. Default 60.
-    pub register: u32,
-    /// Of `/authorize` and the pages after it. Default 120.
-    pub authorize: u32,
-    /// Of `/token` and `/revoke`. Default 600.
-    pub token: u32,
-    /// Of requests there whose client fails to authenticate; then everything from that address waits. Default 30.
-    pub failed_authentication: u32,
+    /// Of `/register`. Default 60 per minute.
+    pub register: Option<Rate>,
+    /// Of `/authorize` and the pages after it. Default 120 per minute.
+    pub authorize: Option<Rate>,
+    /// Of `/token` and `/revoke`. Default 600 per minute.
+    pub token: Option<Rate>,
+    /// Of requests there whose client fails to authenticate; then everything from that address waits. Default 30 per minute.
+    pub failed_authentication: Option<Rate>,
+}
+
+/// How often something may happen: `count` times within `per`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
+pub struct Rate {
+    /// How many times.
+    pub count: u32,
+    /// Within which span.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many times within a minute.
+    #[must_use]
+    pub const fn per_minute(count: u32) -> Self {
+        Self { count, per: Duration::from_mins(1) }
+    }
+}
+
+impl Rates {
+    /// No limits at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { register: None, authorize: None, token: None, failed_authentication: None }
+    }
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { register: 60, authorize: 120, token: 600, failed_authentication: 30 }
+        Self {
+            register: Some(Rate::per_minute(60)),
+            authorize: Some(Rate::per_minute(120)),
+            token: Some(Rate::per_minute(600)),
+            failed_authentication: Some(Rate::per_minute(30)),
+        }
     }
 }
 
@@ -77,7 +108,7 @@ impl Default for Settings {
             revocation_patience: Duration::from_secs(5),
             oauth_body_limit: 64 * 1024,
             mcp_body_limit: 4 * 1024 * 1024,
-            rates: Some(Rates::default()),
+            rates: Rates::default(),
             limit_loopback: false,
         }
     }

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::Authentication;
+use coatroom::guard::{Authentication, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::{AppUris, Client, RedirectUri};
@@ -32,7 +32,10 @@ use crate::proxy::{Proxy, Upstream, Waiting, client};
 /// When the store, the key file or another part of the configuration cannot be used; the message names it.
 pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> {
     let coatroom = coatroom(config).await?;
-    let sessions = coatroom.sessions();
+    let mut session_limits = SessionLimits::default();
+    session_limits.idle = config.lifetimes.mcp_session;
+    session_limits.per_user = config.limits.sessions_per_user;
+    let sessions = coatroom.sessions(session_limits);
     let client = client(config.limits.upstream_connect)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
@@ -88,6 +91,8 @@ fn settings(config: &Config) -> Settings {
     settings.session_life = lifetimes.session;
     settings.remembered = lifetimes.remembered_token;
     settings.revocation_poll = lifetimes.revocation_poll;
+    settings.rates = config.rates;
+    settings.limit_loopback = config.limit_loopback;
     settings.oauth_body_limit = limits.oauth_body;
     settings.mcp_body_limit = limits.mcp_body;
     settings

@@ -3,12 +3,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use coatroom::ClientAddress;
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
 use futures_util::FutureExt;
@@ -23,10 +24,6 @@ use crate::client_address::{IpRange, client_address};
 /// The address at the other end of the connection, in each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PeerAddr(pub(crate) SocketAddr);
-
-/// The address of the client, as far as trusted proxies tell; in each request's extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClientAddr(pub(crate) IpAddr);
 
 /// The name of a request in the log, in its extensions and in `X-Request-Id` towards upstream servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl Edge {
         );
         let extensions = request.extensions_mut();
         extensions.insert(PeerAddr(peer));
-        extensions.insert(ClientAddr(client));
+        extensions.insert(ClientAddress(client));
         if let Some(id) = id {
             extensions.insert(id);
         }

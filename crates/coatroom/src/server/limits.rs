@@ -18,7 +18,7 @@ use http::StatusCode;
 use super::App;
 use super::respond::Failure;
 use super::visit::Visit;
-use crate::settings::{Rates, Settings};
+use crate::settings::{Rate, Rates, Settings};
 
 /// The address of a client, which whoever serves puts into the extensions of each request. Behind a proxy that is what a trusted
 /// header says, not the peer of the connection. A request without one is not limited.
@@ -37,38 +37,49 @@ pub(super) enum Door {
     Tokens,
 }
 
-/// The allowances of every address.
+/// The allowances of every address; a door without one is open.
 #[derive(Debug)]
 pub(super) struct Limits {
     loopback_too: bool,
-    doors: Option<Doors>,
-}
-
-#[derive(Debug)]
-struct Doors {
-    registration: Allowance<IpAddr>,
-    pages: Allowance<IpAddr>,
-    tokens: Allowance<IpAddr>,
-    failures: Allowance<IpAddr>,
+    registration: Option<Allowance<IpAddr>>,
+    pages: Option<Allowance<IpAddr>>,
+    tokens: Option<Allowance<IpAddr>>,
+    failures: Option<Allowance<IpAddr>>,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
-        let doors = |rates: Rates| Doors {
-            registration: Allowance::new(rates.register, MOST_ADDRESSES),
-            pages: Allowance::new(rates.authorize, MOST_ADDRESSES),
-            tokens: Allowance::new(rates.token, MOST_ADDRESSES),
-            failures: Allowance::new(rates.failed_authentication, MOST_ADDRESSES),
-        };
-        Self { loopback_too: settings.limit_loopback, doors: settings.rates.map(doors) }
+        let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_ADDRESSES));
+        let Rates { register, authorize, token, failed_authentication } = settings.rates;
+        Self {
+            loopback_too: settings.limit_loopback,
+            registration: allowance(register),
+            pages: allowance(authorize),
+            tokens: allowance(token),
+            failures: allowance(failed_authentication),
+        }
     }
 
-    /// The allowances, and whose they are; `None` when the caller is not limited.
-    fn of(&self, address: Option<ClientAddress>) -> Option<(&Doors, IpAddr)> {
+    /// Whose allowance a request uses up; `None` when the caller is not limited.
+    fn caller(&self, address: Option<ClientAddress>) -> Option<IpAddr> {
         let ClientAddress(address) = address?;
         let address = neighbourhood(address);
-        let exempt = address.is_loopback() && !self.loopback_too;
-        self.doors.as_ref().filter(|_| !exempt).map(|doors| (doors, address))
+        (self.loopback_too || !address.is_loopback()).then_some(address)
+    }
+
+    /// Lets a caller through a door, or says how long to wait.
+    fn enter(&self, door: Door, caller: IpAddr, now: Duration) -> Result<(), Duration> {
+        let take = |allowance: &Option<Allowance<IpAddr>>| {
+            allowance.as_ref().map_or(Ok(()), |allowance| allowance.take(caller, now))
+        };
+        match door {
+            Door::Registration => take(&self.registration),
+            Door::Pages => take(&self.pages),
+            Door::Tokens => {
+                self.failures.as_ref().map_or(Ok(()), |failures| failures.check(&caller, now))?;
+                take(&self.tokens)
+            }
+        }
     }
 }
 
@@ -79,13 +90,9 @@ pub(super) async fn limit(
     next: Next,
 ) -> Response {
     let address = request.extensions().get::<ClientAddress>().copied();
-    let Some((doors, address)) = app.limits.of(address) else { return next.run(request).await };
+    let Some(caller) = app.limits.caller(address) else { return next.run(request).await };
     let now = app.context.clock.elapsed();
-    let entered = match door {
-        Door::Registration => doors.registration.take(address, now),
-        Door::Pages => doors.pages.take(address, now),
-        Door::Tokens => doors.failures.check(&address, now).and_then(|()| doors.tokens.take(address, now)),
-    };
+    let entered = app.limits.enter(door, caller, now);
     if let Err(wait) = entered {
         tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
         return match door {
@@ -96,7 +103,7 @@ pub(super) async fn limit(
     let response = next.run(request).await;
     if door == Door::Tokens && response.status() == StatusCode::UNAUTHORIZED {
         // That the allowance is used up is for the next request to learn.
-        let _ = doors.failures.take(address, now);
+        let _ = app.limits.failures.as_ref().map(|failures| failures.take(caller, now));
     }
     response
 }
@@ -111,20 +118,22 @@ fn neighbourhood(address: IpAddr) -> IpAddr {
     }
 }
 
-/// An allowance per minute for each of a bounded number of callers.
+/// An allowance for each of a bounded number of callers.
 ///
 /// Kept is one moment per caller: when the whole allowance will be there again (the generic cell rate algorithm).
 #[derive(Debug)]
 struct Allowance<K> {
-    /// How much of a minute one request costs.
+    /// How much of the span one request costs.
     cost: Duration,
+    /// The span in which the whole allowance comes back.
+    whole: Duration,
     most_callers: usize,
     full_at: Mutex<HashMap<K, Duration>>,
 }
 
 impl<K: Eq + Hash> Allowance<K> {
-    fn new(per_minute: u32, most_callers: usize) -> Self {
-        Self { cost: MINUTE / per_minute.max(1), most_callers, full_at: Mutex::default() }
+    fn new(rate: Rate, most_callers: usize) -> Self {
+        Self { cost: rate.per / rate.count.max(1), whole: rate.per, most_callers, full_at: Mutex::default() }
     }
 
     /// Whether the caller could take one now; else how long to wait.
@@ -147,8 +156,8 @@ impl<K: Eq + Hash> Allowance<K> {
     /// When the allowance will be whole again after one more request.
     fn next(&self, full_at: Option<Duration>, now: Duration) -> Result<Duration, Duration> {
         let next = full_at.unwrap_or(now).max(now).saturating_add(self.cost);
-        let latest = now.saturating_add(MINUTE);
-        // The division of a minute may have rounded the cost up by nothing, and down by less than a nanosecond per request.
+        let latest = now.saturating_add(self.whole);
+        // The division of the span may have rounded the cost up by nothing, and down by less than a nanosecond per request.
         if next <= latest { Ok(next) } else { Err(whole_seconds(next.saturating_sub(latest))) }
     }
 }
@@ -170,8 +179,6 @@ fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
-const MINUTE: Duration = Duration::from_mins(1);
-
 /// How many addresses each door remembers: a few megabytes.
 const MOST_ADDRESSES: usize = 65_536;
 
@@ -190,7 +197,7 @@ mod tests {
     #[test]
     fn an_allowance_is_used_up_and_fills_up_evenly() {
         for per_minute in [1, 7, 10, 60, 600] {
-            let allowance = Allowance::new(per_minute, 10);
+            let allowance = Allowance::new(Rate::per_minute(per_minute), 10);
             let all = usize::try_from(per_minute).unwrap();
             assert_eq!(taken(&allowance, 1, seconds(100)), all, "{per_minute}");
             assert_eq!(taken(&allowance, 2, seconds(100)), all, "another caller has one of their own");
@@ -201,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_long_to_wait_and_costs_nothing() {
-        let allowance = Allowance::new(10, 10);
+        let allowance = Allowance::new(Rate::per_minute(10), 10);
         taken(&allowance, 1, seconds(0));
         for _ in 0..3 {
             assert_eq!(allowance.take(1, seconds(0)), Err(seconds(6)));
@@ -214,7 +221,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_whoever_asks_most_is_forgotten_last() {
-        let allowance = Allowance::new(10, 100);
+        let allowance = Allowance::new(Rate::per_minute(10), 100);
         taken(&allowance, 0, seconds(0));
         for caller in 1..10_000 {
             assert_eq!(allowance.take(caller, seconds(0)), Ok(()));

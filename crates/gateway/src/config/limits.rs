@@ -3,9 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use coatroom::settings::Rates;
+
 use super::problem::Place;
 use super::reader::Section;
-use super::values::{Rate, duration, rate, size, truth};
+use super::values::{duration, rate, size, truth};
 
 /// How long things live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +28,6 @@ pub(crate) struct Lifetimes {
     pub(crate) session: Duration,
     /// An MCP session of the revisions that have them, when nobody uses it. Default 24 hours.
     pub(crate) mcp_session: Duration,
-    /// Tolerance for the clocks of other issuers. Default 60 seconds.
-    pub(crate) clock_skew: Duration,
     /// How long the guard remembers a verified token. Default 1 second.
     pub(crate) remembered_token: Duration,
     /// How often revocations are read. Default 500 milliseconds.
@@ -59,21 +59,6 @@ pub(crate) struct Limits {
     pub(crate) drain: Duration,
 }
 
-/// How often strangers may knock, by address; `None` is no limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Rates {
-    /// `POST /register`. Default 60 per minute.
-    pub(crate) register: Option<Rate>,
-    /// `GET /authorize`. Default 120 per minute.
-    pub(crate) authorize: Option<Rate>,
-    /// `POST /token`. Default 600 per minute.
-    pub(crate) token: Option<Rate>,
-    /// Failed sign-ins, by account. Default 10 per 15 minutes.
-    pub(crate) failed_sign_in: Option<Rate>,
-    /// Whether callers from this machine are limited, too. Default false.
-    pub(crate) loopback: bool,
-}
-
 impl Lifetimes {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let section = root.section("lifetimes");
@@ -86,7 +71,6 @@ impl Lifetimes {
             "same_successor",
             "session",
             "mcp_session",
-            "clock_skew",
             "remembered_token",
             "revocation_poll",
         ]);
@@ -100,7 +84,6 @@ impl Lifetimes {
             same_successor: span("same_successor", 2 * MINUTE, Duration::ZERO..=HOUR),
             session: span("session", 8 * HOUR, MINUTE..=30 * DAY),
             mcp_session: span("mcp_session", DAY, MINUTE..=30 * DAY),
-            clock_skew: span("clock_skew", MINUTE, Duration::ZERO..=5 * MINUTE),
             remembered_token: span("remembered_token", SECOND, Duration::ZERO..=MINUTE),
             revocation_poll: span("revocation_poll", SECOND / 2, SECOND / 20..=5 * SECOND),
         };
@@ -144,22 +127,19 @@ impl Limits {
     }
 }
 
-impl Rates {
-    pub(super) fn read(root: &Section<'_>) -> Self {
-        let section = root.section("rates");
-        section.only(&["register", "authorize", "token", "failed_sign_in", "loopback"]);
-        let read = |key: &str, count, per| {
-            let found = section.value(key, rate);
-            found.map_or(Some(Rate { count, per }), |found| found.value)
-        };
-        Self {
-            register: read("register", 60, MINUTE),
-            authorize: read("authorize", 120, MINUTE),
-            token: read("token", 600, MINUTE),
-            failed_sign_in: read("failed_sign_in", 10, 15 * MINUTE),
-            loopback: section.value("loopback", truth).is_some_and(|found| found.value),
-        }
-    }
+/// Reads how often one address may knock, and whether callers from this machine are limited too.
+pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
+    let section = root.section("rates");
+    section.only(&["register", "authorize", "token", "failed_authentication", "loopback"]);
+    let read = |key: &str, default| section.value(key, rate).map_or(default, |found| found.value);
+    let defaults = Rates::default();
+    let rates = Rates {
+        register: read("register", defaults.register),
+        authorize: read("authorize", defaults.authorize),
+        token: read("token", defaults.token),
+        failed_authentication: read("failed_authentication", defaults.failed_authentication),
+    };
+    (rates, section.value("loopback", truth).is_some_and(|found| found.value))
 }
 
 fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {

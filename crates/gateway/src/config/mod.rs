@@ -20,17 +20,17 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::protocol::words::Issuer;
+use coatroom::settings::Rates;
 use toml::de::DeTable;
 
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
 pub(crate) use environment::{Environment, ProcessEnvironment};
-pub(crate) use limits::{Lifetimes, Limits, Rates};
+pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
-pub(crate) use values::Rate;
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
@@ -57,8 +57,10 @@ pub(crate) struct Config {
     pub(crate) lifetimes: Lifetimes,
     /// How much is accepted.
     pub(crate) limits: Limits,
-    /// How often strangers may knock.
+    /// How often one address may knock.
     pub(crate) rates: Rates,
+    /// Whether callers from this machine are limited too. Default false.
+    pub(crate) limit_loopback: bool,
     /// What happens when a refresh token is replayed.
     pub(crate) replay: Replay,
     /// Further web origins whose pages may call; `*` is all of them.
@@ -174,13 +176,15 @@ fn read(
     }
     let public_url = read_public_url(&root);
     let (store, keys_file) = read_store(&root);
+    let (rates, limit_loopback) = limits::read_rates(&root);
     let config = Config {
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
-        rates: Rates::read(&root),
+        rates,
+        limit_loopback,
         replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use coatroom::settings::Rate;
+
 use super::*;
 
 /// Writes `text` as the file `coatroom.toml` and reads it with `environment`.

@@ -2,16 +2,8 @@
 
 use std::time::Duration;
 
+use coatroom::settings::Rate;
 use url::Url;
-
-/// How often something may happen: `count` times within `per`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rate {
-    /// How many times.
-    pub(crate) count: u32,
-    /// Within which span.
-    pub(crate) per: Duration,
-}
 
 /// Reads `500ms`, `60 s`, `10 min`, `1h`, `30d`, or a bare number of seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use axum::body::Body;
 use bytes::Bytes;
+use coatroom::ClientAddress;
 use coatroom::guard::Caller;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -23,11 +24,11 @@ use super::answer::{Failure, request_id};
 use super::connect::UpstreamClient;
 use super::headers::{Arrival, clean_request, clean_response, identify};
 use super::upstream::{Tokens, Upstream};
-use crate::edge::{ClientAddr, RequestId};
+use crate::edge::RequestId;
 
 /// The service that stands behind the guard of one server; cloning it is cheap.
 ///
-/// It takes the [`Caller`] and, where they exist, [`ClientAddr`] and [`RequestId`] from the request's extensions.
+/// It takes the [`Caller`] and, where they exist, [`ClientAddress`] and [`RequestId`] from the request's extensions.
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     upstream: Arc<Upstream>,
@@ -114,7 +115,7 @@ impl Proxy {
         let mut headers = parts.headers.clone();
         clean_request(&mut headers, self.upstream.headers.iter().map(|(name, _)| name));
         let arrival = Arrival {
-            client: parts.extensions.get::<ClientAddr>().map(|client| client.0),
+            client: parts.extensions.get::<ClientAddress>().map(|client| client.0),
             host: self.upstream.public_url.authority(),
             is_https: self.upstream.public_url.is_https(),
             request_id: parts.extensions.get::<RequestId>().map(RequestId::as_str),

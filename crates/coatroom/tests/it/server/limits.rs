@@ -2,6 +2,7 @@
 
 use axum::{Extension, Router};
 use coatroom::ClientAddress;
+use coatroom::settings::{Rate, Rates};
 use serde_json::json;
 
 use super::browser::Browser;
@@ -41,9 +42,7 @@ async fn an_address_registers_sixty_times_a_minute() {
 #[tokio::test]
 async fn a_person_who_asks_too_often_reads_a_page() {
     let world = World::with_settings(|settings| {
-        if let Some(rates) = &mut settings.rates {
-            rates.authorize = 3;
-        }
+        settings.rates.authorize = Some(Rate::per_minute(3));
     })
     .await;
     let here = from(&world, "2001:db8::1");
@@ -91,9 +90,7 @@ async fn this_machine_is_limited_only_if_a_setting_says_so() {
     for limited in [false, true] {
         let world = World::with_settings(|settings| {
             settings.limit_loopback = limited;
-            if let Some(rates) = &mut settings.rates {
-                rates.register = 1;
-            }
+            settings.rates.register = Some(Rate::per_minute(1));
         })
         .await;
         for address in ["127.0.0.1", "::1", "::ffff:127.0.0.2"] {
@@ -106,7 +103,7 @@ async fn this_machine_is_limited_only_if_a_setting_says_so() {
 
 #[tokio::test]
 async fn limits_can_be_switched_off_and_need_an_address() {
-    let world = World::with_settings(|settings| settings.rates = None).await;
+    let world = World::with_settings(|settings| settings.rates = Rates::none()).await;
     let here = from(&world, "192.0.2.1");
     for _ in 0..100 {
         assert_eq!(registers(&here).await, 201);
