@@ -130,7 +130,7 @@ fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
     let (upstream, serving) = upstream();
     let listen = free_address();
     let file = format!(
-        "public_url = \"http://{listen}\"\nlisten = \"{listen}\"\n\
+        "public_url = \"http://{listen}\"\nlisten = \"{listen}\"\nstore = \"memory:\"\n\
          [servers.open]\nauth = \"off\"\nupstream = \"http://{upstream}/inner\"\n"
     );
     std::fs::write(&path, file).unwrap();
