@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use coatroom::protocol::words::AccessToken;
 use coatroom::store::{Kind, NewRecord, Record, Store as _};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -21,9 +20,7 @@ async fn world() -> (World, Client, Tokens) {
 }
 
 async fn connection(world: &World, access: &str) -> Record {
-    let hash = AccessToken::new(access).hash().to_string();
-    let body = world.store.get(Kind::AccessToken, &hash).await.unwrap().unwrap().body;
-    let grant = serde_json::from_str::<Value>(&body).unwrap()["grant"].as_str().unwrap().to_owned();
+    let grant = world.grant_of(access).await;
     world.store.list(Kind::Connection, &grant).await.unwrap().remove(0)
 }
 
