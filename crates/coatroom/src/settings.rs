@@ -51,7 +51,7 @@ pub struct Rates {
     pub authorize: u32,
     /// Of `/token` and `/revoke`. Default 600.
     pub token: u32,
-    /// Of requests there whose client fails to authenticate; then everything from that address waits. Default 30.
+    /// Of failed authentications there as one client; then that client waits, at that address. Default 30.
     pub failed_authentication: u32,
 }
 

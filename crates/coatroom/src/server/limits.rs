@@ -1,4 +1,4 @@
-//! How many requests one address may make, and how often its clients may fail to authenticate.
+//! How many requests one address may make, and how often it may fail to authenticate as a client.
 //!
 //! Everything here is open to strangers, and a stranger who asks without pause costs work. Each address has an allowance per
 //! minute for each door; it fills up again evenly. Nothing is counted for callers whose address is not known, nor, unless a
@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use coatroom_protocol::words::ClientIdHash;
 
 use super::App;
 use super::respond::Failure;
@@ -49,7 +49,7 @@ struct Doors {
     registration: Allowance<IpAddr>,
     pages: Allowance<IpAddr>,
     tokens: Allowance<IpAddr>,
-    failures: Allowance<IpAddr>,
+    failures: Allowance<(IpAddr, ClientIdHash)>,
 }
 
 impl Limits {
@@ -70,6 +70,33 @@ impl Limits {
         let exempt = address.is_loopback() && !self.loopback_too;
         self.doors.as_ref().filter(|_| !exempt).map(|doors| (doors, address))
     }
+
+    /// Whether somebody at this address may try to authenticate as this client; else how long to wait. An address alone would let
+    /// one broken client lock out everybody behind it.
+    pub(super) fn may_authenticate(
+        &self,
+        address: Option<ClientAddress>,
+        client: ClientIdHash,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match self.of(address) {
+            Some((doors, address)) => doors.failures.check(&(address, client), now),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes that an authentication failed.
+    pub(super) fn authentication_failed(
+        &self,
+        address: Option<ClientAddress>,
+        client: ClientIdHash,
+        now: Duration,
+    ) {
+        if let Some((doors, address)) = self.of(address) {
+            // That the allowance is used up is for the next attempt to learn.
+            let _ = doors.failures.take((address, client), now);
+        }
+    }
 }
 
 /// Lets a request through a door, or answers it with 429: JSON for clients, a page for people.
@@ -84,7 +111,7 @@ pub(super) async fn limit(
     let entered = match door {
         Door::Registration => doors.registration.take(address, now),
         Door::Pages => doors.pages.take(address, now),
-        Door::Tokens => doors.failures.check(&address, now).and_then(|()| doors.tokens.take(address, now)),
+        Door::Tokens => doors.tokens.take(address, now),
     };
     if let Err(wait) = entered {
         tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
@@ -93,12 +120,7 @@ pub(super) async fn limit(
             Door::Registration | Door::Tokens => Failure::TooMany(wait).into_response(),
         };
     }
-    let response = next.run(request).await;
-    if door == Door::Tokens && response.status() == StatusCode::UNAUTHORIZED {
-        // That the allowance is used up is for the next request to learn.
-        let _ = doors.failures.take(address, now);
-    }
-    response
+    next.run(request).await
 }
 
 /// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).

@@ -202,7 +202,7 @@ async fn a_revocation_during_a_renewal_wins() {
     let (world, client, tokens) = world().await;
     let key = connection(&world, &tokens.access).await.key;
     world.advance(3600);
-    world.idp.set_delay(Duration::from_millis(30));
+    world.idp.set_delay(Duration::from_millis(150));
     let revoking = async {
         tokio::time::sleep(Duration::from_millis(10)).await;
         client.revoke(&tokens.refresh).await
