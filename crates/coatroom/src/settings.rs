@@ -51,7 +51,7 @@ pub struct Rates {
     pub authorize: Option<Rate>,
     /// Of `/token` and `/revoke`. Default 600 per minute.
     pub token: Option<Rate>,
-    /// Of requests there whose client fails to authenticate; then everything from that address waits. Default 30 per minute.
+    /// Of failed authentications there as one client; then that client waits, at that address. Default 30 per minute.
     pub failed_authentication: Option<Rate>,
 }
 

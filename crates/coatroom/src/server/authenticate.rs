@@ -6,14 +6,17 @@ use coatroom_protocol::words::Params;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use super::App;
+use super::limits::ClientAddress;
 use super::respond::Failure;
-use crate::context::{ClientRefusal, Context};
+use crate::context::ClientRefusal;
 
 /// The client of a request, authenticated if it has a secret.
 ///
 /// Unknown, blocked and unauthenticated clients all get 401 `invalid_client`: clients register again on it.
 pub(super) fn authenticate(
-    context: &Context,
+    app: &App,
+    address: Option<ClientAddress>,
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<Client, Failure> {
@@ -25,14 +28,19 @@ pub(super) fn authenticate(
     }
     let refuse = |refusal: AuthenticationRefusal| refused(refusal.into(), authorization);
     let presented = PresentedClient::read(authorization, params).map_err(refuse)?;
-    let client = context.client(presented.client_id()).map_err(|refusal| {
+    let client = app.context.client(presented.client_id()).map_err(|refusal| {
         let text = match refusal {
             ClientRefusal::Unknown => "the client is not registered here; register again",
             ClientRefusal::Blocked => "the client was blocked by the operator of this server",
         };
         refused(OAuthError::json(ErrorCode::InvalidClient, text), authorization)
     })?;
-    presented.check(&client).map_err(refuse)?;
+    let (hash, now) = (client.id.hash(), app.context.clock.elapsed());
+    app.limits.may_authenticate(address, hash, now).map_err(Failure::TooMany)?;
+    presented.check(&client).map_err(|refusal| {
+        app.limits.authentication_failed(address, hash, now);
+        refuse(refusal)
+    })?;
     Ok(client)
 }
 

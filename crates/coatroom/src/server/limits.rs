@@ -1,4 +1,4 @@
-//! How many requests one address may make, and how often its clients may fail to authenticate.
+//! How many requests one address may make, and how often it may fail to authenticate as a client.
 //!
 //! Everything here is open to strangers, and a stranger who asks without pause costs work. Each address has an allowance per
 //! minute for each door; it fills up again evenly. Nothing is counted for callers whose address is not known, nor, unless a
@@ -13,7 +13,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::StatusCode;
+use coatroom_protocol::words::ClientIdHash;
 
 use super::App;
 use super::respond::Failure;
@@ -44,19 +44,20 @@ pub(super) struct Limits {
     registration: Option<Allowance<IpAddr>>,
     pages: Option<Allowance<IpAddr>>,
     tokens: Option<Allowance<IpAddr>>,
-    failures: Option<Allowance<IpAddr>>,
+    failures: Option<Allowance<(IpAddr, ClientIdHash)>>,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
         let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_ADDRESSES));
-        let Rates { register, authorize, token, failed_authentication } = settings.rates;
+        let failures = settings.rates.failed_authentication.map(|rate| Allowance::new(rate, MOST_ADDRESSES));
+        let Rates { register, authorize, token, .. } = settings.rates;
         Self {
             loopback_too: settings.limit_loopback,
             registration: allowance(register),
             pages: allowance(authorize),
             tokens: allowance(token),
-            failures: allowance(failed_authentication),
+            failures,
         }
     }
 
@@ -75,10 +76,34 @@ impl Limits {
         match door {
             Door::Registration => take(&self.registration),
             Door::Pages => take(&self.pages),
-            Door::Tokens => {
-                self.failures.as_ref().map_or(Ok(()), |failures| failures.check(&caller, now))?;
-                take(&self.tokens)
-            }
+            Door::Tokens => take(&self.tokens),
+        }
+    }
+
+    /// Whether somebody at this address may try to authenticate as this client; else how long to wait. An address alone would let
+    /// one broken client lock out everybody behind it.
+    pub(super) fn may_authenticate(
+        &self,
+        address: Option<ClientAddress>,
+        client: ClientIdHash,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match (self.caller(address), &self.failures) {
+            (Some(caller), Some(failures)) => failures.check(&(caller, client), now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that an authentication failed.
+    pub(super) fn authentication_failed(
+        &self,
+        address: Option<ClientAddress>,
+        client: ClientIdHash,
+        now: Duration,
+    ) {
+        if let (Some(caller), Some(failures)) = (self.caller(address), &self.failures) {
+            // That the allowance is used up is for the next attempt to learn.
+            let _ = failures.take((caller, client), now);
         }
     }
 }
@@ -100,12 +125,7 @@ pub(super) async fn limit(
             Door::Registration | Door::Tokens => Failure::TooMany(wait).into_response(),
         };
     }
-    let response = next.run(request).await;
-    if door == Door::Tokens && response.status() == StatusCode::UNAUTHORIZED {
-        // That the allowance is used up is for the next request to learn.
-        let _ = app.limits.failures.as_ref().map(|failures| failures.take(caller, now));
-    }
-    response
+    next.run(request).await
 }
 
 /// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).

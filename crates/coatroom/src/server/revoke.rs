@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -17,13 +18,19 @@ use http::{HeaderMap, StatusCode};
 use super::App;
 use super::authenticate::authenticate;
 use super::body;
+use super::limits::ClientAddress;
 use super::respond::Failure;
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord};
 
 /// Answers `POST /revoke`.
-pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    match revoke(&app, &headers, body).await {
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    address: Option<Extension<ClientAddress>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    match revoke(&app, address.map(|Extension(address)| address), &headers, body).await {
         Ok(()) => {
             let mut response = StatusCode::OK.into_response();
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -33,12 +40,17 @@ pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: 
     }
 }
 
-async fn revoke(app: &App, headers: &HeaderMap, body: Body) -> Result<(), Failure> {
+async fn revoke(
+    app: &App,
+    address: Option<ClientAddress>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(), Failure> {
     let context = &app.context;
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     let repeated = |text: String| OAuthError::json(ErrorCode::InvalidRequest, text);
     params.check_repeats().map_err(|refusal| repeated(refusal.to_string()))?;
-    let client = authenticate(context, headers, &params)?;
+    let client = authenticate(app, address, headers, &params)?;
     let token = params.one("token").ok().flatten();
     let token = token.ok_or_else(|| OAuthError::json(ErrorCode::InvalidRequest, "token is missing"))?;
     // The hint is not needed: our tokens say what they are.

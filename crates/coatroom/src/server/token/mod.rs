@@ -6,6 +6,7 @@ mod refresh;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -18,6 +19,7 @@ use serde::Serialize;
 use super::App;
 use super::authenticate::authenticate;
 use super::body;
+use super::limits::ClientAddress;
 use super::respond::{Failure, json};
 use crate::context::Context;
 use crate::error::Error;
@@ -25,21 +27,33 @@ use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
 use crate::vault::{GrantVault, Sealer, Ticket, VaultKey};
 
 /// Answers `POST /token`.
-pub(super) async fn post(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
-    match answer(&app.context, &uri, &headers, body).await {
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    address: Option<Extension<ClientAddress>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if uri.query().is_some() {
+        return Failure::from(invalid("parameters belong in the body, not in the query")).into_response();
+    }
+    match answer(&app, address.map(|Extension(address)| address), &headers, body).await {
         Ok(issued) => json(StatusCode::OK, &issued.answer()),
         Err(failure) => failure.into_response(),
     }
 }
 
-async fn answer(context: &Context, uri: &Uri, headers: &HeaderMap, body: Body) -> Result<Issued, Failure> {
-    if uri.query().is_some() {
-        return Err(invalid("parameters belong in the body, not in the query").into());
-    }
+async fn answer(
+    app: &App,
+    address: Option<ClientAddress>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Issued, Failure> {
+    let context = &app.context;
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
     let grant_type = required(&params, "grant_type")?;
-    let client = authenticate(context, headers, &params)?;
+    let client = authenticate(app, address, headers, &params)?;
     match grant_type {
         "authorization_code" => code::redeem(context, &client, &params).await,
         "refresh_token" => refresh::refresh(context, &client, &params).await,

@@ -1,6 +1,7 @@
 //! `POST /token` with a code.
 
 use axum::body::Body;
+use coatroom::store::{Kind, Store as _};
 use futures_util::future::join_all;
 use http::Request;
 use serde_json::json;
@@ -183,6 +184,9 @@ async fn of_twenty_parallel_redemptions_exactly_one_wins() {
         200,
         "all twenty read the grant before the first wrote it"
     );
+    let id = world.grant_of(&tokens.access).await;
+    let records = world.store.list(Kind::AccessToken, &id).await.unwrap();
+    assert_eq!(records.len(), 1, "who lost took back what they wrote");
     assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
 }
 

@@ -64,7 +64,7 @@ async fn a_person_who_asks_too_often_reads_a_page() {
 
 // TOK-10: guessing a secret is slow, also when the guess is right.
 #[tokio::test]
-async fn failed_authentications_are_limited_by_address() {
+async fn failed_authentications_are_limited_by_address_and_client() {
     let world = World::new().await;
     let here = from(&world, "192.0.2.1");
     let client =
@@ -77,11 +77,15 @@ async fn failed_authentications_are_limited_by_address() {
     assert_eq!(guess.revoke("x").await.status, 429);
     assert_eq!(client.redeem("x").await.status, 429, "the answer does not tell whether it was right");
     assert_eq!(client.at(&from(&world, "192.0.2.2")).redeem("x").await.status, 400);
+    // A client that fails without pause locks out itself, and nobody else behind its address.
+    assert_eq!(Client::register(&here).await.redeem("x").await.status, 400);
     world.advance(2);
     assert_eq!(client.redeem("x").await.status, 400);
     // What is authenticated and refused for other reasons costs nothing here.
+    let unknown = Client::configured(&here, "unknown", PORTAL);
     for _ in 0..40 {
         assert_eq!(client.redeem("x").await.status, 400);
+        assert_eq!(unknown.redeem("x").await.status, 401);
     }
 }
 

@@ -19,14 +19,10 @@ fn pair(answer: &Answer) -> (String, String) {
     (access, refresh)
 }
 
-/// The grant's id and the body of its record.
-async fn grant(world: &World, access: &str) -> (String, String) {
-    let hash = coatroom::protocol::words::AccessToken::new(access).hash().to_string();
-    let record = world.store.get(Kind::AccessToken, &hash).await.unwrap().unwrap();
-    let body: serde_json::Value = serde_json::from_str(&record.body).unwrap();
-    let id = body["grant"].as_str().unwrap().to_owned();
-    let grant = world.store.get(Kind::Grant, &id).await.unwrap().unwrap();
-    (id, grant.body)
+/// The body of the grant's record.
+async fn grant(world: &World, access: &str) -> String {
+    let id = world.grant_of(access).await;
+    world.store.get(Kind::Grant, &id).await.unwrap().unwrap().body
 }
 
 // TOK-40, TOK-03: every use rotates; the older access token stays good until its own end.
@@ -53,7 +49,7 @@ async fn thirty_two_parallel_refreshes_agree() {
     let pairs: Vec<_> = answers.iter().map(pair).collect();
     assert!(pairs.iter().all(|answer| answer == &pairs[0]), "{pairs:?}");
     assert!(answers.iter().all(|answer| answer.json()["expires_in"] == 3600));
-    let (id, _) = grant(&world, &first.access).await;
+    let id = world.grant_of(&first.access).await;
     let records = world.store.list(Kind::AccessToken, &id).await.unwrap();
     assert_eq!(records.len(), 2, "the losers of the race took back what they wrote");
     assert_eq!(world.status(&pairs[0].0).await, 200);
@@ -126,7 +122,7 @@ async fn after_the_window_a_used_successor_makes_the_old_token_a_replay() {
     let (client, first) = world.signed_in("alice").await;
     let second = Tokens::of(&client.refresh(&first.refresh).await);
     assert_eq!(world.status(&second.access).await, 200);
-    world.settle().await;
+    world.noted(&second.access).await;
     assert_eq!(pair(&client.refresh(&first.refresh).await), (second.access.clone(), second.refresh.clone()));
     // Also when that access token itself ended long ago.
     world.advance(7200);
@@ -146,7 +142,7 @@ async fn every_access_token_of_the_successor_counts_as_its_use() {
     client.refresh(&first.refresh).await;
     let narrowed = Tokens::of(&client.refresh_with(&first.refresh, &[("scope", "read")]).await);
     assert_eq!(world.status(&narrowed.access).await, 200);
-    world.settle().await;
+    world.noted(&narrowed.access).await;
     world.advance(120);
     assert_eq!(client.refresh(&first.refresh).await.error(), invalid_grant());
     assert_eq!(world.status(&narrowed.access).await, 401);
@@ -277,7 +273,7 @@ async fn a_grant_ends_after_a_hundred_and_eighty_days() {
 async fn a_store_that_was_set_back_refuses_without_revoking() {
     let world = World::new().await;
     let (client, first) = world.signed_in("alice").await;
-    let (id, _) = grant(&world, &first.access).await;
+    let id = world.grant_of(&first.access).await;
     let older = world.store.get(Kind::Grant, &id).await.unwrap().unwrap();
     let second = Tokens::of(&client.refresh(&first.refresh).await);
     let third = Tokens::of(&client.refresh(&second.refresh).await);
@@ -306,7 +302,7 @@ async fn repetitions_are_capped_with_429() {
 async fn repetitions_add_no_records() {
     let world = World::new().await;
     let (client, first) = world.signed_in("alice").await;
-    let (id, _) = grant(&world, &first.access).await;
+    let id = world.grant_of(&first.access).await;
     client.refresh(&first.refresh).await;
     let before = world.store.list(Kind::AccessToken, &id).await.unwrap().len();
     for _ in 0..5 {
@@ -315,18 +311,32 @@ async fn repetitions_add_no_records() {
     assert_eq!(world.store.list(Kind::AccessToken, &id).await.unwrap().len(), before);
 }
 
+// The record of an access token goes with the token, once it does not matter any more whether that was ever used.
+#[tokio::test]
+async fn records_of_older_tokens_do_not_pile_up() {
+    let world = World::new().await;
+    world.idp.set_token_life(365 * 24 * 3600);
+    let (client, mut tokens) = world.signed_in("alice").await;
+    let id = world.grant_of(&tokens.access).await;
+    for _ in 0..5 {
+        world.advance(7200);
+        tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
+        assert_eq!(world.store.list(Kind::AccessToken, &id).await.unwrap().len(), 1);
+    }
+}
+
 // ARCHITECTURE.md, "Refresh tokens": the salt that derives a successor is gone once that is used, and first tokens have none.
 #[tokio::test]
 async fn the_salt_is_wiped_when_the_successor_is_used() {
     let world = World::new().await;
     let (client, first) = world.signed_in("alice").await;
-    let (_, body) = grant(&world, &first.access).await;
+    let body = grant(&world, &first.access).await;
     assert!(!body.contains("salt"), "first tokens are drawn, not derived");
     let second = Tokens::of(&client.refresh(&first.refresh).await);
     let salt = |body: &str| body.split(r#""salt":""#).nth(1).unwrap().split('"').next().unwrap().to_owned();
-    let first_salt = salt(&grant(&world, &second.access).await.1);
+    let first_salt = salt(&grant(&world, &second.access).await);
     let third = Tokens::of(&client.refresh(&second.refresh).await);
-    let body = grant(&world, &third.access).await.1;
+    let body = grant(&world, &third.access).await;
     assert!(!body.contains(&first_salt) && body.matches("salt").count() == 1);
     // What was presented last is known by its hash alone.
     assert!(body.contains(&RefreshToken::new(second.refresh).hash().to_string()));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use coatroom::protocol::words::AccessToken;
 use coatroom::store::{Kind, NewRecord, Record, Store as _};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -21,9 +20,7 @@ async fn world() -> (World, Client, Tokens) {
 }
 
 async fn connection(world: &World, access: &str) -> Record {
-    let hash = AccessToken::new(access).hash().to_string();
-    let body = world.store.get(Kind::AccessToken, &hash).await.unwrap().unwrap().body;
-    let grant = serde_json::from_str::<Value>(&body).unwrap()["grant"].as_str().unwrap().to_owned();
+    let grant = world.grant_of(access).await;
     world.store.list(Kind::Connection, &grant).await.unwrap().remove(0)
 }
 
@@ -205,7 +202,7 @@ async fn a_revocation_during_a_renewal_wins() {
     let (world, client, tokens) = world().await;
     let key = connection(&world, &tokens.access).await.key;
     world.advance(3600);
-    world.idp.set_delay(Duration::from_millis(30));
+    world.idp.set_delay(Duration::from_millis(150));
     let revoking = async {
         tokio::time::sleep(Duration::from_millis(10)).await;
         client.revoke(&tokens.refresh).await

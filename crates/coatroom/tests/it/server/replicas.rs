@@ -6,8 +6,7 @@ use std::time::Duration;
 use coatroom::clock::ManualClock;
 use coatroom::entropy::SystemEntropy;
 use coatroom::error::Error;
-use coatroom::protocol::words::{AccessToken, MacKeys, Timestamp};
-use coatroom::records::{self, AccessTokenRecord};
+use coatroom::protocol::words::{GrantId, MacKeys, Timestamp};
 use coatroom::vault::KeyRing;
 
 use super::browser::Browser;
@@ -39,9 +38,7 @@ async fn streams_of_another_replica_end() {
     let replica = world.replica();
     // The first call starts the reading.
     call(&replica, &tokens.access, "/mcp").await;
-    let key = AccessTokenRecord::key_of(&AccessToken::new(tokens.access).hash());
-    let record = records::load::<AccessTokenRecord>(&world.store, &key).await.unwrap().unwrap();
-    let grant = record.value.grant;
+    let grant = GrantId::parse(&world.grant_of(&tokens.access).await).unwrap();
     let revocations = replica.revocations();
     let ended = revocations.ended(grant);
     client.revoke(&tokens.refresh).await;
@@ -112,7 +109,7 @@ async fn the_whole_way_over_sqlite() {
         answers.iter().map(|answer| (answer.text("refresh_token"), answer.text("access_token"))).collect();
     assert!(tokens.iter().all(|pair| pair == &tokens[0]));
     assert_eq!(world.call(&tokens[0].1).await.1["user"], "demo:alice-1");
-    world.settle().await;
+    world.noted(&tokens[0].1).await;
     world.advance(120);
     assert_eq!(client.refresh(&first.refresh).await.status, 400);
     assert_eq!(world.status(&tokens[0].1).await, 401);

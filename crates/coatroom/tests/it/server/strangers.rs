@@ -25,8 +25,10 @@ async fn a_thousand_strangers_leave_the_store_as_it_was() {
         assert_eq!(client.refresh("coat_rt_garbage").await.status, 400);
         assert_eq!(client.revoke("coat_at_garbage").await.status, 200);
         // Approving alone keeps nothing either: only a sign-in does.
-        let approved = browser.approve(&world.idp, &consent, "alice").await;
-        callback.get_or_insert((browser, approved));
+        if round % 20 == 0 {
+            let approved = browser.approve(&world.idp, &consent, "alice").await;
+            callback.get_or_insert((browser, approved));
+        }
     }
     assert_eq!(world.status("coat_at_garbage").await, 401);
     assert_eq!(world.store.writes(), 0);

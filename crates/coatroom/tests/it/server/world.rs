@@ -11,10 +11,12 @@ use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Caller, UpstreamError};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::client::{AppUris, Client as KnownClient, RedirectUri};
-use coatroom::protocol::words::{ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp};
+use coatroom::protocol::words::{
+    AccessToken, ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp,
+};
 use coatroom::providers::{Provider, ProviderConfig, ProviderKind, UpstreamToken};
 use coatroom::settings::Settings;
-use coatroom::store::{MemoryStore, Store};
+use coatroom::store::{Kind, MemoryStore, Record, Store};
 use coatroom::vault::KeyRing;
 use coatroom::{Builder, Coatroom, Protection};
 use http::{HeaderMap, Request};
@@ -132,12 +134,26 @@ impl World {
         self.call(token).await.0
     }
 
-    /// Lets what was spawned off the hot path happen.
-    pub(crate) async fn settle(&self) {
-        for _ in 0..50 {
-            tokio::task::yield_now().await;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
+    /// The record of an access token.
+    pub(crate) async fn record_of(&self, token: &str) -> Record {
+        let key = AccessToken::new(token).hash().to_string();
+        self.store.get(Kind::AccessToken, &key).await.unwrap().unwrap()
+    }
+
+    /// The id of the grant that an access token belongs to.
+    pub(crate) async fn grant_of(&self, token: &str) -> String {
+        let body: Value = serde_json::from_str(&self.record_of(token).await.body).unwrap();
+        body["grant"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until the guard has noted, off the hot path, that it accepted a token.
+    pub(crate) async fn noted(&self, token: &str) {
+        let noted = async {
+            while !self.record_of(token).await.body.contains(r#""accepted":true"#) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), noted).await.unwrap();
     }
 }
 
