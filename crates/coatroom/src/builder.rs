@@ -10,6 +10,7 @@ use coatroom_protocol::grant::{ProtectedResource, Resources};
 use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
 
 use crate::clock::{Clock, SystemClock};
+use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
@@ -17,7 +18,7 @@ use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLim
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::{ConnectionParts, Connections, KeyRing};
+use crate::vault::KeyRing;
 
 /// A server: its authorization server's routes, and a guard for each thing that it protects.
 #[derive(Debug, Clone)]

@@ -2,12 +2,19 @@
 //!
 //! # Rooms
 //!
-//! In the direction they may use each other: `clock`, `entropy`, `settings`, `user`, `outbound` ← `store` ← `error`;
-//! `outbound`, `user` ← `providers`; `error`, `vault` ← `records`; `records`, `providers` ← `vault::connections` ←
-//! `context` ← `server`, `guard` ← `builder`. `pages` only renders, and `server` and `guard` never use each other.
+//! What stands to the right of an arrow may use what stands to its left. `clock`, `entropy`, `settings`, `user`, `outbound` and
+//! `pages` use no other room.
+//!
+//! * `clock`, `entropy` ← `store` ← `error`
+//! * `clock`, `entropy`, `user`, `outbound` ← `providers`
+//! * `entropy` ← `vault`
+//! * `user`, `store`, `error`, `vault` ← `records`
+//! * `providers`, `records` ← `connections` ← `context` ← `server`, `guard` ← `builder`
+//! * `pages` ← `server`; `server` and `guard` never use each other
 
 mod builder;
 pub mod clock;
+mod connections;
 mod context;
 pub mod entropy;
 pub mod error;

@@ -19,11 +19,12 @@ use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
 use crate::clock::Clock;
+use crate::connections::Connections;
 use crate::entropy::Entropy;
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::{Connections, KeyRing};
+use crate::vault::KeyRing;
 
 /// What every request of one server shares.
 #[derive(Debug)]

@@ -9,11 +9,12 @@ use coatroom_protocol::words::{AccessToken, GrantId, ProviderName, Resource, Sub
 
 use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
 use super::verify::{VerifyError, VerifyToken};
+use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::Context;
 use crate::error::Error;
 use crate::providers::UpstreamToken;
 use crate::records::{self, AccessTokenRecord, GrantRecord, Seen};
-use crate::vault::{ConnectionError, GrantVault, OpenGrant, Ticket, VaultKey};
+use crate::vault::{GrantVault, OpenRefusal, Ticket, VaultKey};
 
 /// Verifies access tokens that this server issued.
 #[derive(Debug)]
@@ -121,7 +122,7 @@ impl Credentials {
         } else {
             let master = &self.context.keys.wrapping;
             let key = self.vault.unwrap(master, &self.grant, Ticket::Access(&self.token), &self.wrapped);
-            let shut = |reason: crate::vault::OpenRefusal| Error::Corrupt {
+            let shut = |reason: OpenRefusal| Error::Corrupt {
                 what: "access token",
                 reason: format!("its vault key does not open: {reason}"),
             };

@@ -47,6 +47,12 @@ impl ConnectionRecord {
     pub fn key_of(grant: &GrantId, provider: &ProviderName) -> String {
         format!("{grant}:{provider}")
     }
+
+    /// Whether someone is renewing it.
+    #[must_use]
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.lease.as_ref().is_some_and(|lease| !now.has_reached(lease.until))
+    }
 }
 
 impl Stored for ConnectionRecord {

@@ -19,11 +19,12 @@ use super::flow::{self, Browser, Flow, Stage};
 use super::hand_over::{self, Answer};
 use super::session::Session;
 use super::visit::{Stop, Visit};
+use crate::connections::FreshConnection;
 use crate::entropy::draw;
 use crate::pages::Trouble;
 use crate::providers::{CodeExchange, Provider, ProviderError, SignedIn};
 use crate::records::{self, GrantRecord, Written};
-use crate::vault::{FreshConnection, GrantVault, Sealer, Ticket};
+use crate::vault::{GrantVault, Sealer, Ticket};
 
 /// Answers `GET /callback/{provider}`.
 pub(super) async fn get(

@@ -5,12 +5,10 @@
 //! * `wrap` is a grant's own key pair: credentials are sealed to its public key, and its private key is kept only wrapped
 //!   under the secret of a live code, access token or refresh token.
 
-mod connections;
 mod key_ring;
 mod seal;
 mod wrap;
 
-pub use connections::{ConnectionError, Connections, FreshConnection, OpenGrant, Parts as ConnectionParts};
 pub use key_ring::{KeyCheck, KeyRing, KeyRingError, SigningKey};
 pub use seal::{OpenRefusal, SealingKey, SealingKeys};
 pub use wrap::{Binding, GrantVault, Sealer, Shred, Ticket, VaultKey};

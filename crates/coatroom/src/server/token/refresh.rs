@@ -14,12 +14,13 @@ use super::code::refresh_ends;
 use super::{
     Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
 };
+use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
 use crate::store::Kind;
-use crate::vault::{ConnectionError, OpenGrant, Ticket};
+use crate::vault::Ticket;
 
 /// Continues a grant.
 pub(super) async fn refresh(context: &Context, client: &Client, params: &Params) -> Result<Issued, Failure> {

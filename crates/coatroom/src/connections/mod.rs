@@ -1,0 +1,222 @@
+//! The way from a grant to a fresh upstream token (ARCHITECTURE.md, "Upstream renewal").
+//!
+//! * `credential` is what a connection seals: the tokens of one user at one provider.
+//! * `freshness` decides when a credential is about to end.
+//! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one lease across
+//!   replicas.
+
+mod credential;
+mod freshness;
+mod renew;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use coatroom_protocol::words::{GrantId, ProviderName, Subject, Timestamp};
+
+use self::freshness::{Freshness, freshness};
+use self::renew::{Flight, take_off};
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::error::Error;
+use crate::providers::{Provider, UpstreamToken, UpstreamTokens};
+use crate::records::{self, ConnectionRecord, Seen, Written};
+use crate::store::Store;
+use crate::vault::{Binding, GrantVault, KeyRing, VaultKey};
+
+/// Reads, renews and writes the connections of grants.
+#[derive(Debug)]
+pub(crate) struct Connections {
+    parts: Arc<ConnectionParts>,
+    flights: Mutex<HashMap<(GrantId, ProviderName), Flight>>,
+}
+
+/// What every flight needs.
+#[derive(Debug)]
+pub(crate) struct ConnectionParts {
+    /// Where connections are kept.
+    pub(crate) store: Arc<dyn Store>,
+    /// The master key.
+    pub(crate) keys: Arc<KeyRing>,
+    /// The providers, by name.
+    pub(crate) providers: HashMap<ProviderName, Arc<Provider>>,
+    /// Decides what is about to end.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Nonces.
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+/// A grant whose vault was opened with a ticket.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenGrant {
+    /// The grant.
+    pub(crate) id: GrantId,
+    /// The user.
+    pub(crate) subject: Subject,
+    /// What credentials are sealed to.
+    pub(crate) vault: GrantVault,
+    /// What opens them.
+    pub(crate) key: Arc<VaultKey>,
+}
+
+/// A credential that was just obtained.
+#[cfg(feature = "server")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FreshConnection<'a> {
+    /// Where it was obtained.
+    pub(crate) provider: &'a ProviderName,
+    /// The credential.
+    pub(crate) tokens: &'a UpstreamTokens,
+    /// How long the connection is kept.
+    pub(crate) kept_until: Timestamp,
+}
+
+/// Why a connection gives no token.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    /// There is no connection to this provider.
+    #[error("there is no connection to this provider")]
+    Missing,
+    /// The provider refuses the credential for good, or it ended and cannot be renewed.
+    #[error("the credential has ended for good")]
+    Dead,
+    /// The provider or the store is down.
+    #[error("the credential is not available for the moment")]
+    Unavailable(#[source] Arc<Error>),
+}
+
+impl From<Error> for ConnectionError {
+    fn from(error: Error) -> Self {
+        Self::Unavailable(Arc::new(error))
+    }
+}
+
+impl Connections {
+    /// The connections of a server.
+    pub(crate) fn new(parts: ConnectionParts) -> Self {
+        Self { parts: Arc::new(parts), flights: Mutex::new(HashMap::new()) }
+    }
+
+    /// Seals the tokens of a sign-in into a connection of a grant, replacing an earlier one.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    #[cfg(feature = "server")]
+    pub(crate) async fn connect(
+        &self,
+        grant: &GrantId,
+        subject: &Subject,
+        vault: &GrantVault,
+        fresh: FreshConnection<'_>,
+    ) -> Result<(), Error> {
+        let binding = Binding { grant, subject, provider: fresh.provider };
+        let mut record = self.parts.sealed(binding, vault, fresh.tokens, fresh.kept_until)?;
+        let store = self.parts.store.as_ref();
+        for _ in 0..ATTEMPTS {
+            if records::insert(store, &record).await? == Written::Done {
+                return Ok(());
+            }
+            let key = ConnectionRecord::key_of(grant, fresh.provider);
+            if let Some(seen) = records::load::<ConnectionRecord>(store, &key).await? {
+                record.kept_until = record.kept_until.max(seen.value.kept_until);
+                if records::replace(store, &record, seen.version).await? == Written::Done {
+                    return Ok(());
+                }
+            }
+        }
+        Err(contended())
+    }
+
+    /// The user's token at `provider`, renewed first when it is about to end.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`]. While a renewal fails for the moment, a token that is still good is served.
+    pub(crate) async fn token(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+    ) -> Result<UpstreamToken, ConnectionError> {
+        let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
+        let now = self.parts.clock.now();
+        match freshness(&seen.value, now) {
+            Freshness::Good => Ok(self.parts.open(grant, &seen.value)?.access_token()),
+            Freshness::Dead => Err(ConnectionError::Dead),
+            Freshness::EndsSoon if seen.value.is_leased(now) => {
+                Ok(self.parts.open(grant, &seen.value)?.access_token())
+            }
+            Freshness::EndsSoon => match self.flight(grant, provider, &seen).await {
+                Err(ConnectionError::Unavailable(error)) => {
+                    tracing::warn!(provider.name = %provider, %error, "a renewal failed; the token is still good");
+                    Ok(self.parts.open(grant, &seen.value)?.access_token())
+                }
+                result => result,
+            },
+            Freshness::Ended => self.flight(grant, provider, &seen).await,
+        }
+    }
+
+    /// A token to try after the upstream server refused `rejected`: another one if somebody renewed it since, a renewed one if that
+    /// can be had and was not done just now, else the same.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`].
+    pub(crate) async fn renew(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+        rejected: &UpstreamToken,
+    ) -> Result<UpstreamToken, ConnectionError> {
+        let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
+        if seen.value.dead_since.is_some() {
+            return Err(ConnectionError::Dead);
+        }
+        let current = self.parts.open(grant, &seen.value)?.access_token();
+        let renewed_since = current.expose() != rejected.expose();
+        let just_issued = self.parts.clock.now().since(seen.value.issued_at) < SETTLING;
+        if renewed_since || just_issued || !seen.value.renewable {
+            return Ok(current);
+        }
+        self.flight(grant, provider, &seen).await
+    }
+
+    /// Joins the flight of this connection, or starts one.
+    async fn flight(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+        seen: &Seen<ConnectionRecord>,
+    ) -> Result<UpstreamToken, ConnectionError> {
+        let key = (grant.id, provider.clone());
+        let flight = {
+            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            flights.retain(|_, flight| flight.peek().is_none());
+            let start =
+                || take_off(Arc::clone(&self.parts), grant.clone(), provider.clone(), seen.value.issued_at);
+            flights.entry(key).or_insert_with(start).clone()
+        };
+        flight.await
+    }
+}
+
+impl ConnectionParts {
+    async fn load(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+    ) -> Result<Option<Seen<ConnectionRecord>>, Error> {
+        records::load(self.store.as_ref(), &ConnectionRecord::key_of(&grant.id, provider)).await
+    }
+}
+
+fn contended() -> Error {
+    Error::Unavailable { what: "the connection", source: "someone else keeps writing it".into() }
+}
+
+/// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that refuses
+/// everything does not make us ask the provider on every call.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// How often a lost race is run again.
+#[cfg(feature = "server")]
+const ATTEMPTS: u32 = 8;
