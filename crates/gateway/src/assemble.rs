@@ -152,7 +152,7 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
     ];
     let rules =
         kinds.into_iter().flat_map(|(kind, rules)| rules.iter().map(move |config| rule(kind, config)));
-    let mut protection = Protection::new(&server.path, &server.name)
+    let mut protection = Protection::new(&server.path, &server.title)
         .with_scopes(catalogue(&server.scopes)?)
         .with_manifest(Manifest::new(rules, unlisted))
         .with_roles_claim(&server.roles_claim)

@@ -5,8 +5,10 @@
 
 use std::sync::{PoisonError, RwLock};
 
+#[cfg(feature = "server")]
 use coatroom_protocol::client::{Client, ClientOrigin};
 use coatroom_protocol::words::{ClientId, Timestamp};
+#[cfg(feature = "server")]
 use url::Url;
 
 use crate::error::Error;
@@ -83,6 +85,7 @@ impl Block {
         Ok(names.filter_map(|name| Self::parse(name).ok()).collect())
     }
 
+    #[cfg(feature = "server")]
     fn forbids(&self, client: &Client) -> bool {
         match self {
             Self::Client(hash) => client.id.hash().to_string() == *hash,
@@ -113,6 +116,7 @@ pub(crate) struct Blocks(RwLock<Vec<Block>>);
 
 impl Blocks {
     /// Whether the client is blocked.
+    #[cfg(feature = "server")]
     pub(crate) fn forbids(&self, client: &Client) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
     }

@@ -2,21 +2,25 @@
 
 mod background;
 mod blocks;
+#[cfg(feature = "server")]
+mod clients;
 mod keys;
 mod revocations;
 mod revoke;
 
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
+#[cfg(feature = "server")]
+pub(crate) use clients::ClientRefusal;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client, ClientOrigin, open};
+use coatroom_protocol::client::{AppUris, Client};
 use coatroom_protocol::grant::Resources;
-use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
+use coatroom_protocol::words::{ClientId, Issuer};
 
 use crate::clock::Clock;
 use crate::connections::Connections;
@@ -28,6 +32,7 @@ use crate::vault::KeyRing;
 
 /// What every request of one server shares.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone asks nothing about clients"))]
 pub(crate) struct Context {
     pub(crate) issuer: Issuer,
     pub(crate) settings: Settings,
@@ -47,38 +52,4 @@ pub(crate) struct Context {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,
-}
-
-/// Why a client id names no client that may act.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ClientRefusal {
-    /// Neither configured nor registered under a key that is known.
-    #[error("the client is not registered here")]
-    Unknown,
-    /// An operator blocked it.
-    #[error("the client was blocked by the operator")]
-    Blocked,
-}
-
-impl Context {
-    /// The client that this id names: configured, or described by the id itself.
-    pub(crate) fn client(&self, id: &ClientId) -> Result<Client, ClientRefusal> {
-        let client = match self.configured_clients.get(id) {
-            Some(client) => client.clone(),
-            None if self.registration => {
-                open(id, &self.keys.registration).map_err(|_| ClientRefusal::Unknown)?
-            }
-            None => return Err(ClientRefusal::Unknown),
-        };
-        let registered = matches!(client.origin, ClientOrigin::Registered { .. });
-        if registered && self.blocks.forbids(&client) {
-            return Err(ClientRefusal::Blocked);
-        }
-        Ok(client)
-    }
-
-    /// The provider of this name.
-    pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {
-        self.providers.iter().find(|provider| provider.name() == name)
-    }
 }

@@ -49,15 +49,14 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
-        let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_ADDRESSES));
-        let failures = settings.rates.failed_authentication.map(|rate| Allowance::new(rate, MOST_ADDRESSES));
-        let Rates { register, authorize, token, .. } = settings.rates;
+        let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_CALLERS));
+        let Rates { register, authorize, token, failed_authentication } = settings.rates;
         Self {
             loopback_too: settings.limit_loopback,
             registration: allowance(register),
             pages: allowance(authorize),
             tokens: allowance(token),
-            failures,
+            failures: failed_authentication.map(|rate| Allowance::new(rate, MOST_CALLERS)),
         }
     }
 
@@ -80,16 +79,16 @@ impl Limits {
         }
     }
 
-    /// Whether somebody at this address may try to authenticate as this client; else how long to wait. An address alone would let
-    /// one broken client lock out everybody behind it.
+    /// Whether somebody at this address may try to authenticate as this client; else how long to wait. By address alone, one
+    /// broken client would lock out everybody behind it.
     pub(super) fn may_authenticate(
         &self,
         address: Option<ClientAddress>,
         client: ClientIdHash,
         now: Duration,
     ) -> Result<(), Duration> {
-        match (self.caller(address), &self.failures) {
-            (Some(caller), Some(failures)) => failures.check(&(caller, client), now),
+        match (&self.failures, self.caller(address)) {
+            (Some(failures), Some(caller)) => failures.check(&(caller, client), now),
             _ => Ok(()),
         }
     }
@@ -101,7 +100,7 @@ impl Limits {
         client: ClientIdHash,
         now: Duration,
     ) {
-        if let (Some(caller), Some(failures)) = (self.caller(address), &self.failures) {
+        if let (Some(failures), Some(caller)) = (&self.failures, self.caller(address)) {
             // That the allowance is used up is for the next attempt to learn.
             let _ = failures.take((caller, client), now);
         }
@@ -199,8 +198,8 @@ fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
-/// How many addresses each door remembers: a few megabytes.
-const MOST_ADDRESSES: usize = 65_536;
+/// How many callers each allowance remembers: a few megabytes.
+const MOST_CALLERS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {

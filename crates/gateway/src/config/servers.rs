@@ -14,6 +14,8 @@ use crate::proxy::credential::Template;
 pub(crate) struct ServerConfig {
     /// The name of its table.
     pub(crate) name: String,
+    /// What people call it, on the consent page. Default: its name.
+    pub(crate) title: String,
     /// Where clients find it, below the public URL.
     pub(crate) path: String,
     /// The exact URL of its MCP endpoint.
@@ -160,6 +162,7 @@ fn read_server(
         is_default: section.value("default", truth).is_some_and(|found| found.value),
         roles_claim: section.text("roles_claim").map_or_else(|| "roles".to_owned(), |found| found.value),
         unlisted: section.choice("unlisted", UNLISTED).map_or(Unlisted::Permitted, |found| found.value),
+        title: section.text("title").map_or_else(|| name.value.clone(), |found| found.value),
         name: name.value.clone(),
         path: path?,
         upstream: upstream?.value,
@@ -306,6 +309,7 @@ const AUTH: &[(&str, Auth)] =
 const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
 
 const KEYS: &[&str] = &[
+    "title",
     "path",
     "upstream",
     "provider",

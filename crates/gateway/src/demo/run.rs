@@ -78,13 +78,14 @@ keys_file = {keys}
 
 [providers.{PROVIDER_NAME}]
 kind = "demo"
-label = "Demo Provider"
+label = "Demo Forge"
 client_id = "{CLIENT_ID}"
 client_secret = {secret}
 base_url = "{base_url}"
 scopes = {asked:?}
 
 [servers.coatroom-demo]
+title = "Demo Repositories"
 path = "{MCP_PATH}"
 upstream = "http://{mcp}{MCP_PATH}"
 provider = "{PROVIDER_NAME}"
