@@ -23,7 +23,7 @@ pub mod outbound;
 #[cfg(feature = "server")]
 pub mod pages;
 pub mod providers;
-pub mod records;
+mod records;
 #[cfg(feature = "server")]
 mod server;
 pub mod settings;

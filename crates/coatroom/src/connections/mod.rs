@@ -1,29 +1,35 @@
 //! The way from a grant to a fresh upstream token (ARCHITECTURE.md, "Upstream renewal").
 //!
+//! * `connect` seals what a sign-in brought.
 //! * `credential` is what a connection seals: the tokens of one user at one provider.
 //! * `freshness` decides when a credential is about to end.
 //! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one lease across
 //!   replicas.
 
+#[cfg(feature = "server")]
+mod connect;
 mod credential;
 mod freshness;
 mod renew;
+
+#[cfg(feature = "server")]
+pub(crate) use connect::FreshConnection;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use coatroom_protocol::words::{GrantId, ProviderName, Subject, Timestamp};
+use coatroom_protocol::words::{GrantId, ProviderName, Subject};
 
 use self::freshness::{Freshness, freshness};
 use self::renew::{Flight, take_off};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::error::Error;
-use crate::providers::{Provider, UpstreamToken, UpstreamTokens};
-use crate::records::{self, ConnectionRecord, Seen, Written};
+use crate::providers::{Provider, UpstreamToken};
+use crate::records::{self, ConnectionRecord, Seen};
 use crate::store::Store;
-use crate::vault::{Binding, GrantVault, KeyRing, VaultKey};
+use crate::vault::{GrantVault, KeyRing, VaultKey};
 
 /// Reads, renews and writes the connections of grants.
 #[derive(Debug)]
@@ -60,18 +66,6 @@ pub(crate) struct OpenGrant {
     pub(crate) key: Arc<VaultKey>,
 }
 
-/// A credential that was just obtained.
-#[cfg(feature = "server")]
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FreshConnection<'a> {
-    /// Where it was obtained.
-    pub(crate) provider: &'a ProviderName,
-    /// The credential.
-    pub(crate) tokens: &'a UpstreamTokens,
-    /// How long the connection is kept.
-    pub(crate) kept_until: Timestamp,
-}
-
 /// Why a connection gives no token.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ConnectionError {
@@ -96,36 +90,6 @@ impl Connections {
     /// The connections of a server.
     pub(crate) fn new(parts: ConnectionParts) -> Self {
         Self { parts: Arc::new(parts), flights: Mutex::new(HashMap::new()) }
-    }
-
-    /// Seals the tokens of a sign-in into a connection of a grant, replacing an earlier one.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the store is down.
-    #[cfg(feature = "server")]
-    pub(crate) async fn connect(
-        &self,
-        grant: &GrantId,
-        subject: &Subject,
-        vault: &GrantVault,
-        fresh: FreshConnection<'_>,
-    ) -> Result<(), Error> {
-        let binding = Binding { grant, subject, provider: fresh.provider };
-        let mut record = self.parts.sealed(binding, vault, fresh.tokens, fresh.kept_until)?;
-        let store = self.parts.store.as_ref();
-        for _ in 0..ATTEMPTS {
-            if records::insert(store, &record).await? == Written::Done {
-                return Ok(());
-            }
-            let key = ConnectionRecord::key_of(grant, fresh.provider);
-            if let Some(seen) = records::load::<ConnectionRecord>(store, &key).await? {
-                record.kept_until = record.kept_until.max(seen.value.kept_until);
-                if records::replace(store, &record, seen.version).await? == Written::Done {
-                    return Ok(());
-                }
-            }
-        }
-        Err(contended())
     }
 
     /// The user's token at `provider`, renewed first when it is about to end.
@@ -216,7 +180,3 @@ fn contended() -> Error {
 /// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that refuses
 /// everything does not make us ask the provider on every call.
 const SETTLING: Duration = Duration::from_secs(30);
-
-/// How often a lost race is run again.
-#[cfg(feature = "server")]
-const ATTEMPTS: u32 = 8;

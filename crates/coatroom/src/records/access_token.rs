@@ -6,34 +6,32 @@ use crate::store::Kind;
 
 /// An access token of ours. It is good only while its grant is active.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct AccessTokenRecord {
+pub(crate) struct AccessTokenRecord {
     /// The token.
-    pub token: TokenHash,
+    pub(crate) token: TokenHash,
     /// The grant that it was issued under.
-    pub grant: GrantId,
+    pub(crate) grant: GrantId,
     /// Its scopes: those of the grant, or fewer.
-    pub scopes: Scopes,
+    pub(crate) scopes: Scopes,
     /// The only resource that it is good at.
-    pub resource: Resource,
+    pub(crate) resource: Resource,
     /// When it was issued.
-    pub issued_at: Timestamp,
+    pub(crate) issued_at: Timestamp,
     /// From when on it is refused.
-    pub ends_at: Timestamp,
+    pub(crate) ends_at: Timestamp,
     /// How long the record is kept. A token that came with a refresh is kept as long as that refresh may be repeated, because
     /// whether it was ever accepted decides what a repetition means (ARCHITECTURE.md, rule 4).
-    pub kept_until: Timestamp,
+    pub(crate) kept_until: Timestamp,
     /// Whether a guard ever accepted it.
     #[serde(default)]
-    pub accepted: bool,
+    pub(crate) accepted: bool,
     /// The vault key under this token.
-    pub wrapped: String,
+    pub(crate) wrapped: String,
 }
 
 impl AccessTokenRecord {
     /// The key of the token with this hash.
-    #[must_use]
-    pub fn key_of(token: &TokenHash) -> String {
+    pub(crate) fn key_of(token: &TokenHash) -> String {
         token.to_string()
     }
 }

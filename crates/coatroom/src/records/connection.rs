@@ -6,51 +6,47 @@ use crate::store::Kind;
 
 /// A user's sealed credential at one provider, inside one grant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct ConnectionRecord {
+pub(crate) struct ConnectionRecord {
     /// The grant.
-    pub grant: GrantId,
+    pub(crate) grant: GrantId,
     /// The provider.
-    pub provider: ProviderName,
+    pub(crate) provider: ProviderName,
     /// The user: part of what the credential is sealed to.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// The upstream tokens, sealed to the grant and under the master key.
-    pub sealed: String,
+    pub(crate) sealed: String,
     /// When the upstream access token was issued.
-    pub issued_at: Timestamp,
+    pub(crate) issued_at: Timestamp,
     /// When it ends; `None` when it does not, or the provider did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ends_at: Option<Timestamp>,
+    pub(crate) ends_at: Option<Timestamp>,
     /// Whether there is a refresh token to renew it with.
-    pub renewable: bool,
+    pub(crate) renewable: bool,
     /// Who is renewing it now, which is also the intent that a crash leaves behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease: Option<Lease>,
+    pub(crate) lease: Option<Lease>,
     /// Since when the provider refuses the credential for good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dead_since: Option<Timestamp>,
+    pub(crate) dead_since: Option<Timestamp>,
     /// How long the record is kept.
-    pub kept_until: Timestamp,
+    pub(crate) kept_until: Timestamp,
 }
 
 /// A renewal under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct Lease {
+pub(crate) struct Lease {
     /// From when on someone else may try.
-    pub until: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 impl ConnectionRecord {
     /// The key of a grant's connection to a provider.
-    #[must_use]
-    pub fn key_of(grant: &GrantId, provider: &ProviderName) -> String {
+    pub(crate) fn key_of(grant: &GrantId, provider: &ProviderName) -> String {
         format!("{grant}:{provider}")
     }
 
     /// Whether someone is renewing it.
-    #[must_use]
-    pub fn is_leased(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_leased(&self, now: Timestamp) -> bool {
         self.lease.as_ref().is_some_and(|lease| !now.has_reached(lease.until))
     }
 }

@@ -9,36 +9,34 @@ use crate::vault::GrantVault;
 
 /// A grant, with what belongs to it and ends with it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct GrantRecord {
+pub(crate) struct GrantRecord {
     /// The agreement and where it is in its life.
-    pub grant: Grant,
+    pub(crate) grant: Grant,
     /// From when on the record is of no more use.
-    pub kept_until: Timestamp,
+    pub(crate) kept_until: Timestamp,
     /// Whether the client can use a refresh token.
     #[serde(default)]
-    pub may_refresh: bool,
+    pub(crate) may_refresh: bool,
     /// The client's whole id, known from the redemption on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<ClientId>,
+    pub(crate) client_id: Option<ClientId>,
     /// The name that the client gave itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub client_name: Option<String>,
+    pub(crate) client_name: Option<String>,
     /// The user as the provider described them. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<User>,
+    pub(crate) user: Option<User>,
     /// The vault. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vault: Option<GrantVault>,
+    pub(crate) vault: Option<GrantVault>,
     /// The vault key under the code, then under the current refresh token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wrapped: Option<String>,
+    pub(crate) wrapped: Option<String>,
 }
 
 impl GrantRecord {
     /// What stays of a grant when it is revoked: that it was, and nothing that opens anything.
-    #[must_use]
-    pub fn tombstone(&self, at: Timestamp, reason: RevokedReason) -> Self {
+    pub(crate) fn tombstone(&self, at: Timestamp, reason: RevokedReason) -> Self {
         Self {
             grant: Grant {
                 scopes: Scopes::none(),
@@ -56,8 +54,7 @@ impl GrantRecord {
     }
 
     /// The key of the grant with this id.
-    #[must_use]
-    pub fn key_of(id: &GrantId) -> String {
+    pub(crate) fn key_of(id: &GrantId) -> String {
         id.to_string()
     }
 }

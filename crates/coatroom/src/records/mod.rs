@@ -8,11 +8,11 @@ mod grant;
 mod revocation;
 mod setting;
 
-pub use access_token::AccessTokenRecord;
-pub use connection::{ConnectionRecord, Lease};
-pub use grant::GrantRecord;
-pub use revocation::RevocationRecord;
-pub use setting::SettingRecord;
+pub(crate) use access_token::AccessTokenRecord;
+pub(crate) use connection::{ConnectionRecord, Lease};
+pub(crate) use grant::GrantRecord;
+pub(crate) use revocation::RevocationRecord;
+pub(crate) use setting::SettingRecord;
 
 use coatroom_protocol::words::Timestamp;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::store::{Kind, NewRecord, Record, Store, StoreError, Version};
 
 /// A kind of record with a typed body.
-pub trait Stored: Serialize + DeserializeOwned {
+pub(crate) trait Stored: Serialize + DeserializeOwned {
     /// Its kind.
     const KIND: Kind;
 
@@ -38,19 +38,16 @@ pub trait Stored: Serialize + DeserializeOwned {
 
 /// A record as it was read: its value, and the version that a replacement must name.
 #[derive(Debug, Clone)]
-#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
-pub struct Seen<T> {
+pub(crate) struct Seen<T> {
     /// The typed body.
-    pub value: T,
+    pub(crate) value: T,
     /// The version at which it was read.
-    pub version: Version,
+    pub(crate) version: Version,
 }
 
 /// Whether a write happened, or someone was faster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-#[expect(clippy::exhaustive_enums, reason = "callers decide about both")]
-pub enum Written {
+pub(crate) enum Written {
     /// It was written and is durable.
     Done,
     /// Someone was faster; nothing was written.
@@ -61,7 +58,7 @@ pub enum Written {
 ///
 /// # Errors
 /// [`Error::Unavailable`] when the store is down, [`Error::Corrupt`] when the body cannot be read.
-pub async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Option<Seen<T>>, Error> {
+pub(crate) async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Option<Seen<T>>, Error> {
     store.get(T::KIND, key).await?.map(|record| read(&record)).transpose()
 }
 
@@ -69,7 +66,7 @@ pub async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Option<Seen
 ///
 /// # Errors
 /// As [`load`].
-pub async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<T>>, Error> {
+pub(crate) async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<T>>, Error> {
     store.list(T::KIND, owner).await?.iter().map(read).collect()
 }
 
@@ -77,7 +74,7 @@ pub async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<
 ///
 /// # Errors
 /// [`Error::Unavailable`] when it is not known whether it was written.
-pub async fn insert<T: Stored>(store: &dyn Store, value: &T) -> Result<Written, Error> {
+pub(crate) async fn insert<T: Stored>(store: &dyn Store, value: &T) -> Result<Written, Error> {
     match store.insert(write(value)?).await {
         Ok(()) => Ok(Written::Done),
         Err(StoreError::Exists) => Ok(Written::Beaten),
@@ -89,7 +86,11 @@ pub async fn insert<T: Stored>(store: &dyn Store, value: &T) -> Result<Written, 
 ///
 /// # Errors
 /// [`Error::Unavailable`] when it is not known whether it was written.
-pub async fn replace<T: Stored>(store: &dyn Store, value: &T, seen: Version) -> Result<Written, Error> {
+pub(crate) async fn replace<T: Stored>(
+    store: &dyn Store,
+    value: &T,
+    seen: Version,
+) -> Result<Written, Error> {
     match store.replace(write(value)?, seen).await {
         Ok(()) => Ok(Written::Done),
         Err(StoreError::Changed) => Ok(Written::Beaten),

@@ -6,17 +6,16 @@ use crate::store::Kind;
 
 /// A short-lived note that a grant was revoked, for the replicas that did not do it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct RevocationRecord {
+pub(crate) struct RevocationRecord {
     /// The grant.
-    pub grant: GrantId,
+    pub(crate) grant: GrantId,
     /// How long the note is kept.
-    pub kept_until: Timestamp,
+    pub(crate) kept_until: Timestamp,
 }
 
 impl RevocationRecord {
     /// All notes belong to one owner, so that one list finds them.
-    pub const OWNER: &'static str = "revocations";
+    pub(crate) const OWNER: &'static str = "revocations";
 }
 
 impl Stored for RevocationRecord {

@@ -6,17 +6,16 @@ use crate::store::Kind;
 
 /// Something that all replicas must agree on, or that an operator decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct SettingRecord {
+pub(crate) struct SettingRecord {
     /// What it is.
-    pub name: String,
+    pub(crate) name: String,
     /// Its value.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 impl SettingRecord {
     /// The owner of what operators blocked: client ids (by hash), redirect hosts, registrations before a time.
-    pub const BLOCKS: &'static str = "blocks";
+    pub(crate) const BLOCKS: &'static str = "blocks";
 }
 
 impl Stored for SettingRecord {

@@ -61,12 +61,11 @@ impl SigningKey {
 /// What the store keeps of a key, so that replicas notice when their rings disagree: its name and a value that only the key
 /// gives, and that does not give the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
-pub struct KeyCheck {
+pub(crate) struct KeyCheck {
     /// Purpose and key id.
-    pub name: String,
+    pub(crate) name: String,
     /// The value.
-    pub value: String,
+    pub(crate) value: String,
 }
 
 /// Why a key file cannot be used.
@@ -142,8 +141,7 @@ impl KeyRing {
     }
 
     /// The check values of every key.
-    #[must_use]
-    pub fn checks(&self) -> Vec<KeyCheck> {
+    pub(crate) fn checks(&self) -> Vec<KeyCheck> {
         let macs = [("registration", &self.registration), ("tickets", &self.tickets)];
         let macs = macs
             .into_iter()

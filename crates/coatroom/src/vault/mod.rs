@@ -7,8 +7,11 @@
 
 mod key_ring;
 mod seal;
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone opens what a server wrapped"))]
 mod wrap;
 
-pub use key_ring::{KeyCheck, KeyRing, KeyRingError, SigningKey};
-pub use seal::{OpenRefusal, SealingKey, SealingKeys};
-pub use wrap::{Binding, GrantVault, Sealer, Shred, Ticket, VaultKey};
+pub(crate) use key_ring::KeyCheck;
+pub use key_ring::{KeyRing, KeyRingError, SigningKey};
+pub(crate) use seal::OpenRefusal;
+pub use seal::{SealingKey, SealingKeys};
+pub(crate) use wrap::{Binding, GrantVault, Sealer, Ticket, VaultKey};

@@ -15,8 +15,7 @@ use crate::entropy::{Entropy, NoEntropy, draw};
 
 /// Why a sealed value does not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenRefusal {
+pub(crate) enum OpenRefusal {
     /// Too short, or of another version.
     #[error("it is not a sealed value")]
     Form,
@@ -87,7 +86,7 @@ impl SealingKeys {
     ///
     /// # Errors
     /// [`NoEntropy`] when there are no random bytes for the nonce.
-    pub fn seal(
+    pub(crate) fn seal(
         &self,
         entropy: &dyn Entropy,
         purpose: &str,
@@ -101,7 +100,7 @@ impl SealingKeys {
     ///
     /// # Errors
     /// See [`OpenRefusal`].
-    pub fn open(
+    pub(crate) fn open(
         &self,
         purpose: &str,
         bound_to: &[&[u8]],

@@ -19,7 +19,7 @@ use super::seal::{OpenRefusal, SealingKeys, associated_data, derive_key};
 use crate::entropy::{Entropy, NoEntropy, draw};
 
 /// The private key of a grant: opens the credentials that were sealed to the grant.
-pub struct VaultKey(HpkePrivateKey);
+pub(crate) struct VaultKey(HpkePrivateKey);
 
 impl fmt::Debug for VaultKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,8 +29,7 @@ impl fmt::Debug for VaultKey {
 
 /// A live secret in a client's hands, under which the vault key is wrapped.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Ticket<'a> {
+pub(crate) enum Ticket<'a> {
     /// A code, until it is redeemed.
     Code(&'a AuthorizationCode),
     /// An access token.
@@ -59,18 +58,17 @@ impl Ticket<'_> {
 
 /// What a grant keeps for its vault. A revoked grant keeps nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "it is a stored form")]
-pub struct GrantVault {
+pub(crate) struct GrantVault {
     /// The public key that credentials are sealed to, as base64url.
-    pub public_key: String,
+    pub(crate) public_key: String,
     /// The value without which no wrap of this grant opens.
-    pub shred: Shred,
+    pub(crate) shred: Shred,
 }
 
 /// 256 random bits that enter every wrap of a grant; dropping them shuts the vault.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Shred(String);
+pub(crate) struct Shred(String);
 
 impl Shred {
     fn salt(&self) -> Result<[u8; 32], OpenRefusal> {
@@ -86,24 +84,22 @@ impl fmt::Debug for Shred {
 
 /// What a sealed credential belongs to: moved elsewhere, it does not open.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "every caller names all parts")]
-pub struct Binding<'a> {
+pub(crate) struct Binding<'a> {
     /// The grant.
-    pub grant: &'a GrantId,
+    pub(crate) grant: &'a GrantId,
     /// The user.
-    pub subject: &'a Subject,
+    pub(crate) subject: &'a Subject,
     /// The provider that issued the credential.
-    pub provider: &'a ProviderName,
+    pub(crate) provider: &'a ProviderName,
 }
 
 /// What it takes to seal: the master key and random bytes.
 #[derive(Debug, Clone, Copy)]
-#[expect(clippy::exhaustive_structs, reason = "a plain pair")]
-pub struct Sealer<'a> {
+pub(crate) struct Sealer<'a> {
     /// The outer layer.
-    pub master: &'a SealingKeys,
+    pub(crate) master: &'a SealingKeys,
     /// Nonces and one-time keys.
-    pub entropy: &'a dyn Entropy,
+    pub(crate) entropy: &'a dyn Entropy,
 }
 
 impl Binding<'_> {
@@ -121,7 +117,7 @@ impl GrantVault {
     ///
     /// # Errors
     /// [`NoEntropy`] when there are no random bytes.
-    pub fn generate(entropy: &dyn Entropy) -> Result<(Self, VaultKey), NoEntropy> {
+    pub(crate) fn generate(entropy: &dyn Entropy) -> Result<(Self, VaultKey), NoEntropy> {
         let (public, private) = SUITE.generate_key_pair().map_err(|_| NoEntropy)?;
         let shred = Shred(base64url(&draw::<32>(entropy)?));
         Ok((Self { public_key: base64url(&public.0), shred }, VaultKey(private)))
@@ -131,7 +127,7 @@ impl GrantVault {
     ///
     /// # Errors
     /// [`NoEntropy`] when there are no random bytes.
-    pub fn wrap(
+    pub(crate) fn wrap(
         &self,
         sealer: Sealer<'_>,
         grant: &GrantId,
@@ -149,7 +145,7 @@ impl GrantVault {
     ///
     /// # Errors
     /// See [`OpenRefusal`].
-    pub fn unwrap(
+    pub(crate) fn unwrap(
         &self,
         master: &SealingKeys,
         grant: &GrantId,
@@ -169,7 +165,7 @@ impl GrantVault {
     ///
     /// # Errors
     /// [`NoEntropy`] when there are no random bytes.
-    pub fn seal(
+    pub(crate) fn seal(
         &self,
         sealer: Sealer<'_>,
         binding: Binding<'_>,
@@ -189,7 +185,7 @@ impl VaultKey {
     ///
     /// # Errors
     /// See [`OpenRefusal`].
-    pub fn open(
+    pub(crate) fn open(
         &self,
         master: &SealingKeys,
         binding: Binding<'_>,
