@@ -126,13 +126,11 @@ impl Blocks {
     /// # Errors
     /// What the store says.
     pub(crate) async fn know(&self, store: &dyn Store) -> Result<(), Error> {
-        self.known
-            .get_or_try_init(async || {
-                self.set(Block::list(store).await?);
-                Ok(())
-            })
-            .await
-            .map(|()| ())
+        let read = async || {
+            self.set(Block::list(store).await?);
+            Ok(())
+        };
+        self.known.get_or_try_init(read).await.copied()
     }
 
     pub(super) fn set(&self, blocks: Vec<Block>) {
