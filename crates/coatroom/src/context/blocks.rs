@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 #[cfg(feature = "server")]
 use coatroom_protocol::client::{Client, ClientOrigin};
 use coatroom_protocol::words::{ClientId, Timestamp};
+use tokio::sync::OnceCell;
 #[cfg(feature = "server")]
 use url::Url;
 
@@ -112,17 +113,32 @@ impl std::fmt::Display for Block {
 
 /// The blocks as they were last read.
 #[derive(Debug, Default)]
-pub(crate) struct Blocks(RwLock<Vec<Block>>);
+pub(crate) struct Blocks {
+    current: RwLock<Vec<Block>>,
+    known: OnceCell<()>,
+}
 
 impl Blocks {
     /// Whether the client is blocked.
     #[cfg(feature = "server")]
     pub(crate) fn forbids(&self, client: &Client) -> bool {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
+        self.current.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
+    }
+
+    /// Reads the blocks unless they were read before: until then nobody knows which clients may be let in.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) async fn know(&self, store: &dyn Store) -> Result<(), Error> {
+        let read = async || {
+            self.set(Block::list(store).await?);
+            Ok(())
+        };
+        self.known.get_or_try_init(read).await.copied()
     }
 
     pub(super) fn set(&self, blocks: Vec<Block>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = blocks;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = blocks;
     }
 }
 

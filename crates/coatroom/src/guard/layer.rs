@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use coatroom_protocol::access::{
@@ -215,10 +216,10 @@ impl Settings {
         if announced.is_some_and(|length: usize| length > self.body_limit) {
             return Err(Refusal::TooLarge);
         }
-        match Limited::new(body, self.body_limit).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-            Err(_) => Err(Refusal::BodyLost),
+        match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, self.body_limit).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+            Ok(Err(_)) | Err(_) => Err(Refusal::BodyLost),
         }
     }
 
@@ -403,6 +404,9 @@ fn roles_of(caller: &Caller, path: &str) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+/// How long the body of a call may take to arrive: 4 MiB on a slow line.
+const BODY_PATIENCE: Duration = Duration::from_mins(1);
 
 const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");

@@ -66,10 +66,15 @@ fn read_text(value: &Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
+/// Whether it stays the same wherever it is written, in a header too, where white space around it would be lost.
+fn is_id(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.trim() == text && !text.contains(char::is_control)
+}
+
 /// An id is a text or a whole number; at most 255 characters (OpenID Connect Core 1.0 §2, `sub`).
 fn read_id(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty() && text.len() <= 255),
+        Value::String(text) => Some(text.clone()).filter(|text| is_id(text)),
         Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
         _ => None,
     }
@@ -115,6 +120,10 @@ mod tests {
             [json!(null), json!(""), json!(1.5), json!(true), json!([1]), json!({}), json!("x".repeat(256))]
         {
             assert!(read(&json!({"id": bad})).is_err(), "{bad}");
+        }
+        // In a header it would be read as another, or left out.
+        for bad in ["root ", "\tv", "a\r\nb", "a\u{0}b"] {
+            assert!(read(&json!({"id": bad})).is_err(), "{bad:?}");
         }
     }
 

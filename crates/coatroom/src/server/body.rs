@@ -1,5 +1,7 @@
 //! Reading small request bodies.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
@@ -20,10 +22,10 @@ pub(super) enum BodyRefusal {
 
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyRefusal> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge(limit)),
-        Err(_) => Err(BodyRefusal::Unreadable(OAuthError::json(
+    match tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge(limit)),
+        Ok(Err(_)) | Err(_) => Err(BodyRefusal::Unreadable(OAuthError::json(
             ErrorCode::InvalidRequest,
             "the body did not arrive whole",
         ))),
@@ -47,5 +49,22 @@ impl From<BodyRefusal> for super::respond::Failure {
             BodyRefusal::Unreadable(error) => Self::Refused(error),
             BodyRefusal::TooLarge(limit) => Self::TooLarge(limit),
         }
+    }
+}
+
+/// How long a body may take to arrive. Strangers send these, and each one holds a connection.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_arrives_holds_nothing_for_long() {
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, Infallible>>());
+        let read = tokio::time::timeout(Duration::from_mins(1), read(body, 100)).await;
+        assert!(matches!(read, Ok(Err(BodyRefusal::Unreadable(_)))), "{read:?}");
     }
 }

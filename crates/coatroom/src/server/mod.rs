@@ -23,6 +23,7 @@ mod hand_over;
 mod landing;
 mod limits;
 mod metadata;
+mod ready;
 mod register;
 mod respond;
 mod revoke;
@@ -41,6 +42,7 @@ use coatroom_protocol::discovery::path;
 use coatroom_protocol::words::ProviderName;
 
 use self::limits::{Door, Limits, limit};
+use self::ready::ready;
 use crate::context::Context;
 use crate::pages::{CONSENT_PATH, Pages, stylesheet};
 
@@ -66,19 +68,23 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
     let limits = Limits::new(&context.settings);
     let app = Arc::new(App { pages: Pages::new(&context.issuer), context, limits });
     let limited = |door| from_fn_with_state((Arc::clone(&app), door), limit);
+    let ready = |door| from_fn_with_state((Arc::clone(&app), door), ready);
     let mut for_clients = Router::new()
         .route(path::TOKEN, post(token::post))
         .route(path::REVOKE, post(revoke::post))
+        .layer(ready(Door::Tokens))
         .layer(limited(Door::Tokens));
     if registration {
         let register = Router::new().route(path::REGISTER, post(register::post));
-        for_clients = for_clients.merge(register.layer(limited(Door::Registration)));
+        let register = register.layer(ready(Door::Registration)).layer(limited(Door::Registration));
+        for_clients = for_clients.merge(register);
     }
     let for_clients = for_clients.method_not_allowed_fallback(respond::wrong_method);
     let for_people = Router::new()
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))

@@ -1,5 +1,6 @@
 //! What a call says and what is forwarded of it: SPEC section 14 and 21, as far as the guard decides them.
 
+use axum::body::{Body, Bytes};
 use coatroom::protocol::access::Era;
 use http::Method;
 use serde_json::json;
@@ -156,6 +157,16 @@ async fn sizes_have_limits() {
     assert_eq!(endpoint.post(ALICE, &[("content-length", "201")], &call("x")).await.status, 413);
     assert!(endpoint.reached().is_empty());
     assert_eq!(endpoint.post(ALICE, &[], &call("x")).await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_arrives_is_not_waited_for() {
+    let endpoint = Endpoint::new();
+    let never = futures_util::stream::pending::<Result<Bytes, std::convert::Infallible>>();
+    let request = request(Method::POST, ALICE, &[], "").map(|_| Body::from_stream(never));
+    let answer = tokio::time::timeout(std::time::Duration::from_mins(2), endpoint.send(request)).await;
+    assert_eq!(answer.unwrap().status, 400);
+    assert!(endpoint.reached().is_empty());
 }
 
 // GW-14, BC-05

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::browser::{Browser, way_back_of};
 use super::client::{Client, query_of};
+use super::watched::Verb;
 use super::world::{PORTAL, World};
 
 // AZ-04, AZ-05, AZ-03, part 3 statement 6: faults of the client or of its redirect URI never leave our page.
@@ -180,11 +181,22 @@ async fn a_blocked_client_is_told_so_on_a_page_and_at_the_token_endpoint() {
         World::with_settings(|settings| settings.revocation_poll = std::time::Duration::from_millis(1)).await;
     let (client, tokens) = world.signed_in("alice").await;
     Block::client(&ClientId::new(client.id.clone())).add(&world.store).await.unwrap();
-    // The guard's first call starts the reading of blocks.
-    assert_eq!(world.status(&tokens.access).await, 200);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(Browser::new(&world.app).open(&client.authorize_url(&[])).await.status, 403);
     assert_eq!(client.refresh(&tokens.refresh).await.error(), (401, "invalid_client".to_owned()));
+}
+
+#[tokio::test]
+async fn a_block_holds_from_the_first_request_after_a_start() {
+    let world = World::new().await;
+    let (client, tokens) = world.signed_in("alice").await;
+    Block::client(&ClientId::new(client.id.clone())).add(&world.store).await.unwrap();
+    assert_eq!(Browser::new(&world.replica().routes()).open(&client.authorize_url(&[])).await.status, 403);
+    let refreshed = client.at(&world.replica().routes()).refresh(&tokens.refresh).await;
+    assert_eq!(refreshed.error(), (401, "invalid_client".to_owned()));
+    // Nobody knows whether there is a block while the store does not answer.
+    world.store.break_verb(Verb::List);
+    assert_eq!(client.at(&world.replica().routes()).refresh(&tokens.refresh).await.status, 503);
 }
 
 // CON-01, CON-02, AZ-35 to AZ-37, CON-10: the page itself.
