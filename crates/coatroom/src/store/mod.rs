@@ -111,14 +111,8 @@ pub enum Kind {
     AccessToken,
     /// A sealed upstream credential of a grant.
     Connection,
-    /// A local account.
-    Account,
-    /// A marker that something one-time was used.
-    Marker,
     /// A short-lived note that a grant was revoked.
     Revocation,
-    /// When a grant was last used; best effort.
-    LastUse,
     /// What an operator decided: blocks, key check values.
     Setting,
 }
@@ -131,10 +125,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::AccessToken => "access_token",
             Self::Connection => "connection",
-            Self::Account => "account",
-            Self::Marker => "marker",
             Self::Revocation => "revocation",
-            Self::LastUse => "last_use",
             Self::Setting => "setting",
         }
     }

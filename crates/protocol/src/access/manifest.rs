@@ -135,12 +135,6 @@ impl Manifest {
         if complete { Verdict::Permit } else { Verdict::NeedsScopes(needed) }
     }
 
-    /// Whether a caller may use one tool, prompt or resource; for the filtering of lists.
-    #[must_use]
-    pub fn permits(&self, target: &Target<'_>, holder: &Holder<'_>) -> bool {
-        matches!(self.decide_target(target, holder), Ok((_, true)))
-    }
-
     /// The scopes that a target needs, and whether the caller holds them.
     fn decide_target(&self, target: &Target<'_>, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
         let (rules, name) = match target {

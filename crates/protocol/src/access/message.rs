@@ -129,12 +129,6 @@ impl<'a> Judged<'a> {
         }
     }
 
-    /// Whether this is a single request of `method`.
-    #[must_use]
-    pub fn is_request_of(&self, method: &str) -> bool {
-        matches!(self, Self::One(Message::Request { call, .. }) if call.method == method)
-    }
-
     /// A copy that outlives the body.
     #[must_use]
     pub fn into_owned(self) -> Judged<'static> {

@@ -24,8 +24,6 @@ pub use record::{
     Client, ClientAuthentication, ClientLinks, ClientOrigin, ConfiguredClientRefusal, ExpectedSecret,
     RedirectRefusal, SecretMethods,
 };
-pub use redirect_uri::{
-    MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal, ShownHost,
-};
+pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};
 pub use strict_json::JsonRefusal;
