@@ -2,8 +2,8 @@
 //!
 //! # Rooms
 //!
-//! What stands to the right of an arrow may use what stands to its left. `clock`, `entropy`, `settings`, `user`, `outbound` and
-//! `pages` use no other room.
+//! What stands to the right of an arrow may use what stands to its left. `clock`, `entropy`, `settings`, `user`,
+//! `outbound` and `pages` use no other room.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
 //! * `clock`, `entropy`, `user`, `outbound` ← `providers`

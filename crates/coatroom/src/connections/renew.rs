@@ -1,9 +1,9 @@
 //! The renewal of one credential.
 //!
-//! One flight per connection in a process, and one lease across replicas: the lease is a field of the connection, taken by `replace`,
-//! and longer than a flight may take. The result is written by `replace` on the leased version, so a revocation or a new consent in
-//! the meantime wins. A flight is detached from the request that started it: a client that hangs up cannot lose a token that the
-//! provider has already rotated.
+//! One flight per connection in a process, and one lease across replicas: the lease is a field of the connection,
+//! taken by `replace`, and longer than a flight may take. The result is written by `replace` on the leased version,
+//! so a revocation or a new consent in the meantime wins. A flight is detached from the request that started it: a
+//! client that hangs up cannot lose a token that the provider has already rotated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,8 +123,9 @@ impl ConnectionParts {
 
     /// Writes a renewed credential over the leased one, and returns the one that stands then.
     ///
-    /// The provider has rotated its token by now, and only we hold the new one. So a store that is away is asked again while the
-    /// lease lasts, and a write whose answer was lost is recognised by what it sealed, which no other write did.
+    /// The provider has rotated its token by now, and only we hold the new one. So a store that is away is asked
+    /// again while the lease lasts, and a write whose answer was lost is recognised by what it sealed, which no other
+    /// write did.
     async fn keep(
         &self,
         mut renewed: ConnectionRecord,

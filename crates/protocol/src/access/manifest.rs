@@ -1,8 +1,8 @@
 //! Which scopes and roles each tool, prompt and resource needs, and whether a caller may.
 //!
-//! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds up,
-//! and one that denies is enough. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best Practices,
-//! "Scope Minimization"). The decision is taken on a judged body, never on headers.
+//! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds
+//! up, and one that denies is enough. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best
+//! Practices, "Scope Minimization"). The decision is taken on a judged body, never on headers.
 
 use std::collections::HashMap;
 

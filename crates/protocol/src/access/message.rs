@@ -1,7 +1,7 @@
 //! What the judge of a body found in it: enough to decide policy, and nothing more.
 //!
-//! Everything borrows from the body where the body spells it without escapes; [`Judged::into_owned`] makes a copy of these
-//! few words that outlives it.
+//! Everything borrows from the body where the body spells it without escapes; [`Judged::into_owned`] makes a copy of
+//! these few words that outlives it.
 
 use std::borrow::Cow;
 

@@ -43,8 +43,8 @@ pub(super) fn is_https_of_named_host(text: &str) -> bool {
     })
 }
 
-/// Whether a character is invisible, and a client's name is poorer by nothing without it: joiners, variation selectors, inherent
-/// vowels and blanks.
+/// Whether a character is invisible, and a client's name is poorer by nothing without it: joiners, variation
+/// selectors, inherent vowels and blanks.
 const fn is_unneeded(c: char) -> bool {
     matches!(
         c,

@@ -97,7 +97,8 @@ impl RedirectUri {
         self.kind
     }
 
-    /// Whether the response stays on the user's machine, at a port: what anyone may register, and the user alone receives.
+    /// Whether the response stays on the user's machine, at a port: what anyone may register, and the user alone
+    /// receives.
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         matches!(self.kind, RedirectUriKind::Loopback)

@@ -20,8 +20,8 @@ pub fn same_bytes(left: &[u8], right: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
 }
 
-/// Whether a character has no shape of its own and changes how others are read: direction marks, embeddings, overrides and isolates,
-/// zero-width spaces and joiners of words, blank letters, tags, and interlinear marks.
+/// Whether a character has no shape of its own and changes how others are read: direction marks, embeddings,
+/// overrides and isolates, zero-width spaces and joiners of words, blank letters, tags, and interlinear marks.
 ///
 /// The joiners U+200C and U+200D and the variation selectors are not among them: names of people need them.
 #[must_use]
