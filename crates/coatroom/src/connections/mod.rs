@@ -173,9 +173,8 @@ impl ConnectionParts {
     }
 }
 
-fn contended() -> Error {
-    Error::Unavailable { what: "the connection", source: "someone else keeps writing it".into() }
-}
+/// What a connection is called in errors.
+const WHAT: &str = "the connection";
 
 /// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that
 /// refuses everything does not make us ask the provider on every call.

@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument as _;
 
-use super::{ConnectionError, ConnectionParts, OpenGrant, contended};
+use super::{ConnectionError, ConnectionParts, OpenGrant, WHAT};
 use crate::error::Error;
 use crate::providers::{Provider, ProviderError, UpstreamToken};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
@@ -62,7 +62,7 @@ impl ConnectionParts {
             }
             if seen.value.is_leased(self.clock.now()) {
                 if self.clock.elapsed() >= patience {
-                    return Err(contended().into());
+                    return Err(Error::contended(WHAT).into());
                 }
                 tokio::time::sleep(LEASE_POLL).await;
                 continue;
@@ -140,7 +140,7 @@ impl ConnectionParts {
                     // Someone touched the record, and not the credential in it.
                     renewed.kept_until = found.value.kept_until;
                     leased.version = found.version;
-                    contended()
+                    Error::contended(WHAT)
                 }
                 // A new consent: what it wrote stands, and ours is forgotten.
                 Ok(Some(found)) => return Ok(found.value),
