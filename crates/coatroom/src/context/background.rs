@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::{Block, Context};
 use crate::error::Error;
 use crate::records::{self, RevocationRecord};
@@ -27,29 +29,41 @@ impl Context {
 async fn run(context: Weak<Context>) {
     let mut last_read: Option<Duration> = None;
     let mut last_purge: Option<Duration> = None;
+    let mut purging: Option<JoinHandle<()>> = None;
     loop {
         let Some(context) = context.upgrade() else { return };
         let now = context.clock.elapsed();
-        match context.read_changes().await {
-            Ok(()) => {
+        let patience = context.settings.revocation_patience;
+        match tokio::time::timeout(patience, context.read_changes()).await {
+            Ok(Ok(())) => {
                 last_read = Some(now);
                 context.revocations.set_blind(false);
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 let since = now.saturating_sub(*last_read.get_or_insert(now));
                 tracing::warn!(%error, "revocations cannot be read");
-                context.revocations.set_blind(since >= context.settings.revocation_patience);
+                context.revocations.set_blind(since >= patience);
+            }
+            Err(_) => {
+                tracing::warn!("revocations cannot be read: the store does not answer");
+                context.revocations.set_blind(true);
             }
         }
-        if last_purge.is_none_or(|last| now.saturating_sub(last) >= PURGE_EVERY) {
+        let is_due = last_purge.is_none_or(|last| now.saturating_sub(last) >= PURGE_EVERY);
+        if is_due && purging.as_ref().is_none_or(JoinHandle::is_finished) {
             last_purge = Some(now);
-            if let Err(error) = context.store.purge_expired(context.clock.now()).await {
-                tracing::warn!(%error, "expired records were not purged");
-            }
+            // Aside: a large purge must not keep anybody from hearing of a revocation.
+            purging = Some(tokio::spawn(purge(Arc::clone(&context))));
         }
         let pause = context.settings.revocation_poll;
         drop(context);
         tokio::time::sleep(pause).await;
+    }
+}
+
+async fn purge(context: Arc<Context>) {
+    if let Err(error) = context.store.purge_expired(context.clock.now()).await {
+        tracing::warn!(%error, "expired records were not purged");
     }
 }
 

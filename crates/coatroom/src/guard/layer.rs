@@ -1,6 +1,5 @@
 //! The layer itself: the steps of the module documentation in their order.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -378,14 +377,13 @@ fn clean(headers: &mut HeaderMap, length: usize) {
     }
 }
 
-/// Credentials of the client, and what only the gateway may say. Many servers read `_` in a name as `-`.
+/// Credentials of the client, what only the gateway may say, and every name that a server could read as another: CGI and
+/// what descends from it turn `_`, and some of them any sign at all, into what `-` becomes.
 fn is_removed(name: &HeaderName) -> bool {
-    let name = match name.as_str() {
-        name if name.contains('_') => Cow::Owned(name.replace('_', "-")),
-        name => Cow::Borrowed(name),
-    };
-    matches!(name.as_ref(), "authorization" | "proxy-authorization" | "cookie" | "dpop")
+    let name = name.as_str();
+    matches!(name, "authorization" | "proxy-authorization" | "cookie" | "dpop")
         || name.starts_with("x-coatroom-")
+        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// Whether a query has a parameter that is called like a token, however its name is encoded.

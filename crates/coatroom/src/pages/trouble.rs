@@ -55,6 +55,8 @@ pub enum Trouble<'a> {
     TooManyRequests,
     /// No such page. 404.
     NotFound,
+    /// The page exists, and is not reached like this: a form's address typed into the address bar. 405.
+    WrongMethod,
 }
 
 impl Trouble<'_> {
@@ -71,6 +73,7 @@ impl Trouble<'_> {
                 StatusCode::FORBIDDEN
             }
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::SignInFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnavailable { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -93,6 +96,7 @@ impl Trouble<'_> {
             Self::Unavailable => words.unavailable.clone(),
             Self::TooManyRequests => words.too_many_requests.clone(),
             Self::NotFound => words.not_found.clone(),
+            Self::WrongMethod => words.wrong_method.clone(),
         }
     }
 

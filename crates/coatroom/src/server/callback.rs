@@ -64,6 +64,11 @@ impl<'a> Returned<'a> {
         let provider = provider.ok_or(Stop::Trouble(Trouble::NotFound))?;
         let expired = || Stop::Trouble(Trouble::Expired);
         let params = Params::parse(query).map_err(|_| expired())?;
+        // RFC 6749 §3.1: what is said twice is said by nobody.
+        let unclear = |name: &&str| params.one(name).is_err();
+        if ["state", "code", "error", "iss"].iter().any(unclear) {
+            return Err(expired());
+        }
         let state = params.one("state").ok().flatten().ok_or_else(expired)?;
         let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
         let (sealed, used_cookies) = flow::kept(&visit.jar, state).ok_or_else(expired)?;
@@ -151,7 +156,8 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
                 expires_at,
             }),
         },
-        kept_until: expires_at,
+        // Longer than its code is good: the flow could be used once more if the record of its grant were gone.
+        kept_until: expires_at.max(flow.ends_at(context)),
         may_refresh: flow.refresh,
         client_id: None,
         client_name: flow.client_name.clone(),

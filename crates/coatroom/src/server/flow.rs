@@ -121,8 +121,12 @@ impl Flow {
         let text =
             bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
         let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
-        let ends_at = flow.started_at.plus(context.settings.flow_life);
-        (!context.clock.now().has_reached(ends_at)).then_some(flow)
+        (!context.clock.now().has_reached(flow.ends_at(context))).then_some(flow)
+    }
+
+    /// From when on it opens no more.
+    pub(super) fn ends_at(&self, context: &Context) -> Timestamp {
+        self.started_at.plus(context.settings.flow_life)
     }
 
     /// The cookies that keep the approved flow until the callback. Older flows of the browser make room for it, and so does what

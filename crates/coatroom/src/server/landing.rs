@@ -1,12 +1,15 @@
-//! `GET /`: what this server is, for a person who opens its address; and the page for everything that does not exist.
+//! `GET /`: what this server is, for a person who opens its address; and the answers to everything that is not here: a page for
+//! browsers, JSON for everybody else.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
+use http::header::ACCEPT;
 
 use super::App;
+use super::respond;
 use super::visit::{Stop, Visit};
 use crate::pages::{LandingPage, McpServer, Trouble};
 
@@ -24,5 +27,24 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Resp
 
 /// Answers what does not exist.
 pub(super) async fn not_found(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
-    Visit::new(&app, &headers, None).stopped(Stop::Trouble(Trouble::NotFound))
+    if is_browser(&headers) {
+        return Visit::new(&app, &headers, None).stopped(Stop::Trouble(Trouble::NotFound));
+    }
+    respond::not_found().await
+}
+
+/// Answers a method that a page does not have.
+pub(super) async fn wrong_method(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if is_browser(&headers) {
+        return Visit::new(&app, &headers, None).stopped(Stop::Trouble(Trouble::WrongMethod));
+    }
+    respond::wrong_method().await
+}
+
+/// Whether whoever asks can show a page. Programs accept anything, JSON, or say nothing.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .any(|range| range.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/html"))
 }

@@ -15,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::cors;
-use super::respond::json;
+use super::respond::{not_found, wrong_method};
 use crate::context::Context;
 
 /// The routes of every document.
@@ -44,15 +44,12 @@ pub(super) fn routes(context: &Context) -> Router {
         router = router.route(&own_path, document.route());
     }
     let keys: Vec<_> = context.keys.signing.iter().map(crate::vault::SigningKey::public_jwk).collect();
+    // A form that is not served: clients go on to the next one on a clean 404.
     router = router.route("/.well-known/{*rest}", get(not_found));
     router
         .route(path::JWKS, Document::new(&serde_json::json!({ "keys": keys })).route())
+        .method_not_allowed_fallback(wrong_method)
         .layer(cors::reading())
-}
-
-/// A form that is not served: clients go on to the next one on a clean 404.
-async fn not_found() -> Response {
-    json(StatusCode::NOT_FOUND, &serde_json::json!({ "error": "not_found" }))
 }
 
 fn authorization_server(context: &Context) -> impl Serialize {

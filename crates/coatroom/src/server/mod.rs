@@ -74,13 +74,15 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         let register = Router::new().route(path::REGISTER, post(register::post));
         for_clients = for_clients.merge(register.layer(limited(Door::Registration)));
     }
+    let for_clients = for_clients.method_not_allowed_fallback(respond::wrong_method);
     let for_people = Router::new()
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
-        .route(&stylesheet().path, get(async || stylesheet().respond()));
+        .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .method_not_allowed_fallback(landing::wrong_method);
     Router::new()
         .merge(for_people)
         .merge(for_clients.layer(cors::posting()))

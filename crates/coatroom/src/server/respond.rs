@@ -12,6 +12,13 @@ use serde::Serialize;
 use crate::entropy::NoEntropy;
 use crate::error::Error;
 
+/// The body of every error (OAuth 2.1 §3.2.4).
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
 /// Why an endpoint for clients did not answer as asked.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -87,19 +94,26 @@ pub(super) fn log(error: &Error, message: &str) {
 }
 
 fn refused(error: &OAuthError) -> Response {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        error: &'a str,
-        error_description: &'a str,
-    }
     tracing::debug!(outcome = error.code().as_str(), reason = error.description(), "refused");
-    let body = Body { error: error.code().as_str(), error_description: error.description() };
+    let body = ErrorBody { error: error.code().as_str(), error_description: error.description() };
     let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = json(status, &body);
     if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
+}
+
+/// Answers a program that asks for what does not exist.
+pub(super) async fn not_found() -> Response {
+    json(StatusCode::NOT_FOUND, &ErrorBody { error: "not_found", error_description: "nothing exists here" })
+}
+
+/// Answers a program that uses a method which the endpoint does not have. The router adds `Allow`.
+pub(super) async fn wrong_method() -> Response {
+    let error_description = "this method is not used here; the Allow header names those that are";
+    let error = ErrorCode::InvalidRequest.as_str();
+    json(StatusCode::METHOD_NOT_ALLOWED, &ErrorBody { error, error_description })
 }
 
 /// A JSON answer that nobody may keep.

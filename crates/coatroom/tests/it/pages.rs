@@ -16,7 +16,7 @@ const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
-const TROUBLES: [Trouble<'static>; 14] = [
+const TROUBLES: [Trouble<'static>; 15] = [
     Trouble::UnknownClient,
     Trouble::BlockedClient,
     Trouble::UnregisteredRedirect,
@@ -31,6 +31,7 @@ const TROUBLES: [Trouble<'static>; 14] = [
     Trouble::Unavailable,
     Trouble::TooManyRequests,
     Trouble::NotFound,
+    Trouble::WrongMethod,
 ];
 
 /// Everything that a consent page borrows.

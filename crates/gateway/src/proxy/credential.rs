@@ -48,7 +48,7 @@ pub(crate) enum TemplateRefusal {
 
 /// A value names something that a header cannot carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a value has control characters, which no header can carry")]
+#[error("a value has characters that no header carries as they are")]
 pub(crate) struct Unprintable;
 
 impl Template {
@@ -107,7 +107,7 @@ impl Template {
     /// The value is marked as sensitive when it holds a token, so that it is never logged or kept in header tables.
     ///
     /// # Errors
-    /// [`Unprintable`] when a value holds control characters.
+    /// [`Unprintable`] when a value holds control characters, or a server would read another value than was said.
     pub(crate) fn render(
         &self,
         caller: Option<&Caller>,
@@ -115,7 +115,7 @@ impl Template {
     ) -> Result<Option<HeaderValue>, Unprintable> {
         let mut text = String::new();
         for part in &self.0 {
-            let Some(value) = part.value(caller, tokens) else { return Ok(None) };
+            let Some(value) = part.value(caller, tokens)? else { return Ok(None) };
             text.push_str(&value);
         }
         // Bytes and not characters: names are written in UTF-8, as header values may be (RFC 9110 §5.5, obs-text).
@@ -126,24 +126,31 @@ impl Template {
 }
 
 impl Part {
-    fn value(&self, caller: Option<&Caller>, tokens: &[(ProviderName, UpstreamToken)]) -> Option<String> {
+    fn value(
+        &self,
+        caller: Option<&Caller>,
+        tokens: &[(ProviderName, UpstreamToken)],
+    ) -> Result<Option<String>, Unprintable> {
         if let Self::Text(text) = self {
-            return Some(text.clone());
+            return Ok(Some(text.clone()));
         }
-        let user = caller?.user();
+        let Some(caller) = caller else { return Ok(None) };
+        let user = caller.user();
+        let token = |provider| tokens.iter().find(|(name, _)| name == provider);
         let value = match self {
-            Self::Text(text) => text.clone(),
-            Self::AccessToken(provider) => {
-                tokens.iter().find(|(name, _)| name == provider)?.1.expose().to_owned()
-            }
-            Self::UserId => user.subject.id.clone(),
-            Self::UserEmail => verified_email(user)?.to_owned(),
-            Self::UserName => user.name.clone()?,
-            Self::Username => user.username.clone()?,
-            Self::ClientId => caller?.client().id.as_str().to_owned(),
+            Self::Text(text) => Some(text.clone()),
+            Self::AccessToken(provider) => token(provider).map(|(_, token)| token.expose().to_owned()),
+            Self::UserId => Some(user.subject.id.clone()),
+            Self::UserEmail => verified_email(user).map(str::to_owned),
+            // It is for people to read, and white space around it says nothing.
+            Self::UserName => user.name.as_deref().map(|name| name.trim().to_owned()),
+            Self::Username => user.username.clone(),
+            Self::ClientId => Some(caller.client().id.as_str().to_owned()),
             Self::Claim(path) => claim(&user.claims, path)?,
         };
-        Some(value).filter(|value| !value.is_empty())
+        let value = value.filter(|value| !value.is_empty());
+        // Servers trim what they read (RFC 9110 §5.5), and would take one user for another.
+        if value.as_deref().is_some_and(|value| value.trim() != value) { Err(Unprintable) } else { Ok(value) }
     }
 }
 
@@ -173,15 +180,21 @@ fn part(name: &str, own: Option<&ProviderName>, providers: &[ProviderName]) -> R
 }
 
 /// A claim as text: a string, number or truth value, or a list of them with commas between.
-fn claim(claims: &serde_json::Map<String, serde_json::Value>, path: &[String]) -> Option<String> {
-    let (first, rest) = path.split_first()?;
-    let value = rest.iter().try_fold(claims.get(first)?, |value, step| value.get(step))?;
-    match value {
-        serde_json::Value::Array(items) => {
-            let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        other => scalar(other),
+///
+/// # Errors
+/// [`Unprintable`] when one of a list has a comma itself: who may name a group could name two.
+fn claim(
+    claims: &serde_json::Map<String, serde_json::Value>,
+    path: &[String],
+) -> Result<Option<String>, Unprintable> {
+    let mut steps = path.iter();
+    let first = steps.next().and_then(|step| claims.get(step));
+    let value = steps.fold(first, |value, step| value?.get(step));
+    let Some(serde_json::Value::Array(items)) = value else { return Ok(value.and_then(scalar)) };
+    let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
+    match texts {
+        Some(texts) if texts.iter().any(|text| text.contains(',')) => Err(Unprintable),
+        texts => Ok(texts.map(|texts| texts.join(","))),
     }
 }
 
@@ -239,6 +252,13 @@ mod tests {
     #[test]
     fn a_value_with_a_line_break_refuses_the_call() {
         assert_eq!(render("{claims.evil}"), Err(Unprintable));
+    }
+
+    #[test]
+    fn a_value_that_a_server_would_read_as_another_refuses_the_call() {
+        assert_eq!(render("{claims.groups}"), Err(Unprintable), "a comma inside one of several");
+        assert_eq!(render("{claims.padded}"), Err(Unprintable), "white space that servers trim");
+        assert_eq!(render("user {claims.padded}"), Err(Unprintable));
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub(super) fn verified_email(user: &User) -> Option<&str> {
 
 /// Removes what must not reach a client: the upstream's challenges and cookies (SPEC TP-04, TP-05), what belongs to its
 /// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own.
+///
+/// The answer comes from the origin at which people agree to clients. Opened in a browser it must not become a page of that
+/// origin, whose scripts could press the button for them.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
@@ -68,6 +71,8 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
             || name.as_str().starts_with("access-control-")
             || name.as_str().starts_with("x-coatroom-")
     });
+    set(headers, "content-security-policy", NO_PAGE);
+    set(headers, "x-content-type-options", "nosniff");
     let is_stream = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
@@ -149,8 +154,19 @@ const REQUEST_ONLY: &[&str] = &[
 
 const PREFIXES: &[&str] = &["x-coatroom-", "x-forwarded-", "sec-"];
 
-const RESPONSE_ONLY: &[&str] =
-    &["alt-svc", "clear-site-data", "server", "set-cookie", "strict-transport-security", "www-authenticate"];
+const RESPONSE_ONLY: &[&str] = &[
+    "alt-svc",
+    "clear-site-data",
+    "refresh",
+    "server",
+    "service-worker-allowed",
+    "set-cookie",
+    "strict-transport-security",
+    "www-authenticate",
+];
+
+/// What a browser may do with an answer of an upstream: nothing (Content Security Policy Level 3, `sandbox`).
+const NO_PAGE: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests {
@@ -241,7 +257,23 @@ mod tests {
             ("content-type", "text/event-stream; charset=utf-8"),
         ]);
         clean_response(&mut answer);
-        assert_eq!(names(&answer), ["content-type", "mcp-session-id", "x-accel-buffering"]);
+        let kept = ["content-type", "mcp-session-id", "x-accel-buffering"];
+        let ours = ["content-security-policy", "x-content-type-options"];
+        assert_eq!(names(&answer), [ours[0], kept[0], kept[1], kept[2], ours[1]]);
+    }
+
+    #[test]
+    fn an_answer_is_never_a_page_of_our_origin() {
+        let mut answer = headers(&[
+            ("content-type", "text/html"),
+            ("content-security-policy", "script-src *"),
+            ("refresh", "0;url=https://evil.example"),
+            ("service-worker-allowed", "/"),
+        ]);
+        clean_response(&mut answer);
+        assert_eq!(answer["content-security-policy"], "sandbox; default-src 'none'; frame-ancestors 'none'");
+        assert_eq!(answer["x-content-type-options"], "nosniff");
+        assert!(!answer.contains_key("refresh") && !answer.contains_key("service-worker-allowed"));
     }
 
     #[test]

@@ -19,7 +19,8 @@ pub(super) fn alice() -> Caller {
 }
 
 pub(super) fn caller(credentials: Arc<dyn UpstreamCredentials>) -> Caller {
-    let claims = json!({"org": {"id": 7}, "roles": ["admin", "reader"], "evil": "a\r\nx-user: root"});
+    let claims = json!({"org": {"id": 7}, "roles": ["admin", "reader"], "evil": "a\r\nx-user: root",
+        "groups": ["staff", "x,admin"], "padded": " root\t"});
     Caller::new(CallerParts {
         user: User {
             subject: Subject { provider: github(), id: "1".to_owned() },

@@ -164,6 +164,12 @@ const ERROR: ErrorWords = ErrorWords {
         "The address may be misspelt or old.",
         "Check the address. If an app sent you here, tell its developer.",
     ),
+    wrong_method: text(
+        "This page cannot be opened like this",
+        "This address takes what a page before it sends, or the other way round.",
+        "You may have opened the address of a step by itself.",
+        "Start again from your app. If an app sent you here, tell its developer.",
+    ),
 };
 
 const LANDING: LandingWords = LandingWords {

@@ -140,6 +140,7 @@ pub(super) struct ErrorWords {
     pub(super) unavailable: TroubleText,
     pub(super) too_many_requests: TroubleText,
     pub(super) not_found: TroubleText,
+    pub(super) wrong_method: TroubleText,
 }
 
 /// What an error page says about one kind of trouble.

@@ -76,7 +76,8 @@ async fn activate(
         refresh.as_ref().map(|token| open.wrap(context, &id, Ticket::Refresh(token))).transpose()?;
     record.grant.state = GrantState::Active(ActiveGrant { redeemed, refresh: state });
     record.client_id = Some(client.id.clone());
-    record.kept_until = kept_until;
+    // Not before its flow can yield no second grant.
+    record.kept_until = kept_until.max(record.kept_until);
     let new = NewAccess {
         token: &access,
         grant: &id,

@@ -134,6 +134,16 @@ async fn events_are_replayed_within_a_session_alone() {
 }
 
 #[tokio::test]
+async fn names_that_a_server_could_read_as_others_never_travel_on() {
+    let endpoint = Endpoint::new();
+    let odd = [("last_event_id", "1"), ("x.coatroom.user", "bob"), ("content_length", "0"), ("x-fine", "1")];
+    endpoint.send(request(Method::GET, ALICE, &odd, "")).await;
+    let headers = &endpoint.reached()[0].headers;
+    assert!(odd[..3].iter().all(|(name, _)| !headers.contains_key(*name)), "{headers:?}");
+    assert!(headers.contains_key("x-fine"));
+}
+
+#[tokio::test]
 async fn a_session_id_that_mcp_forbids_never_reaches_the_client() {
     let endpoint = Endpoint::new();
     *endpoint.session.lock().unwrap() = Some("two words");

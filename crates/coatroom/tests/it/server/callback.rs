@@ -67,6 +67,33 @@ async fn a_replayed_callback_yields_nothing() {
     assert_eq!(client.redeem(&code).await.status, 200, "the first grant stands");
 }
 
+#[tokio::test]
+async fn a_flow_whose_code_was_never_redeemed_yields_no_second_grant() {
+    let world = World::new().await;
+    let (client, mut browser, consent) = asked(&world).await;
+    let handed = refresh_of(&browser.press(&consent, "demo").await);
+    let mut copy = browser.clone();
+    let first = world.idp.sign_in(&handed, "alice");
+    let code = client.answered(&refresh_of(&browser.open(&first).await))["code"].clone();
+    world.advance(90);
+    assert_eq!(client.redeem(&code).await.error().1, "invalid_grant", "the code expired");
+    let page = copy.open(&world.idp.sign_in(&handed, "mallory")).await;
+    assert_eq!((page.status.as_u16(), page.header("refresh")), (400, None));
+}
+
+// RFC 9207 §2.4, RFC 6749 §3.1: what is said twice is said by nobody.
+#[tokio::test]
+async fn a_callback_that_repeats_a_parameter_is_refused() {
+    let world = World::new().await;
+    let (_, mut browser, consent) = asked(&world).await;
+    let callback = browser.approve(&world.idp, &consent, "alice").await;
+    for more in ["&iss=https%3A%2F%2Fa.example&iss=https%3A%2F%2Fb.example", "&error=a&error=b", "&code=x"] {
+        let page = browser.clone().open(&format!("{callback}{more}")).await;
+        assert_eq!((page.status.as_u16(), page.header("refresh")), (400, None), "{more}");
+    }
+    assert_eq!((world.store.writes(), world.idp.exchanges()), (0, 0));
+}
+
 // UP-06: what the provider said is mapped, and not repeated.
 #[tokio::test]
 async fn the_providers_errors_are_mapped_for_the_client() {

@@ -44,11 +44,31 @@ async fn forms_that_are_not_served_are_a_plain_404() {
         "/.well-known/oauth-protected-resource/nope",
         "/.well-known/oauth-authorization-server/mcp",
         "/.well-known/openid-configuration/mcp",
+        "/mcp/.well-known/openid-configuration",
     ] {
         let answer = get(&world.app, path).await;
         assert_eq!(answer.error(), (404, "not_found".to_owned()), "{path}");
     }
-    assert_eq!(get(&world.app, "/mcp/.well-known/openid-configuration").await.status, 404);
+}
+
+// ASM-20, TOK-04: HTML is for those who ask for it.
+#[tokio::test]
+async fn what_is_not_here_is_json_for_programs_and_a_page_for_browsers() {
+    let world = World::new().await;
+    let browser = [("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")];
+    for (method, path, status, title) in [
+        (Method::GET, "/nope", 404, "There is no such page"),
+        (Method::GET, "/consent", 405, "This page cannot be opened like this"),
+    ] {
+        let page = ask(&world, method.clone(), path, &browser).await;
+        assert_eq!(page.status, status);
+        assert!(page.body.contains(title), "{}", page.body);
+        for accept in [None, Some(("accept", "*/*")), Some(("accept", "application/json"))] {
+            let headers: Vec<_> = accept.into_iter().collect();
+            let answer = ask(&world, method.clone(), path, &headers).await;
+            assert_eq!((answer.error().0, answer.header("content-type")), (status, Some("application/json")));
+        }
+    }
 }
 
 // PRM-20, AZ-01, TOK-01: other methods are refused by name.
@@ -66,7 +86,9 @@ async fn other_methods_are_405_and_head_is_get_without_a_body() {
         (Method::POST, "/callback/demo", "GET,HEAD"),
     ] {
         let answer = ask(&world, method.clone(), path, &[]).await;
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, Some(allow)), "{method} {path}");
+        assert_eq!(answer.error(), (405, "invalid_request".to_owned()), "{method} {path}");
+        let headers = ["allow", "cache-control"].map(|name| answer.header(name));
+        assert_eq!(headers, [Some(allow), Some("no-store")], "{method} {path}");
     }
     for path in
         ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/mcp", "/jwks.json"]

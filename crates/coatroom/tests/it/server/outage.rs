@@ -133,6 +133,31 @@ async fn a_replica_that_cannot_read_revocations_refuses_with_503() {
     assert_eq!(world.status(&tokens.access).await, 200);
 }
 
+// Rule 5: silence is no answer, and a purge that takes its time delays no reading.
+#[tokio::test]
+async fn a_store_that_never_answers_makes_a_replica_blind() {
+    for verb in [Verb::List, Verb::Purge] {
+        let world = World::with_settings(|settings| {
+            settings.revocation_poll = std::time::Duration::from_millis(1);
+            settings.revocation_patience = std::time::Duration::from_millis(50);
+            settings.remembered = std::time::Duration::ZERO;
+        })
+        .await;
+        let (_, tokens) = world.signed_in("alice").await;
+        assert_eq!(world.status(&tokens.access).await, 200);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        world.store.break_with(verb, Failure::Never);
+        world.advance(10 * 60);
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        if verb == Verb::Purge {
+            world.store.break_verb(Verb::List);
+            world.advance(1);
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(world.status(&tokens.access).await, 503, "{verb:?}");
+    }
+}
+
 // Rule 7: a key that is missing here is our fault too.
 #[tokio::test]
 async fn a_missing_master_key_is_an_outage() {

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
     Before,
     /// It happened, but the answer was lost.
     After,
+    /// Nothing happens, and there is no answer either.
+    Never,
 }
 
 /// Clones share everything.
@@ -78,7 +80,11 @@ impl Watched {
 
     /// Lets a verb fail on everything until [`recover`](Self::recover).
     pub(crate) fn break_verb(&self, verb: Verb) {
-        let all = Planned { verb, kind: None, failure: Failure::Before, calls: 0..usize::MAX, seen: 0 };
+        self.break_with(verb, Failure::Before);
+    }
+
+    pub(crate) fn break_with(&self, verb: Verb, failure: Failure) {
+        let all = Planned { verb, kind: None, failure, calls: 0..usize::MAX, seen: 0 };
         self.0.plan.lock().unwrap().push(all);
     }
 
@@ -121,6 +127,7 @@ impl Watched {
                 work.await?;
                 Err(StoreError::unavailable("the test lost the answer"))
             }
+            Some(Failure::Never) => std::future::pending().await,
         }
     }
 }
