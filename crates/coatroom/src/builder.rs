@@ -257,7 +257,8 @@ impl Builder {
         self
     }
 
-    /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known clients.
+    /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known
+    /// clients.
     pub fn app_uris(mut self, uris: AppUris) -> Self {
         self.app_uris = uris;
         self

@@ -26,6 +26,13 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// A record that others wrote first, again and again: trying later helps.
+    pub(crate) fn contended(what: &'static str) -> Self {
+        Self::Unavailable { what, source: "someone else keeps writing it".into() }
+    }
+}
+
 impl From<NoEntropy> for Error {
     fn from(source: NoEntropy) -> Self {
         Self::Unavailable { what: "the source of random bytes", source: Box::new(source) }

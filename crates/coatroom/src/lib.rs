@@ -2,14 +2,15 @@
 //!
 //! # Rooms
 //!
-//! What stands to the right of an arrow may use what stands to its left. `clock`, `entropy`, `settings`, `user`, `outbound` and
-//! `pages` use no other room.
+//! A room may use the rooms that stand before its arrow on the same line. `clock`, `entropy`, `settings`, `user`,
+//! `outbound` and `pages` use no other room.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
-//! * `clock`, `entropy`, `user`, `outbound` ← `providers`
+//! * `clock`, `user`, `outbound` ← `providers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
-//! * `providers`, `records` ← `connections` ← `context` ← `server`, `guard` ← `builder`
+//! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
+//! * all of these but `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
 //! * `pages` ← `server`; `server` and `guard` never use each other
 
 mod builder;

@@ -129,8 +129,8 @@ pub enum OutboundError {
 
 /// Makes connections: plain ones for http URLs, TLS by rustls for https URLs.
 ///
-/// The TLS settings name aws-lc-rs as their provider, so that no process-wide default is needed or touched. They are made
-/// by the first https connection: a program that makes none holds no root certificates.
+/// The TLS settings name aws-lc-rs as their provider, so that no process-wide default is needed or touched. They are
+/// made by the first https connection: a program that makes none holds no root certificates.
 #[derive(Clone)]
 pub struct Connector {
     tcp: HttpConnector,

@@ -20,8 +20,8 @@ pub struct Settings {
     pub refresh_life: Duration,
     /// When a repeated refresh is answered alike.
     pub refresh: RefreshRules,
-    /// Whether a replayed refresh token revokes its grant. Default true; false refuses it without revoking, for fleets of
-    /// clients that keep stale copies.
+    /// Whether a replayed refresh token revokes its grant. Default true; false refuses it without revoking, for
+    /// fleets of clients that keep stale copies.
     pub replay_revokes: bool,
     /// How long the sign-in cookie names the account. Default 8 h.
     pub session_life: Duration,

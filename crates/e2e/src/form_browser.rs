@@ -1,7 +1,8 @@
 //! A person without Chromium: follows redirects and `Refresh`, submits forms, keeps cookies.
 //!
 //! It sends what a browser sends (`Origin`, `Sec-Fetch-*`) and nothing that a script could add, so a journey that it
-//! finishes works without scripts. Tests with hundreds of users use it; what people see is tested with [`crate::Browser`].
+//! finishes works without scripts. Tests with hundreds of users use it; what people see is tested with
+//! [`crate::Browser`].
 
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;

@@ -3,8 +3,13 @@
 //! Nothing here does I/O, reads a clock or draws randomness: rules take plain data, the time as `now`, and
 //! random values as arguments, and return a verdict. The `coatroom` crate applies the verdicts.
 //!
-//! Rooms, in the direction they may use each other:
-//! `words` ← `errors` ← `discovery`, `client` ← `grant` ← `access`.
+//! # Rooms
+//!
+//! A room may use the rooms that stand before its arrow on the same line. `words` and `errors` use no other room.
+//!
+//! * `words` ← `discovery`
+//! * `words`, `errors` ← `access`
+//! * `words`, `errors` ← `client` ← `grant`
 
 #![expect(
     clippy::exhaustive_structs,

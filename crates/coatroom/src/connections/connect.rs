@@ -2,7 +2,7 @@
 
 use coatroom_protocol::words::{GrantId, ProviderName, Subject, Timestamp};
 
-use super::{Connections, contended};
+use super::{Connections, WHAT};
 use crate::error::Error;
 use crate::providers::UpstreamTokens;
 use crate::records::{self, ConnectionRecord, Written};
@@ -46,7 +46,7 @@ impl Connections {
                 }
             }
         }
-        Err(contended())
+        Err(Error::contended(WHAT))
     }
 }
 

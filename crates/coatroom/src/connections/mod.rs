@@ -3,8 +3,8 @@
 //! * `connect` seals what a sign-in brought.
 //! * `credential` is what a connection seals: the tokens of one user at one provider.
 //! * `freshness` decides when a credential is about to end.
-//! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one lease across
-//!   replicas.
+//! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one
+//!   lease across replicas.
 
 #[cfg(feature = "server")]
 mod connect;
@@ -120,8 +120,8 @@ impl Connections {
         }
     }
 
-    /// A token to try after the upstream server refused `rejected`: another one if somebody renewed it since, a renewed one if that
-    /// can be had and was not done just now, else the same.
+    /// A token to try after the upstream server refused `rejected`: another one if somebody renewed it since, a
+    /// renewed one if that can be had and was not done just now, else the same.
     ///
     /// # Errors
     /// See [`ConnectionError`].
@@ -173,10 +173,9 @@ impl ConnectionParts {
     }
 }
 
-fn contended() -> Error {
-    Error::Unavailable { what: "the connection", source: "someone else keeps writing it".into() }
-}
+/// What a connection is called in errors.
+const WHAT: &str = "the connection";
 
-/// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that refuses
-/// everything does not make us ask the provider on every call.
+/// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that
+/// refuses everything does not make us ask the provider on every call.
 const SETTLING: Duration = Duration::from_secs(30);

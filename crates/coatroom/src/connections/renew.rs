@@ -1,9 +1,9 @@
 //! The renewal of one credential.
 //!
-//! One flight per connection in a process, and one lease across replicas: the lease is a field of the connection, taken by `replace`,
-//! and longer than a flight may take. The result is written by `replace` on the leased version, so a revocation or a new consent in
-//! the meantime wins. A flight is detached from the request that started it: a client that hangs up cannot lose a token that the
-//! provider has already rotated.
+//! One flight per connection in a process, and one lease across replicas: the lease is a field of the connection,
+//! taken by `replace`, and longer than a flight may take. The result is written by `replace` on the leased version,
+//! so a revocation or a new consent in the meantime wins. A flight is detached from the request that started it: a
+//! client that hangs up cannot lose a token that the provider has already rotated.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::Instrument as _;
 
-use super::{ConnectionError, ConnectionParts, OpenGrant, contended};
+use super::{ConnectionError, ConnectionParts, OpenGrant, WHAT};
 use crate::error::Error;
 use crate::providers::{Provider, ProviderError, UpstreamToken};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
@@ -62,7 +62,7 @@ impl ConnectionParts {
             }
             if seen.value.is_leased(self.clock.now()) {
                 if self.clock.elapsed() >= patience {
-                    return Err(contended().into());
+                    return Err(Error::contended(WHAT).into());
                 }
                 tokio::time::sleep(LEASE_POLL).await;
                 continue;
@@ -123,8 +123,9 @@ impl ConnectionParts {
 
     /// Writes a renewed credential over the leased one, and returns the one that stands then.
     ///
-    /// The provider has rotated its token by now, and only we hold the new one. So a store that is away is asked again while the
-    /// lease lasts, and a write whose answer was lost is recognised by what it sealed, which no other write did.
+    /// The provider has rotated its token by now, and only we hold the new one. So a store that is away is asked
+    /// again while the lease lasts, and a write whose answer was lost is recognised by what it sealed, which no other
+    /// write did.
     async fn keep(
         &self,
         mut renewed: ConnectionRecord,
@@ -139,7 +140,7 @@ impl ConnectionParts {
                     // Someone touched the record, and not the credential in it.
                     renewed.kept_until = found.value.kept_until;
                     leased.version = found.version;
-                    contended()
+                    Error::contended(WHAT)
                 }
                 // A new consent: what it wrote stands, and ours is forgotten.
                 Ok(Some(found)) => return Ok(found.value),

@@ -1,7 +1,7 @@
 //! Which registered clients an operator does not want.
 //!
-//! Registrations are kept nowhere, so they cannot be deleted; a block is what takes their place. Blocks are records of the
-//! store and are read again with the revocations.
+//! Registrations are kept nowhere, so they cannot be deleted; a block is what takes their place. Blocks are records
+//! of the store and are read again with the revocations.
 
 use std::sync::{PoisonError, RwLock};
 

@@ -1,8 +1,9 @@
-//! Whether this replica has the keys of the others, by what the store keeps about them (ARCHITECTURE.md, "Registration").
+//! Whether this replica has the keys of the others, by what the store keeps about them (ARCHITECTURE.md,
+//! "Registration").
 //!
-//! A ring may gain and lose keys while replicas are replaced one by one, but it always shares a key of each purpose with the ring
-//! before it. One that does not is the ring of another server, or of a file that was lost and made anew: it opens nothing that
-//! is in the store.
+//! A ring may gain and lose keys while replicas are replaced one by one, but it always shares a key of each purpose
+//! with the ring before it. One that does not is the ring of another server, or of a file that was lost and made
+//! anew: it opens nothing that is in the store.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +15,8 @@ use crate::vault::{KeyCheck, KeyRing};
 /// Makes sure that this ring and the ones of other replicas agree.
 ///
 /// # Errors
-/// [`Error::Corrupt`] when a key of the same name has another value elsewhere, or when the ring shares no key of some purpose
-/// with the one that was used last: the replicas would refuse each other's tokens.
+/// [`Error::Corrupt`] when a key of the same name has another value elsewhere, or when the ring shares no key of some
+/// purpose with the one that was used last: the replicas would refuse each other's tokens.
 pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
     let checks = keys.checks();
     agree_on_ring(store, &checks).await?;

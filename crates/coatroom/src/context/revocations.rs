@@ -1,8 +1,9 @@
 //! Which grants were revoked lately, here or by another replica (ARCHITECTURE.md, rule 5).
 //!
-//! Ordinary calls need no message: a verified token is remembered for a second at the most. Open streams and child processes
-//! live longer, so each replica reads the recent revocation records twice a second and ends what matches. The replica that
-//! revokes announces it to itself at once. A replica that cannot read them is blind: it ends its streams and refuses calls.
+//! Ordinary calls need no message: a verified token is remembered for a second at the most. Open streams and child
+//! processes live longer, so each replica reads the recent revocation records twice a second and ends what matches.
+//! The replica that revokes announces it to itself at once. A replica that cannot read them is blind: it ends its
+//! streams and refuses calls.
 
 use std::collections::HashMap;
 use std::fmt;

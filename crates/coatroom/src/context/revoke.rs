@@ -1,5 +1,7 @@
 //! Ending a grant: one `replace` by a tombstone, and everything under it is dead.
 
+use std::time::Duration;
+
 use coatroom_protocol::grant::{GrantState, RevokedReason};
 use coatroom_protocol::words::GrantId;
 
@@ -8,6 +10,7 @@ use crate::error::Error;
 use crate::records::{
     self, AccessTokenRecord, ConnectionRecord, GrantRecord, RevocationRecord, Seen, Stored, Written,
 };
+use crate::store::StoreError;
 
 impl Context {
     /// Revokes a grant. Doing so again does no harm.
@@ -32,7 +35,7 @@ impl Context {
                 return self.after_revoking(id, reason, &seen).await;
             }
         }
-        Err(Error::Unavailable { what: "the grant", source: "someone else keeps writing it".into() })
+        Err(Error::contended("the grant"))
     }
 
     async fn after_revoking(
@@ -63,7 +66,7 @@ impl Context {
             for record in self.store.list(T::KIND, &id.to_string()).await? {
                 self.store.delete(T::KIND, &record.key).await?;
             }
-            Ok::<(), crate::store::StoreError>(())
+            Ok::<(), StoreError>(())
         };
         if let Err(error) = swept.await {
             tracing::warn!(grant.id = %id, %error, "the remains of a revoked grant were not deleted");
@@ -75,4 +78,4 @@ impl Context {
 const ATTEMPTS: u32 = 16;
 
 /// How long other replicas can read that a grant was revoked.
-const NOTE_LIFE: std::time::Duration = std::time::Duration::from_mins(10);
+const NOTE_LIFE: Duration = Duration::from_mins(10);

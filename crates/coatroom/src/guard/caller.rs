@@ -156,6 +156,26 @@ pub trait UpstreamCredentials: Send + Sync + fmt::Debug {
     ) -> Result<UpstreamToken, UpstreamError>;
 }
 
+/// No upstream tokens at all: for callers whose tokens were issued elsewhere, and bring nothing but an identity.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::exhaustive_structs, reason = "there is nothing in it")]
+pub struct NoCredentials;
+
+#[async_trait]
+impl UpstreamCredentials for NoCredentials {
+    async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+        Err(UpstreamError::NotConnected { provider: provider.clone() })
+    }
+
+    async fn renew(
+        &self,
+        provider: &ProviderName,
+        _: &UpstreamToken,
+    ) -> Result<UpstreamToken, UpstreamError> {
+        Err(UpstreamError::NotConnected { provider: provider.clone() })
+    }
+}
+
 /// Put into a response's extensions by whatever stands behind the guard: the user's sign-in has ended
 /// ([`UpstreamError::SignInEnded`]), so the guard answers with its own 401 `invalid_token` challenge instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,7 +28,9 @@ mod sessions;
 mod settings;
 mod verify;
 
-pub use caller::{Caller, CallerClient, CallerParts, SignInEnded, UpstreamCredentials, UpstreamError};
+pub use caller::{
+    Caller, CallerClient, CallerParts, NoCredentials, SignInEnded, UpstreamCredentials, UpstreamError,
+};
 pub use layer::{Guard, GuardLayer};
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;

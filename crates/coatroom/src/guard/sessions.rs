@@ -212,33 +212,13 @@ const LONGEST_UPSTREAM_ID: usize = 1024;
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
     use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Scopes, Subject, Timestamp};
 
     use super::*;
     use crate::clock::ManualClock;
     use crate::entropy::SeededEntropy;
-    use crate::guard::{CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
-    use crate::providers::UpstreamToken;
+    use crate::guard::{CallerClient, CallerParts, NoCredentials};
     use crate::user::User;
-
-    #[derive(Debug)]
-    struct NoCredentials;
-
-    #[async_trait]
-    impl UpstreamCredentials for NoCredentials {
-        async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-            Err(UpstreamError::NotConnected { provider: provider.clone() })
-        }
-
-        async fn renew(
-            &self,
-            provider: &ProviderName,
-            _: &UpstreamToken,
-        ) -> Result<UpstreamToken, UpstreamError> {
-            Err(UpstreamError::NotConnected { provider: provider.clone() })
-        }
-    }
 
     fn caller(id: &str) -> Caller {
         let subject = Subject { provider: ProviderName::parse("github").unwrap(), id: id.to_owned() };

@@ -49,9 +49,9 @@ const EVERY_PAGE: [(HeaderName, &str); 8] = [
     // origins see no more with this policy than with that one: nothing.
     (REFERRER_POLICY, "same-origin"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // Any other value cuts the window off from the one that opened it, for good: web apps that sign in by popup then take
-    // it for closed and give up, and their callback finds no opener. These pages run no script and listen to no message,
-    // so that an opener can do nothing to them but navigate away.
+    // Any other value cuts the window off from the one that opened it, for good: web apps that sign in by popup then
+    // take it for closed and give up, and their callback finds no opener. These pages run no script and listen to no
+    // message, so that an opener can do nothing to them but navigate away.
     (HeaderName::from_static("cross-origin-opener-policy"), "unsafe-none"),
     (
         HeaderName::from_static("permissions-policy"),

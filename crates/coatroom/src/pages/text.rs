@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use coatroom_protocol::words::is_deceptive;
+
 /// A text on one line, without characters that hide or reorder text, and at most `limit` characters long.
 ///
 /// Spaces at the ends and repeated spaces disappear. The result may be empty.
@@ -26,28 +28,6 @@ pub(super) fn isolated(name: &str) -> Cow<'_, str> {
 /// The letter that stands for a name: its first letter or digit, in upper case.
 pub(super) fn initial(name: &str) -> String {
     name.chars().find(|c| c.is_alphanumeric()).map_or_else(|| "?".to_owned(), |c| c.to_uppercase().collect())
-}
-
-/// Characters without a shape of their own that change how others are read: direction marks, embeddings, overrides and
-/// isolates, zero-width spaces and joiners of words, tags, and interlinear marks.
-const fn is_deceptive(c: char) -> bool {
-    matches!(
-        c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{180e}'
-            | '\u{200b}'
-            | '\u{200e}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 #[cfg(test)]

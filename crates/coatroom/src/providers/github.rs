@@ -1,7 +1,8 @@
 //! GitHub and GitHub Enterprise Server.
 //!
-//! OAuth 2.0 without OpenID: the user comes from the API. Errors come with status 200, answers as forms unless JSON is
-//! asked for, scopes with commas. Tokens of OAuth apps do not expire; those of GitHub apps may, and are renewed once each.
+//! OAuth 2.0 without OpenID: the user comes from the API. Errors come with status 200, answers as forms unless JSON
+//! is asked for, scopes with commas. Tokens of OAuth apps do not expire; those of GitHub apps may, and are renewed
+//! once each.
 
 use std::sync::Arc;
 

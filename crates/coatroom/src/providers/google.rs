@@ -1,7 +1,8 @@
 //! Google.
 //!
-//! A refresh token comes only with `access_type=offline` and a consent page, and is not repeated by a renewal. The issuer
-//! has two spellings. The hosted domain of a Workspace user is the claim `hd`, which stays among the user's claims.
+//! A refresh token comes only with `access_type=offline` and a consent page, and is not repeated by a renewal. The
+//! issuer has two spellings. The hosted domain of a Workspace user is the claim `hd`, which stays among the user's
+//! claims.
 
 use std::sync::Arc;
 

@@ -73,7 +73,8 @@ impl Provider {
         Ok(user)
     }
 
-    /// The claims of a token that the provider signed. A key that is not known may be new: the keys are fetched once more.
+    /// The claims of a token that the provider signed. A key that is not known may be new: the keys are fetched once
+    /// more.
     async fn genuine_claims(&self, endpoints: &Endpoints, jws: &Jws<'_>) -> Result<Members, ProviderError> {
         let url = endpoints.keys.as_ref();
         let url = url.ok_or_else(|| ProviderError::misconfigured("the metadata names no jwks_uri"))?;

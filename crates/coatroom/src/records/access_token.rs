@@ -19,8 +19,8 @@ pub(crate) struct AccessTokenRecord {
     pub(crate) issued_at: Timestamp,
     /// From when on it is refused.
     pub(crate) ends_at: Timestamp,
-    /// How long the record is kept. A token that came with a refresh is kept as long as that refresh may be repeated, because
-    /// whether it was ever accepted decides what a repetition means (ARCHITECTURE.md, rule 4).
+    /// How long the record is kept. A token that came with a refresh is kept as long as that refresh may be repeated,
+    /// because whether it was ever accepted decides what a repetition means (ARCHITECTURE.md, rule 4).
     pub(crate) kept_until: Timestamp,
     /// Whether a guard ever accepted it.
     #[serde(default)]

@@ -7,9 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, body::Bytes};
 use coatroom_protocol::discovery::{
-    AuthorizationServer, Features, METADATA_PATHS, ProtectedResource, metadata_path, path,
+    AuthorizationServer, METADATA_PATHS, ProtectedResource, metadata_path, path,
 };
-use coatroom_protocol::words::{OFFLINE_ACCESS, Scopes, base64url, sha256};
+use coatroom_protocol::words::{Scopes, base64url, sha256};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
@@ -53,20 +53,16 @@ pub(super) fn routes(context: &Context) -> Router {
 }
 
 fn authorization_server(context: &Context) -> impl Serialize {
-    let all =
+    let scopes =
         context.resources.iter().fold(Scopes::none(), |all, resource| all.union(&resource.scopes.all()));
-    let scopes = OFFLINE_ACCESS.parse().into_iter().fold(all, |mut all, offline| {
-        all.insert(offline);
-        all
-    });
     let resources: Vec<_> = context.resources.iter().map(|resource| resource.id.clone()).collect();
-    let features = Features {
+    AuthorizationServer {
+        issuer: &context.issuer,
+        scopes: &scopes,
+        resources: &resources,
         registration: context.registration,
-        introspection: false,
-        client_id_metadata_documents: false,
-    };
-    AuthorizationServer { issuer: &context.issuer, scopes: &scopes, resources: &resources, features }
-        .metadata()
+    }
+    .metadata()
 }
 
 /// A document that is the same for everybody.

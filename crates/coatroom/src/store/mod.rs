@@ -38,7 +38,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// A key that was deleted or has expired is free again, and its next record starts at version 1.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] when the key is taken; [`StoreError::Unavailable`] when it is not known whether it was written.
+    /// [`StoreError::Exists`] when the key is taken; [`StoreError::Unavailable`] when it is not known whether it was
+    /// written.
     async fn insert(&self, record: NewRecord) -> Result<(), StoreError>;
 
     /// Reads a record.
@@ -48,7 +49,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError>;
 
     /// Replaces the body and expiry of the record that was seen at version `seen`; the new version is `seen + 1`.
-    /// Kind, key and owner never change; the owner in `record` is not looked at. When this returns, the change is durable.
+    /// Kind, key and owner never change; the owner in `record` is not looked at. When this returns, the change is
+    /// durable.
     ///
     /// # Errors
     /// [`StoreError::Changed`] when the record is missing, expired or at another version;
@@ -111,14 +113,8 @@ pub enum Kind {
     AccessToken,
     /// A sealed upstream credential of a grant.
     Connection,
-    /// A local account.
-    Account,
-    /// A marker that something one-time was used.
-    Marker,
     /// A short-lived note that a grant was revoked.
     Revocation,
-    /// When a grant was last used; best effort.
-    LastUse,
     /// What an operator decided: blocks, key check values.
     Setting,
 }
@@ -131,10 +127,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::AccessToken => "access_token",
             Self::Connection => "connection",
-            Self::Account => "account",
-            Self::Marker => "marker",
             Self::Revocation => "revocation",
-            Self::LastUse => "last_use",
             Self::Setting => "setting",
         }
     }

@@ -1,4 +1,5 @@
-//! What a person sees, rendered from the public surface: SPEC CON-01 to CON-04, CON-07, CON-11, CON-13, AZ-35 to AZ-37, OPS-05.
+//! What a person sees, rendered from the public surface: SPEC CON-01 to CON-04, CON-07, CON-11, CON-13, AZ-35 to
+//! AZ-37, OPS-05.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

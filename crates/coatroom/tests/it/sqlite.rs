@@ -93,7 +93,7 @@ async fn a_path_is_never_taken_for_a_special_name() {
         let path = folder.path().join(name);
         let store = SqliteStore::open(&path, manual_clock()).unwrap();
         store.insert(record("a")).await.unwrap();
-        assert!(store.get(Kind::Marker, "a").await.unwrap().is_some());
+        assert!(store.get(Kind::Setting, "a").await.unwrap().is_some());
         assert!(path.is_file());
     }
 }
@@ -103,7 +103,7 @@ async fn dropping_the_store_folds_the_log_into_the_file() {
     let place = Place::new();
     let store = place.open();
     store.insert(record("a")).await.unwrap();
-    assert!(store.get(Kind::Marker, "a").await.unwrap().is_some());
+    assert!(store.get(Kind::Setting, "a").await.unwrap().is_some());
     assert!(place.log().is_file());
     drop(store);
     assert!(!place.log().exists());
@@ -117,7 +117,7 @@ async fn what_is_deleted_is_overwritten() {
     let secret = "sealed-credential-".repeat(1000);
     store.insert(NewRecord { body: secret.clone(), ..record("deleted") }).await.unwrap();
     store.insert(NewRecord { body: secret, ..record("replaced") }).await.unwrap();
-    store.delete(Kind::Marker, "deleted").await.unwrap();
+    store.delete(Kind::Setting, "deleted").await.unwrap();
     store.replace(record("replaced"), Version::FIRST).await.unwrap();
     drop(store);
     let file = fs::read(&place.path).unwrap();
@@ -189,7 +189,7 @@ async fn what_was_answered_survives_a_crash() {
     fs::copy(place.log(), crashed.log()).unwrap();
     let restarted = crashed.open();
     for number in answered {
-        assert!(restarted.get(Kind::Marker, &format!("{number}")).await.unwrap().is_some());
+        assert!(restarted.get(Kind::Setting, &format!("{number}")).await.unwrap().is_some());
     }
 }
 
@@ -205,8 +205,8 @@ async fn a_log_that_was_cut_short_loses_only_its_end() {
     let log = fs::read(place.log()).unwrap();
     fs::write(crashed.log(), &log[..usize::try_from(length).unwrap() + 1000]).unwrap();
     let restarted = crashed.open();
-    assert!(restarted.get(Kind::Marker, "first").await.unwrap().is_some());
-    assert!(restarted.get(Kind::Marker, "second").await.unwrap().is_none());
+    assert!(restarted.get(Kind::Setting, "first").await.unwrap().is_some());
+    assert!(restarted.get(Kind::Setting, "second").await.unwrap().is_none());
     restarted.insert(record("second")).await.unwrap();
 }
 
@@ -216,7 +216,7 @@ async fn a_store_that_was_never_closed_can_be_opened_again() {
     let store = place.open();
     store.insert(record("a")).await.unwrap();
     std::mem::forget(store);
-    assert!(place.open().get(Kind::Marker, "a").await.unwrap().is_some());
+    assert!(place.open().get(Kind::Setting, "a").await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +248,7 @@ async fn the_size_of_the_database_is_not_kept_in_memory() {
             NewRecord { owner: owner.clone(), body: body.clone(), ..record(&key) }
         });
         insert_all(&store, records).await;
-        assert!(store.get(Kind::Marker, &format!("{round}-0")).await.unwrap().is_some());
+        assert!(store.get(Kind::Setting, &format!("{round}-0")).await.unwrap().is_some());
     }
     let grown = resident_kib().saturating_sub(before);
     assert!(fs::metadata(&place.path).unwrap().len() > 32 << 20);
@@ -288,7 +288,7 @@ async fn a_missing_file_is_unavailable_and_not_made_anew() {
     assert!(!place.path.exists());
     fs::rename(&away, &place.path).unwrap();
     store.insert(record("b")).await.unwrap();
-    assert!(store.get(Kind::Marker, "a").await.unwrap().is_some());
+    assert!(store.get(Kind::Setting, "a").await.unwrap().is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,10 +300,10 @@ async fn a_panic_in_the_threads_hangs_nobody() {
     clock.panics.store(true, Ordering::SeqCst);
     for _ in 0..10 {
         assert!(unavailable(store.insert(record("b")).await).contains("gave up"));
-        assert!(unavailable(store.get(Kind::Marker, "a").await).contains("gave up"));
+        assert!(unavailable(store.get(Kind::Setting, "a").await).contains("gave up"));
     }
     clock.panics.store(false, Ordering::SeqCst);
-    assert!(store.get(Kind::Marker, "a").await.unwrap().is_some());
+    assert!(store.get(Kind::Setting, "a").await.unwrap().is_some());
     store.insert(record("b")).await.unwrap();
 }
 
@@ -320,7 +320,7 @@ async fn a_caller_that_goes_away_disturbs_nobody() {
         }
     }
     store.insert(record("last")).await.unwrap();
-    assert!(store.get(Kind::Marker, "last").await.unwrap().is_some());
+    assert!(store.get(Kind::Setting, "last").await.unwrap().is_some());
 }
 
 // === what the tests need ===
@@ -387,7 +387,7 @@ const REFUSE_INSERTS: &str =
 
 fn record(key: &str) -> NewRecord {
     NewRecord {
-        kind: Kind::Marker,
+        kind: Kind::Setting,
         key: key.to_owned(),
         owner: None,
         expires_at: None,

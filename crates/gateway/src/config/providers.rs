@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coatroom::protocol::client::is_foreign_scheme;
 use coatroom::protocol::words::{ClientId, ClientSecret, ProviderName, Scopes, is_loopback_host};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -243,7 +244,7 @@ fn redirect_uri(text: &str) -> Result<String, String> {
     if text.contains('#') {
         return Err(format!("`{text}` has a fragment"));
     }
-    if matches!(url.scheme(), "javascript" | "data" | "vbscript" | "file" | "about" | "blob") {
+    if is_foreign_scheme(url.scheme()) {
         return Err(format!("the scheme of `{text}` is not allowed"));
     }
     Ok(text.to_owned())

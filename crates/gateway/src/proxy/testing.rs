@@ -75,22 +75,3 @@ impl UpstreamCredentials for Wallet {
         }
     }
 }
-
-/// A wallet without tokens.
-#[derive(Debug)]
-pub(super) struct EmptyWallet;
-
-#[async_trait]
-impl UpstreamCredentials for EmptyWallet {
-    async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-        Err(UpstreamError::NotConnected { provider: provider.clone() })
-    }
-
-    async fn renew(
-        &self,
-        provider: &ProviderName,
-        _: &UpstreamToken,
-    ) -> Result<UpstreamToken, UpstreamError> {
-        Err(UpstreamError::NotConnected { provider: provider.clone() })
-    }
-}

@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use coatroom::guard::Caller;
+use coatroom::guard::{Caller, NoCredentials};
 use coatroom::protocol::words::Issuer;
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tower::ServiceExt;
 
 use super::credential::Template;
-use super::testing::{EmptyWallet, Renewal, Wallet, alice, caller, github};
+use super::testing::{Renewal, Wallet, alice, caller, github};
 use super::{Proxy, Upstream, Waiting, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
@@ -234,7 +234,7 @@ async fn an_ended_sign_in_asks_for_a_challenge() {
 #[tokio::test]
 async fn a_provider_that_is_not_connected_is_an_error_of_the_call() {
     let proxy = proxy_of(Router::new()).await;
-    let response = send(&proxy, post("{\"id\":1}", caller(Arc::new(EmptyWallet)))).await;
+    let response = send(&proxy, post("{\"id\":1}", caller(Arc::new(NoCredentials)))).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(json_of(response).await["error"]["data"]["reason"], "not_connected");
 }

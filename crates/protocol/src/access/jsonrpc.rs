@@ -1,9 +1,9 @@
 //! Judges the body of one POST: is it JSON that every parser reads in the same way, and what does it ask for?
 //!
 //! Policy is decided on the bytes that are forwarded, so a body that two parsers could read differently is refused
-//! (ARCHITECTURE.md, rule 6): invalid UTF-8, a byte order mark, anything after the value, deep nesting, duplicate keys
-//! at any depth, numbers out of range, lone surrogates; and, in the envelope, `params`, `_meta` and `ref`, keys that equal
-//! a name of the protocol only after unescaping, case folding or dropping NULs.
+//! (ARCHITECTURE.md, rule 6): invalid UTF-8, a byte order mark, anything after the value, deep nesting, duplicate
+//! keys at any depth, numbers out of range, lone surrogates; and, in the envelope, `params`, `_meta` and `ref`, keys
+//! that equal a name of the protocol only after unescaping, case folding or dropping NULs.
 //!
 //! The grammar is serde_json's, walked once without building a tree: whatever is accepted here, `serde_json::Value`
 //! accepts too and agrees on every value that was peeked at.

@@ -1,8 +1,8 @@
 //! Which scopes and roles each tool, prompt and resource needs, and whether a caller may.
 //!
-//! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds up,
-//! and one that denies is enough. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best Practices,
-//! "Scope Minimization"). The decision is taken on a judged body, never on headers.
+//! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds
+//! up, and one that denies is enough. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best
+//! Practices, "Scope Minimization"). The decision is taken on a judged body, never on headers.
 
 use std::collections::HashMap;
 
@@ -133,12 +133,6 @@ impl Manifest {
             }
         }
         if complete { Verdict::Permit } else { Verdict::NeedsScopes(needed) }
-    }
-
-    /// Whether a caller may use one tool, prompt or resource; for the filtering of lists.
-    #[must_use]
-    pub fn permits(&self, target: &Target<'_>, holder: &Holder<'_>) -> bool {
-        matches!(self.decide_target(target, holder), Ok((_, true)))
     }
 
     /// The scopes that a target needs, and whether the caller holds them.

@@ -1,7 +1,7 @@
 //! What the judge of a body found in it: enough to decide policy, and nothing more.
 //!
-//! Everything borrows from the body where the body spells it without escapes; [`Judged::into_owned`] makes a copy of these
-//! few words that outlives it.
+//! Everything borrows from the body where the body spells it without escapes; [`Judged::into_owned`] makes a copy of
+//! these few words that outlives it.
 
 use std::borrow::Cow;
 
@@ -127,12 +127,6 @@ impl<'a> Judged<'a> {
             Self::One(Message::Request { id, .. }) => Some(id),
             Self::One(_) | Self::Batch(_) => None,
         }
-    }
-
-    /// Whether this is a single request of `method`.
-    #[must_use]
-    pub fn is_request_of(&self, method: &str) -> bool {
-        matches!(self, Self::One(Message::Request { call, .. }) if call.method == method)
     }
 
     /// A copy that outlives the body.

@@ -1,8 +1,9 @@
 //! What a protected MCP endpoint decides about one request: whose it is, what it asks for, whether it may.
 //!
 //! [`bearer`] reads the credential (RFC 6750), [`jsonrpc`] judges the body, [`era`] compares it with the headers that
-//! mirror it (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which scopes and roles an operation needs. Nothing here
-//! verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module documentation lists.
+//! mirror it (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which scopes and roles an operation needs.
+//! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
+//! documentation lists.
 
 pub mod bearer;
 pub mod era;

@@ -22,8 +22,8 @@ pub enum RpcCode {
     HeaderMismatch,
     /// A revision of MCP that is not spoken here (MCP 2026-07-28).
     UnsupportedProtocolVersion,
-    /// What HTTP says better: authentication, policy, sessions, outages. The code is of the range that JSON-RPC leaves to
-    /// servers; MCP gives it no meaning.
+    /// What HTTP says better: authentication, policy, sessions, outages. The code is of the range that JSON-RPC
+    /// leaves to servers; MCP gives it no meaning.
     Refused,
 }
 

@@ -90,8 +90,8 @@ pub(super) fn client(id: ClientId, metadata: ClientMetadata, issued_at: Timestam
         redirect_uris: metadata.redirect_uris,
         authentication,
         may_refresh: metadata.may_refresh,
-        // Clients register with the scopes they need first and step up with the same id; anybody could register anew with
-        // more, so a limit would stop the honest alone.
+        // Clients register with the scopes they need first and step up with the same id; anybody could register anew
+        // with more, so a limit would stop the honest alone.
         scope_ceiling: None,
         origin: ClientOrigin::Registered { issued_at },
         links: metadata.links,

@@ -3,12 +3,14 @@
 use url::{Host, Url};
 
 use super::app_uris::is_foreign_scheme;
+use crate::words::is_deceptive;
 
 /// A text without control, bidirectional and invisible characters, in one line, of at most `max_chars` characters;
 /// `None` when nothing is left.
 pub(super) fn shown_text(text: &str, max_chars: usize) -> Option<String> {
     let spaced = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-    let visible: String = spaced.filter(|&c| !c.is_control() && !is_deceptive(c)).collect();
+    let visible: String =
+        spaced.filter(|&c| !c.is_control() && !is_deceptive(c) && !is_unneeded(c)).collect();
     let one_line = visible.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     let cut: String = one_line.chars().take(max_chars).collect();
     let cut = cut.trim_end();
@@ -41,26 +43,16 @@ pub(super) fn is_https_of_named_host(text: &str) -> bool {
     })
 }
 
-/// Characters that reorder, hide or blank out what stands beside them.
-fn is_deceptive(c: char) -> bool {
+/// Whether a character is invisible, and a client's name is poorer by nothing without it: joiners, variation
+/// selectors, inherent vowels and blanks.
+const fn is_unneeded(c: char) -> bool {
     matches!(
         c,
-        '\u{ad}'
-            | '\u{34f}'
-            | '\u{61c}'
-            | '\u{115f}'..='\u{1160}'
-            | '\u{17b4}'..='\u{17b5}'
+        '\u{17b4}'..='\u{17b5}'
             | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
+            | '\u{200c}'..='\u{200d}'
             | '\u{2800}'
-            | '\u{3164}'
             | '\u{fe00}'..='\u{fe0f}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 

@@ -244,8 +244,8 @@ impl RegistrationRequest {
         if keys.iter().all(is_public) { Ok(()) } else { Err(RegistrationRefusal::PrivateKey) }
     }
 
-    /// Whether `scope` names `offline_access`. The rest of it is checked and not kept: clients register the scopes of their first
-    /// challenge, and must be able to ask for more later (docs/decisions/0002).
+    /// Whether `scope` names `offline_access`. The rest of it is checked and not kept: clients register the scopes of
+    /// their first challenge, and must be able to ask for more later (docs/decisions/0002).
     fn asks_offline_access(&self) -> Result<bool, RegistrationRefusal> {
         let Some(text) = self.text("scope")? else { return Ok(false) };
         let scopes: Scopes = text.parse().map_err(|_| RegistrationRefusal::Scope)?;

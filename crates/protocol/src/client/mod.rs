@@ -13,7 +13,7 @@ mod redirect_uri;
 mod registration;
 mod strict_json;
 
-pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
+pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS, is_foreign_scheme};
 pub use authentication::{AuthenticationRefusal, PresentedClient, challenge};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};
 pub use metadata::{
@@ -24,8 +24,6 @@ pub use record::{
     Client, ClientAuthentication, ClientLinks, ClientOrigin, ConfiguredClientRefusal, ExpectedSecret,
     RedirectRefusal, SecretMethods,
 };
-pub use redirect_uri::{
-    MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal, ShownHost,
-};
+pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};
 pub use strict_json::JsonRefusal;

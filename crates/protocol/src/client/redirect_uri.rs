@@ -31,15 +31,6 @@ pub enum RedirectUriKind {
     App,
 }
 
-/// The host of a redirect URI, as a consent page shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShownHost<'a> {
-    /// ASCII only: host and port of a web address, scheme and authority of an app's.
-    pub text: &'a str,
-    /// Whether a label is punycode: an internationalised name, which may imitate another one.
-    pub is_idn: bool,
-}
-
 /// Why a redirect URI cannot be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -106,7 +97,8 @@ impl RedirectUri {
         self.kind
     }
 
-    /// Whether the response stays on the user's machine, at a port: what anyone may register, and the user alone receives.
+    /// Whether the response stays on the user's machine, at a port: what anyone may register, and the user alone
+    /// receives.
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
         matches!(self.kind, RedirectUriKind::Loopback)
@@ -129,22 +121,6 @@ impl RedirectUri {
         let same_but_port =
             || self.is_loopback() && loopback_without_port(&self.text) == loopback_without_port(asked);
         (same || same_but_port()).then(|| Self { text: asked.to_owned(), kind: self.kind })
-    }
-
-    /// The host for a consent page.
-    #[must_use]
-    pub fn host_to_show(&self) -> ShownHost<'_> {
-        let authority = self.authority();
-        let text = match self.kind {
-            RedirectUriKind::Web => authority,
-            RedirectUriKind::Loopback => host_and_port(authority).0,
-            RedirectUriKind::App => {
-                let path_at = authority_end(&self.text);
-                self.text.get(..path_at).unwrap_or(&self.text)
-            }
-        };
-        let is_idn = authority.split('.').any(|label| label.to_ascii_lowercase().starts_with("xn--"));
-        ShownHost { text, is_idn }
     }
 
     /// The URI with response parameters added to the query; what the client registered there stays as it is, and the
@@ -524,24 +500,6 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_shown_in_ascii_and_punycode_is_flagged() {
-        let shown = |text| {
-            let uri = uri(text);
-            let host = uri.host_to_show();
-            (host.text.to_owned(), host.is_idn)
-        };
-        assert_eq!(shown("https://claude.ai/cb"), ("claude.ai".to_owned(), false));
-        assert_eq!(shown("https://claude.ai:8443?x"), ("claude.ai:8443".to_owned(), false));
-        assert_eq!(
-            shown("https://login.xn--bcher-kva.example/"),
-            ("login.xn--bcher-kva.example".to_owned(), true)
-        );
-        assert_eq!(shown("http://[::1]:5/cb"), ("[::1]".to_owned(), false));
-        assert_eq!(shown("vscode://some.extension/cb"), ("vscode://some.extension".to_owned(), false));
-        assert_eq!(shown("com.raycast:/oauth"), ("com.raycast:".to_owned(), false));
-    }
-
-    #[test]
     fn response_parameters_join_the_registered_query() {
         let params = [("code", "c"), ("state", "a b&c=#ü\n")];
         let added = "code=c&state=a%20b%26c%3D%23%C3%BC%0A";
@@ -642,7 +600,7 @@ mod tests {
         fn any_text_is_read_without_panic_and_prints_back(text in prop_oneof![any::<String>(), tampered()]) {
             if let Ok(uri) = RedirectUri::parse(&text, &AppUris::shipped()) {
                 prop_assert_eq!(uri.as_str(), text.as_str());
-                prop_assert!(uri.host_to_show().text.is_ascii());
+                prop_assert!(uri.as_str().is_ascii());
                 prop_assert_eq!(RedirectUri::try_from(text), Ok(uri));
             }
         }

@@ -14,8 +14,6 @@ pub mod path {
     pub const REGISTER: &str = "/register";
     /// The revocation endpoint (RFC 7009).
     pub const REVOKE: &str = "/revoke";
-    /// The introspection endpoint (RFC 7662).
-    pub const INTROSPECT: &str = "/introspect";
     /// The public keys of signed assertions (RFC 7517 §5).
     pub const JWKS: &str = "/jwks.json";
 }
@@ -33,20 +31,8 @@ pub struct AuthorizationServer<'a> {
     pub scopes: &'a Scopes,
     /// The MCP endpoints that it issues tokens for.
     pub resources: &'a [Resource],
-    /// Which optional parts are switched on.
-    pub features: Features,
-}
-
-/// The optional parts of an authorization server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Features {
-    /// Dynamic client registration.
+    /// Whether clients may register themselves (RFC 7591).
     pub registration: bool,
-    /// Token introspection.
-    pub introspection: bool,
-    /// Client ids that are the address of a metadata document. Never say so without a way out to the network: clients
-    /// that read it try nothing else.
-    pub client_id_metadata_documents: bool,
 }
 
 /// The document. Its members are those of RFC 8414 §2 and the extensions named at each.
@@ -58,8 +44,6 @@ pub struct AuthorizationServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
     revocation_endpoint: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    introspection_endpoint: Option<String>,
     jwks_uri: String,
     scopes_supported: Vec<String>,
     response_types_supported: [&'static str; 1],
@@ -67,14 +51,9 @@ pub struct AuthorizationServerMetadata {
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
-    /// Client ID Metadata Documents, §6; present only when true.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    client_id_metadata_document_supported: bool,
     /// RFC 9728 §4.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<String>,
@@ -88,7 +67,6 @@ impl AuthorizationServer<'_> {
     /// Builds the document; equal settings give equal bytes.
     #[must_use]
     pub fn metadata(&self) -> AuthorizationServerMetadata {
-        let features = self.features;
         let scopes = self.scopes.iter().map(Scope::as_str);
         let mut scopes_supported: Vec<String> =
             scopes.filter(|&scope| scope != OFFLINE_ACCESS).map(str::to_owned).collect();
@@ -97,9 +75,8 @@ impl AuthorizationServer<'_> {
             issuer: self.issuer.to_string(),
             authorization_endpoint: self.issuer.url(path::AUTHORIZE),
             token_endpoint: self.issuer.url(path::TOKEN),
-            registration_endpoint: features.registration.then(|| self.issuer.url(path::REGISTER)),
+            registration_endpoint: self.registration.then(|| self.issuer.url(path::REGISTER)),
             revocation_endpoint: self.issuer.url(path::REVOKE),
-            introspection_endpoint: features.introspection.then(|| self.issuer.url(path::INTROSPECT)),
             jwks_uri: self.issuer.url(path::JWKS),
             scopes_supported,
             response_types_supported: ["code"],
@@ -107,10 +84,8 @@ impl AuthorizationServer<'_> {
             grant_types_supported: ["authorization_code", "refresh_token"],
             token_endpoint_auth_methods_supported: CLIENT_METHODS,
             revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
-            introspection_endpoint_auth_methods_supported: features.introspection.then_some(SECRET_METHODS),
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
-            client_id_metadata_document_supported: features.client_id_metadata_documents,
             protected_resources: self.resources.iter().map(ToString::to_string).collect(),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["RS256"],
@@ -119,7 +94,6 @@ impl AuthorizationServer<'_> {
 }
 
 const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
-const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 #[cfg(test)]
 mod tests {
@@ -127,13 +101,13 @@ mod tests {
 
     use super::*;
 
-    fn document(scopes: &str, resources: &[&str], features: Features) -> Value {
+    fn document(scopes: &str, resources: &[&str], registration: bool) -> Value {
         let resources: Vec<_> = resources.iter().map(|text| Resource::parse(text).unwrap()).collect();
         let server = AuthorizationServer {
             issuer: &Issuer::parse("https://mcp.example.com").unwrap(),
             scopes: &scopes.parse().unwrap(),
             resources: &resources,
-            features,
+            registration,
         };
         serde_json::to_value(server.metadata()).unwrap()
     }
@@ -148,17 +122,14 @@ mod tests {
 
     #[test]
     fn the_whole_document_with_every_feature() {
-        let features =
-            Features { registration: true, introspection: true, client_id_metadata_documents: true };
         assert_eq!(
-            document("write read", &["https://mcp.example.com/github"], features),
+            document("write read", &["https://mcp.example.com/github"], true),
             json!({
                 "issuer": "https://mcp.example.com",
                 "authorization_endpoint": "https://mcp.example.com/authorize",
                 "token_endpoint": "https://mcp.example.com/token",
                 "registration_endpoint": "https://mcp.example.com/register",
                 "revocation_endpoint": "https://mcp.example.com/revoke",
-                "introspection_endpoint": "https://mcp.example.com/introspect",
                 "jwks_uri": "https://mcp.example.com/jwks.json",
                 "scopes_supported": ["read", "write", "offline_access"],
                 "response_types_supported": ["code"],
@@ -166,10 +137,8 @@ mod tests {
                 "grant_types_supported": ["authorization_code", "refresh_token"],
                 "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
                 "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
-                "client_id_metadata_document_supported": true,
                 "protected_resources": ["https://mcp.example.com/github"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": ["RS256"],
@@ -179,11 +148,10 @@ mod tests {
 
     #[test]
     fn what_is_switched_off_is_absent_and_no_array_is_empty() {
-        let document = document("", &[], Features::default());
+        let document = document("", &[], false);
         for absent in [
             "registration_endpoint",
-            "introspection_endpoint",
-            "introspection_endpoint_auth_methods_supported",
+            // Clients that read it try nothing else.
             "client_id_metadata_document_supported",
             "protected_resources",
         ] {
@@ -195,7 +163,7 @@ mod tests {
 
     #[test]
     fn offline_access_is_listed_once() {
-        let listed = document("offline_access read", &[], Features::default());
+        let listed = document("offline_access read", &[], false);
         assert_eq!(listed["scopes_supported"], json!(["read", "offline_access"]));
     }
 }

@@ -7,8 +7,6 @@ mod authorization_server;
 mod challenge;
 mod protected_resource;
 
-pub use authorization_server::{
-    AuthorizationServer, AuthorizationServerMetadata, Features, METADATA_PATHS, path,
-};
+pub use authorization_server::{AuthorizationServer, AuthorizationServerMetadata, METADATA_PATHS, path};
 pub use challenge::Challenge;
 pub use protected_resource::{ProtectedResource, ProtectedResourceMetadata, metadata_path, metadata_url};

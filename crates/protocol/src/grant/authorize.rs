@@ -182,9 +182,9 @@ pub fn check_request<'a>(
     })
 }
 
-/// The scopes to put before a person: what is asked for and exists here, within the client's ceiling; the defaults when nothing
-/// is asked for. Scopes of other resources are dropped in silence, because clients ask for everything the authorization
-/// server lists; the token answer says what was granted.
+/// The scopes to put before a person: what is asked for and exists here, within the client's ceiling; the defaults
+/// when nothing is asked for. Scopes of other resources are dropped in silence, because clients ask for everything
+/// the authorization server lists; the token answer says what was granted.
 fn scopes_to_ask(
     asked: Option<&Scopes>,
     client: &Client,

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_revoked_grant_redeems_nothing() {
         let mut grant = grant();
-        grant.state = GrantState::Revoked { at: Timestamp::from_unix(1), reason: RevokedReason::User };
+        grant.state = GrantState::Revoked { at: Timestamp::from_unix(1), reason: RevokedReason::Client };
         assert_eq!(present(&grant, 1000, |_| ()), Some(CodeRefusal::Revoked));
     }
 

@@ -104,10 +104,6 @@ pub struct PreviousRefresh {
 pub enum RevokedReason {
     /// The client asked (RFC 7009).
     Client,
-    /// The user asked.
-    User,
-    /// An operator asked.
-    Operator,
     /// A redeemed code was redeemed again, with the right verifier.
     CodeReplayed,
     /// A refresh token was used again after its successor had been.

@@ -1,7 +1,7 @@
 //! What happens to a presented refresh token (ARCHITECTURE.md, rule 4; OAuth 2.1 §4.3.1).
 //!
-//! Every use rotates the token. Clients repeat a refresh: they run in parallel, lose answers, share one credential between
-//! processes. So the token that was rotated last is not at once a sign of theft:
+//! Every use rotates the token. Clients repeat a refresh: they run in parallel, lose answers, share one credential
+//! between processes. So the token that was rotated last is not at once a sign of theft:
 //!
 //! | presented | when | verdict |
 //! |---|---|---|
@@ -119,8 +119,8 @@ impl From<RefreshRefusal> for OAuthError {
 
 /// Decides what happens to a refresh token whose MAC was found genuine.
 ///
-/// `token` is its hash and `parts` what it says of itself; `successor` is asked only when the answer depends on whether the last
-/// rotation was ever used.
+/// `token` is its hash and `parts` what it says of itself; `successor` is asked only when the answer depends on
+/// whether the last rotation was ever used.
 ///
 /// # Errors
 /// See [`RefreshRefusal`]; only [`RefreshRefusal::Replayed`] may change anything.

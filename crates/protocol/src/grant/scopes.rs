@@ -12,8 +12,8 @@ pub struct ScopeNarrowing {
 
 /// The scopes of the next access token: all that were granted when none are asked, else what is asked.
 ///
-/// `offline_access` is taken as asked and given: it asked for the refresh token that is being presented. A narrowed access token
-/// does not shrink the grant.
+/// `offline_access` is taken as asked and given: it asked for the refresh token that is being presented. A narrowed
+/// access token does not shrink the grant.
 ///
 /// # Errors
 /// [`ScopeNarrowing`] names what was not granted (wire: `invalid_scope`).

@@ -1,8 +1,8 @@
 //! The forms of what a client holds: codes, access tokens and refresh tokens.
 //!
-//! Each starts with a prefix that secret scanners know. Codes and refresh tokens carry the id of their grant, so that an
-//! exchange reads one record. Secrets are 256 bits; the first ones of a grant are drawn at random and passed in, successors
-//! are derived (ARCHITECTURE.md, rule 4).
+//! Each starts with a prefix that secret scanners know. Codes and refresh tokens carry the id of their grant, so that
+//! an exchange reads one record. Secrets are 256 bits; the first ones of a grant are drawn at random and passed in,
+//! successors are derived (ARCHITECTURE.md, rule 4).
 
 use crate::words::{
     AccessToken, AuthorizationCode, GrantId, KeyId, MacKey, MacKeys, RefreshToken, Resource, Scopes,

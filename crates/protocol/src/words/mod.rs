@@ -21,5 +21,5 @@ pub use scope::{OFFLINE_ACCESS, Scope, ScopeRefusal, Scopes};
 pub use secrets::{
     AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken, TokenHash, sha256,
 };
-pub use text::{base64url, from_base64url, same_bytes};
+pub use text::{base64url, from_base64url, is_deceptive, same_bytes};
 pub use timestamp::Timestamp;

@@ -16,7 +16,8 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
-/// Defines a secret: redacted in `Debug`, without `Display`, `Serialize` and `PartialEq`, wiped from memory when dropped.
+/// Defines a secret: redacted in `Debug`, without `Display`, `Serialize` and `PartialEq`, wiped from memory when
+/// dropped.
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -9,11 +9,11 @@ type Plan = &'static [(&'static str, &'static str)];
 
 const PROTOCOL: Plan = &[
     ("words", ""),
-    ("errors", "words"),
-    ("discovery", "words errors"),
+    ("errors", ""),
+    ("discovery", "words"),
     ("client", "words errors"),
     ("grant", "words errors client"),
-    ("access", "words errors grant"),
+    ("access", "words errors"),
 ];
 
 const COATROOM: Plan = &[
@@ -25,7 +25,7 @@ const COATROOM: Plan = &[
     ("pages", ""),
     ("store", "clock entropy"),
     ("error", "entropy store"),
-    ("providers", "clock entropy user outbound"),
+    ("providers", "clock user outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
     ("connections", "clock entropy store error providers vault records"),

@@ -63,7 +63,8 @@ impl Tests {
         Self(tests)
     }
 
-    /// Says what is wrong with a name such as `a_code_is_refused` or, where several tests have it, `grant::code::a_code_is_refused`.
+    /// Says what is wrong with a name such as `a_code_is_refused` or, where several tests have it,
+    /// `grant::code::a_code_is_refused`.
     pub(crate) fn check(&self, named: &str) -> Result<(), &'static str> {
         let mut path: Vec<&str> = named.split("::").collect();
         let name = path.pop().unwrap_or_default();

@@ -1,5 +1,8 @@
 //! `grant_type=refresh_token`: applies the verdict of [`decide_refresh`] with one `replace` (ARCHITECTURE.md, rule 4).
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{
@@ -57,7 +60,7 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
             return Ok(issued);
         }
     }
-    Err(Error::Unavailable { what: "the grant", source: "someone else keeps writing it".into() }.into())
+    Err(Error::contended("the grant").into())
 }
 
 /// Asks the rule, and the store only for what the rule needs.
@@ -243,7 +246,7 @@ impl Refresh<'_> {
             id: record.grant.id,
             subject: record.grant.subject.clone(),
             vault: open.vault,
-            key: std::sync::Arc::new(open.key),
+            key: Arc::new(open.key),
         };
         match self.context.connections.token(&grant, &record.grant.subject.provider).await {
             Err(ConnectionError::Dead) => {
@@ -277,7 +280,7 @@ impl Pair {
         }
     }
 
-    fn issued(self, of: &Refresh<'_>, expires_in: std::time::Duration) -> Issued {
+    fn issued(self, of: &Refresh<'_>, expires_in: Duration) -> Issued {
         Issued {
             access_token: self.access,
             refresh_token: Some(self.refresh),

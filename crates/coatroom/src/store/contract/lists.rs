@@ -29,7 +29,7 @@ async fn an_owner_lists_their_own_records_of_one_kind(trial: &Trial) {
     lists(trial, Kind::Grant, "owns-ann", &["owns-1", "owns-2"], promise).await;
     lists(trial, Kind::Grant, "owns-bob", &["owns-3"], promise).await;
     lists(trial, Kind::Connection, "owns-ann", &["owns-1"], promise).await;
-    lists(trial, Kind::Marker, "owns-ann", &[], promise).await;
+    lists(trial, Kind::Setting, "owns-ann", &[], promise).await;
     lists(trial, Kind::Grant, "owns-nobody", &[], promise).await;
     let unowned = kept(trial.store.list(Kind::Grant, "").await, promise);
     if unowned.iter().any(|record| record.key == trial.name("owns-4")) {

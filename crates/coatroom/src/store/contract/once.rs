@@ -36,13 +36,13 @@ async fn a_second_insert_meets_exists(trial: &Trial) {
 async fn kinds_do_not_share_keys(trial: &Trial) {
     let promise = "records of different kinds may have the same key";
     let grant = trial.record("kinds");
-    let marker = NewRecord { kind: Kind::Marker, body: "marker".to_owned(), ..grant.clone() };
+    let setting = NewRecord { kind: Kind::Setting, body: "setting".to_owned(), ..grant.clone() };
     trial.insert(&grant, promise).await;
-    is_absent(trial.get(&marker, promise).await, promise);
-    trial.insert(&marker, promise).await;
+    is_absent(trial.get(&setting, promise).await, promise);
+    trial.insert(&setting, promise).await;
     kept(trial.store.delete(grant.kind, &grant.key).await, promise);
     is_absent(trial.get(&grant, promise).await, promise);
-    agrees(&trial.live(&marker, promise).await, &marker, 1, promise);
+    agrees(&trial.live(&setting, promise).await, &setting, 1, promise);
 }
 
 async fn versions_go_up_by_one(trial: &Trial) {

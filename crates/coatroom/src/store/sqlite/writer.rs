@@ -191,7 +191,7 @@ mod tests {
     fn each_write_of_a_commit_has_its_own_answer() {
         let folder = tempfile::tempdir().unwrap();
         let mut scribe = scribe(folder.path());
-        let missing = Write::Delete(Kind::Marker, "missing".to_owned());
+        let missing = Write::Delete(Kind::Setting, "missing".to_owned());
         let batch = [insert("a", 10), insert("a", 10), missing, insert("b", 10)];
         let answers = scribe.commit(&batch).unwrap();
         assert!(matches!(answers.as_slice(), [Ok(1), Err(StoreError::Exists), Ok(0), Ok(1)]), "{answers:?}");
@@ -257,11 +257,11 @@ mod tests {
 
     fn insert(key: &str, size: usize) -> Write {
         let (key, body) = (key.to_owned(), "x".repeat(size));
-        Write::Insert(NewRecord { kind: Kind::Marker, key, owner: None, expires_at: None, body })
+        Write::Insert(NewRecord { kind: Kind::Setting, key, owner: None, expires_at: None, body })
     }
 
     fn is_there(scribe: &Scribe, key: &str) -> bool {
         let reader = scribe.file.reader().unwrap();
-        verbs::get(&reader, Kind::Marker, key, scribe.clock.now()).unwrap().is_some()
+        verbs::get(&reader, Kind::Setting, key, scribe.clock.now()).unwrap().is_some()
     }
 }

@@ -11,15 +11,14 @@ use coatroom::clock::ManualClock;
 use coatroom::entropy::SeededEntropy;
 use coatroom::error::Error;
 use coatroom::guard::{
-    Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, SessionLimits, Sessions,
-    UpstreamCredentials, UpstreamError, VerifyError, VerifyToken,
+    Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, NoCredentials, SessionLimits, Sessions,
+    VerifyError, VerifyToken,
 };
 use coatroom::protocol::access::{Era, Judged, Manifest, Pattern, Rule, RuleKind, Unlisted};
 use coatroom::protocol::words::{
     AccessToken, ClientId, GrantId, KeyId, MacKey, MacKeys, ProviderName, Resource, ScopeCatalogue,
     ScopeEntry, Subject, Timestamp,
 };
-use coatroom::providers::UpstreamToken;
 use coatroom::user::User;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -99,24 +98,6 @@ pub(super) fn caller(user: &str, grant: u8, scopes: &str, resource: &str) -> Cal
         expires_at: Timestamp::from_unix(10_000),
         credentials: Arc::new(NoCredentials),
     })
-}
-
-#[derive(Debug)]
-struct NoCredentials;
-
-#[async_trait]
-impl UpstreamCredentials for NoCredentials {
-    async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-        Err(UpstreamError::NotConnected { provider: provider.clone() })
-    }
-
-    async fn renew(
-        &self,
-        provider: &ProviderName,
-        _: &UpstreamToken,
-    ) -> Result<UpstreamToken, UpstreamError> {
-        Err(UpstreamError::NotConnected { provider: provider.clone() })
-    }
 }
 
 /// What reached the server behind the guard.

@@ -184,7 +184,8 @@ impl Client {
         self.post("/revoke", &[("token", token)], &[]).await
     }
 
-    /// Posts a form with the client's own authentication; `changes` replaces parameters, and removes those that are empty.
+    /// Posts a form with the client's own authentication; `changes` replaces parameters, and removes those that are
+    /// empty.
     pub(crate) async fn post(&self, path: &str, params: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
         let mut params = params.to_vec();
         let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");

@@ -127,7 +127,8 @@ async fn two_ways_of_authenticating_at_once_are_refused() {
     assert_eq!(twice.error(), (400, "invalid_request".to_owned()));
 }
 
-// TOK-30, TOK-31, TOK-33, TOK-36, TOK-15: each binding of a code, and none of the refusals uses it up or tells more than another.
+// TOK-30, TOK-31, TOK-33, TOK-36, TOK-15: each binding of a code, and none of the refusals uses it up or tells more
+// than another.
 #[tokio::test]
 async fn a_code_is_good_only_for_what_it_was_issued_for() {
     let world = World::new().await;

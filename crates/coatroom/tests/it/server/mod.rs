@@ -1,8 +1,9 @@
 //! The authorization server, driven over HTTP as its users drive it.
 //!
 //! The people of these tests: a [`Browser`](browser::Browser) with cookies, which follows our pages; a
-//! [`Client`](client::Client) that registers, redeems and refreshes; a fake [`Idp`](idp::Idp) that can misbehave. They meet in
-//! a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it is told.
+//! [`Client`](client::Client) that registers, redeems and refreshes; a fake [`Idp`](idp::Idp) that can misbehave.
+//! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
+//! is told.
 
 mod authorize;
 mod browser;

@@ -325,7 +325,8 @@ async fn records_of_older_tokens_do_not_pile_up() {
     }
 }
 
-// ARCHITECTURE.md, "Refresh tokens": the salt that derives a successor is gone once that is used, and first tokens have none.
+// ARCHITECTURE.md, "Refresh tokens": the salt that derives a successor is gone once that is used, and first tokens
+// have none.
 #[tokio::test]
 async fn the_salt_is_wiped_when_the_successor_is_used() {
     let world = World::new().await;
