@@ -10,7 +10,7 @@ use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Authentication, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
-use coatroom::protocol::client::{AppUris, Client, RedirectUri};
+use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
 use coatroom::providers::{self, Provider};
 use coatroom::settings::Settings;
@@ -192,22 +192,12 @@ fn rule(kind: RuleKind, config: &RuleConfig) -> Rule {
 
 fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     let about = || format!("the client {} cannot be used", config.id);
-    // The operator vouches for the client, so any scheme may be listed here.
-    let schemes: Vec<String> = config.redirect_uris.iter().filter_map(|uri| private_scheme(uri)).collect();
-    let apps = AppUris::parse(schemes.iter().map(String::as_str)).with_context(about)?;
-    let uris = config.redirect_uris.iter().map(|uri| RedirectUri::parse(uri, &apps));
-    let uris: Vec<RedirectUri> = uris.collect::<Result<_, _>>().with_context(about)?;
     let mut client =
-        Client::configured(config.id.as_str(), config.secret.as_ref(), uris).with_context(about)?;
+        Client::configured(config.id.as_str(), config.secret.as_ref(), config.redirect_uris.clone())
+            .with_context(about)?;
     client.name = Some(config.name.clone());
     client.scope_ceiling.clone_from(&config.scopes);
     Ok(client)
-}
-
-/// The scheme of a URI with its colon, unless it is http or https.
-fn private_scheme(uri: &str) -> Option<String> {
-    let (scheme, _) = uri.split_once(':')?;
-    (!matches!(scheme, "http" | "https")).then(|| format!("{scheme}:"))
 }
 
 fn upstream(config: &Config, server: &ServerConfig) -> Upstream {

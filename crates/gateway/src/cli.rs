@@ -26,7 +26,7 @@ pub(crate) enum Command {
     #[command(after_help = SERVE_HELP)]
     Check(Settings),
     /// Say which self-registered clients are not welcome, or list who is not
-    #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Block(Block),
     /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
     Demo(Demo),
@@ -156,6 +156,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_store_may_be_named_before_or_after_what_to_block() {
+        for line in [["--store", "memory:", "list"], ["list", "--store", "memory:"]] {
+            let cli = Cli::try_parse_from(["coatroom", "block"].into_iter().chain(line)).unwrap();
+            let Command::Block(block) = cli.command else { panic!("not block") };
+            assert_eq!(block.settings.flags()["store"].value, "memory:");
+        }
     }
 
     #[test]

@@ -83,9 +83,14 @@ impl Edge {
         if let Some(id) = id {
             extensions.insert(id);
         }
+        let two_hosts = request.headers().get_all(header::HOST).iter().nth(1).is_some();
         let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
         let mut router = self.router.clone();
         let answering = async move {
+            if two_hosts {
+                // Whoever stands before us may have read the other one (RFC 9112 §3.2).
+                return refusal(StatusCode::BAD_REQUEST, "a request has one Host header\n");
+            }
             if let Some(advice) = misdirected {
                 tracing::debug!("the host is not ours");
                 return refusal(StatusCode::MISDIRECTED_REQUEST, advice);

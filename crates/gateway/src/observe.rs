@@ -1,10 +1,14 @@
 //! Log lines, to stderr. What may stand in them is decided where they are written; nothing here adds to it.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Environment, LogFormat};
 
 /// Starts logging. `COATROOM_LOG` filters by level and module (`debug`, `coatroom=debug,hyper=info`); `info` without it.
+///
+/// Colours are for a terminal; a file and a log collector get plain text.
 ///
 /// A panic is logged by its place and not by its text, which may hold anything.
 ///
@@ -15,6 +19,8 @@ pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<
     let filter = wanted.filter(|text| !text.is_empty()).unwrap_or_else(|| "info".to_owned());
     let filter = EnvFilter::try_new(&filter).map_err(|_| NotStarted::Filter(filter))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // For a terminal the builder has looked at NO_COLOR.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     let started = match format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

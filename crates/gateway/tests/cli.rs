@@ -52,6 +52,27 @@ fn a_bad_configuration_fails_with_every_mistake() {
     assert_eq!(text(&output.stdout), "");
 }
 
+/// What `serve` would refuse, `check` names.
+#[test]
+fn every_bad_redirect_uri_is_named_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = check(
+        folder.path(),
+        "public_url = \"https://mcp.example.com\"\n\
+         [providers.github]\nclient_id = \"a\"\nclient_secret = \"b\"\n\
+         [servers.tools]\nupstream = \"http://127.0.0.1:3000/mcp\"\n\
+         [clients.portal]\n\
+         redirect_uris = [\"https://portal.example.com/cb\", \"com.example.app:/cb\", \"http://127.0.0.1/cb\",\n\
+         \"http://portal.example.com/cb\",\n\"https://me@portal.example.com/cb\",\n\"javascript:alert(1)\"]\n",
+    );
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for line in [9, 10, 11] {
+        assert!(said.contains(&format!("coatroom.toml:{line}:")), "{line}: {said}");
+    }
+    assert!(said.contains("3 mistakes"), "{said}");
+}
+
 #[test]
 fn without_arguments_the_program_explains_itself() {
     let output = coatroom().output().unwrap();
@@ -150,6 +171,7 @@ fn an_open_server_is_proxied_until_the_program_is_told_to_stop() {
     let (code, log) = running.stop();
     assert_eq!(code, Some(0));
     assert!(log.contains("serving") && log.contains("stopping") && !log.contains("canary"), "{log}");
+    assert!(!log.contains('\u{1b}'), "colours are for terminals: {log}");
 }
 
 /// The README shows a whole file. Whoever copies it gets what it says.

@@ -8,6 +8,7 @@ use std::sync::{PoisonError, RwLock};
 #[cfg(feature = "server")]
 use coatroom_protocol::client::{Client, ClientOrigin};
 use coatroom_protocol::words::{ClientId, Timestamp};
+#[cfg(feature = "server")]
 use tokio::sync::OnceCell;
 #[cfg(feature = "server")]
 use url::Url;
@@ -115,6 +116,7 @@ impl std::fmt::Display for Block {
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     current: RwLock<Vec<Block>>,
+    #[cfg(feature = "server")]
     known: OnceCell<()>,
 }
 
@@ -129,6 +131,7 @@ impl Blocks {
     ///
     /// # Errors
     /// What the store says.
+    #[cfg(feature = "server")]
     pub(crate) async fn know(&self, store: &dyn Store) -> Result<(), Error> {
         let read = async || {
             self.set(Block::list(store).await?);

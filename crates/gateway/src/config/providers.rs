@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coatroom::protocol::client::is_foreign_scheme;
+use coatroom::protocol::client::{AppUris, RedirectUri};
 use coatroom::protocol::words::{ClientId, ClientSecret, ProviderName, Scopes, is_loopback_host};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -84,7 +84,7 @@ pub(crate) struct ClientConfig {
     /// Its name on the consent page.
     pub(crate) name: String,
     /// Where answers may go, matched exactly.
-    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) redirect_uris: Vec<RedirectUri>,
     /// What it may ask for; `None` does not limit it.
     pub(crate) scopes: Option<Scopes>,
 }
@@ -239,15 +239,19 @@ fn secure_url(text: &str) -> Result<String, String> {
     }
 }
 
-fn redirect_uri(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).map_err(|_| format!("`{text}` is not an absolute URI"))?;
-    if text.contains('#') {
-        return Err(format!("`{text}` has a fragment"));
-    }
-    if is_foreign_scheme(url.scheme()) {
-        return Err(format!("the scheme of `{text}` is not allowed"));
-    }
-    Ok(text.to_owned())
+/// The operator vouches for the client, so any private-use scheme may be listed here.
+fn redirect_uri(text: &str) -> Result<RedirectUri, String> {
+    let apps = match private_scheme(text) {
+        Some(scheme) => AppUris::parse([scheme.as_str()]).map_err(|refusal| refusal.to_string())?,
+        None => AppUris::none(),
+    };
+    RedirectUri::parse(text, &apps).map_err(|refusal| format!("`{text}`: {refusal}"))
+}
+
+/// The scheme of a URI with its colon, unless it is http or https.
+fn private_scheme(uri: &str) -> Option<String> {
+    let (scheme, _) = uri.split_once(':')?;
+    (!matches!(scheme, "http" | "https")).then(|| format!("{scheme}:"))
 }
 
 /// The words of `kind`, and the providers that environment variables alone can define.

@@ -137,6 +137,14 @@ async fn a_foreign_host_is_refused_on_loopback() {
 }
 
 #[tokio::test]
+async fn two_hosts_are_400() {
+    let running = start(settings()).await;
+    let twice = b"GET /peer HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let answer = talk(running.address, twice).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("one Host header"), "{answer}");
+}
+
+#[tokio::test]
 async fn at_shutdown_what_runs_is_finished_and_nothing_new_is_accepted() {
     let running = start(settings()).await;
     let request = get_request("/slow");

@@ -80,7 +80,7 @@ pub(super) fn split_scheme(uri: &str) -> Option<(&str, &str)> {
 
 /// Whether a browser or the system runs, reads or dials what a URI of this scheme says, in any case of letters.
 #[must_use]
-pub fn is_foreign_scheme(scheme: &str) -> bool {
+pub(super) fn is_foreign_scheme(scheme: &str) -> bool {
     FOREIGN_SCHEMES.iter().any(|foreign| foreign.eq_ignore_ascii_case(scheme))
 }
 

@@ -13,7 +13,7 @@ mod redirect_uri;
 mod registration;
 mod strict_json;
 
-pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS, is_foreign_scheme};
+pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
 pub use authentication::{AuthenticationRefusal, PresentedClient, challenge};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};
 pub use metadata::{

@@ -27,6 +27,11 @@ pub(super) fn error(status: StatusCode, code: &str, description: &str) -> Respon
     json(status, &json!({ "error": code, "error_description": description }))
 }
 
+/// A method that the endpoint does not have. The router adds `Allow`.
+pub(super) async fn wrong_method() -> Response {
+    error(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "this method is not used here")
+}
+
 /// An error of the token or revocation endpoint.
 pub(super) fn oauth_error(refusal: &OAuthError) -> Response {
     let status = StatusCode::from_u16(refusal.code().status()).unwrap_or(StatusCode::BAD_REQUEST);

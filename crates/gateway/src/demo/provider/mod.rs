@@ -128,6 +128,7 @@ pub(crate) fn routes(provider: Arc<Provider>) -> Router {
         .route("/userinfo", get(api::userinfo))
         .route("/api/repos", get(api::repos))
         .route("/api/repos/{owner}/{name}/issues", post(api::create_issue))
+        .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
         .with_state(provider);
     Router::new().nest(PROVIDER_PATH, endpoints)
