@@ -151,6 +151,10 @@ fn of_message(headers: &MirrorHeaders<'_>, message: &Message<'_>) -> Result<Era,
     // Which headers a notification carries is not defined; where they occur, they agree.
     let required = is_request && era == Era::Modern;
     check_method(headers.method, call, required)?;
+    // Before the name: a method that is not there needs none.
+    if required && REMOVED.contains(&call.method.as_ref()) {
+        return Err(EraRefusal::MethodRemoved);
+    }
     check_name(headers.name, &call.target, required)?;
     if required {
         if call.meta.version == Member::Absent {
@@ -158,9 +162,6 @@ fn of_message(headers: &MirrorHeaders<'_>, message: &Message<'_>) -> Result<Era,
         }
         if !call.meta.has_capabilities {
             return Err(EraRefusal::MetaLacks(META_CAPABILITIES));
-        }
-        if REMOVED.contains(&call.method.as_ref()) {
-            return Err(EraRefusal::MethodRemoved);
         }
     }
     Ok(era)
@@ -403,7 +404,9 @@ mod tests {
             assert_eq!((refusal.status(), code(refusal)), (404, -32601), "{method}");
         }
         let subscribe = modern("resources/subscribe", r#""uri":"u""#);
-        assert_eq!(era(MODERN, "resources/subscribe", "u", &subscribe), Err(EraRefusal::MethodRemoved));
+        for name in ["u", ""] {
+            assert_eq!(era(MODERN, "resources/subscribe", name, &subscribe), Err(EraRefusal::MethodRemoved));
+        }
     }
 
     // GW-07
