@@ -174,6 +174,7 @@ impl Coatroom {
             .with_manifest(protection.manifest.clone())
             .with_roles_claim(&protection.roles_claim)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
+            .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);

@@ -33,6 +33,8 @@ pub struct Settings {
     pub revocation_patience: Duration,
     /// The largest body of an OAuth request, in bytes. Default 64 KiB.
     pub oauth_body_limit: usize,
+    /// The largest header block of an MCP request, in bytes. Default 32 KiB.
+    pub mcp_header_limit: usize,
     /// The largest body of an MCP request, in bytes. Default 4 MiB.
     pub mcp_body_limit: usize,
     /// How many requests one address may make.
@@ -107,6 +109,7 @@ impl Default for Settings {
             revocation_poll: Duration::from_millis(500),
             revocation_patience: Duration::from_secs(5),
             oauth_body_limit: 64 * 1024,
+            mcp_header_limit: 32 * 1024,
             mcp_body_limit: 4 * 1024 * 1024,
             rates: Rates::default(),
             limit_loopback: false,

@@ -94,6 +94,7 @@ fn settings(config: &Config) -> Settings {
     settings.rates = config.rates;
     settings.limit_loopback = config.limit_loopback;
     settings.oauth_body_limit = limits.oauth_body;
+    settings.mcp_header_limit = limits.header_block;
     settings.mcp_body_limit = limits.mcp_body;
     settings
 }

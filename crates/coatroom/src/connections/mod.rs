@@ -2,6 +2,7 @@
 //!
 //! * `connect` seals what a sign-in brought.
 //! * `credential` is what a connection seals: the tokens of one user at one provider.
+//! * `farewell` tells providers that a grant has ended.
 //! * `freshness` decides when a credential is about to end.
 //! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one
 //!   lease across replicas.
@@ -9,11 +10,15 @@
 #[cfg(feature = "server")]
 mod connect;
 mod credential;
+#[cfg(feature = "server")]
+mod farewell;
 mod freshness;
 mod renew;
 
 #[cfg(feature = "server")]
 pub(crate) use connect::FreshConnection;
+#[cfg(feature = "server")]
+pub(crate) use farewell::Farewell;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -5,12 +5,9 @@
 
 use std::sync::{PoisonError, RwLock};
 
-#[cfg(feature = "server")]
 use coatroom_protocol::client::{Client, ClientOrigin};
 use coatroom_protocol::words::{ClientId, Timestamp};
-#[cfg(feature = "server")]
 use tokio::sync::OnceCell;
-#[cfg(feature = "server")]
 use url::Url;
 
 use crate::error::Error;
@@ -87,7 +84,6 @@ impl Block {
         Ok(names.filter_map(|name| Self::parse(name).ok()).collect())
     }
 
-    #[cfg(feature = "server")]
     fn forbids(&self, client: &Client) -> bool {
         match self {
             Self::Client(hash) => client.id.hash().to_string() == *hash,
@@ -116,22 +112,24 @@ impl std::fmt::Display for Block {
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     current: RwLock<Vec<Block>>,
-    #[cfg(feature = "server")]
     known: OnceCell<()>,
 }
 
 impl Blocks {
     /// Whether the client is blocked.
-    #[cfg(feature = "server")]
     pub(crate) fn forbids(&self, client: &Client) -> bool {
         self.current.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
+    }
+
+    /// Whether nothing is blocked at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Reads the blocks unless they were read before: until then nobody knows which clients may be let in.
     ///
     /// # Errors
     /// What the store says.
-    #[cfg(feature = "server")]
     pub(crate) async fn know(&self, store: &dyn Store) -> Result<(), Error> {
         let read = async || {
             self.set(Block::list(store).await?);

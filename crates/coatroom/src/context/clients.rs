@@ -1,12 +1,9 @@
-//! Which client or provider a name means.
-
-use std::sync::Arc;
+//! Which client an id means, and whether it may act.
 
 use coatroom_protocol::client::{Client, ClientOrigin, open};
-use coatroom_protocol::words::{ClientId, ProviderName};
+use coatroom_protocol::words::ClientId;
 
 use super::Context;
-use crate::providers::Provider;
 
 /// Why a client id names no client that may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +33,8 @@ impl Context {
         Ok(client)
     }
 
-    /// The provider of this name.
-    pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {
-        self.providers.iter().find(|provider| provider.name() == name)
+    /// Whether the operator blocked the client of a live token. One that is not known any more is not blocked for that.
+    pub(crate) fn is_blocked(&self, id: &ClientId) -> bool {
+        !self.blocks.is_empty() && self.client(id).is_err_and(|refusal| refusal == ClientRefusal::Blocked)
     }
 }

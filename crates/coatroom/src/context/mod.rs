@@ -2,7 +2,6 @@
 
 mod background;
 mod blocks;
-#[cfg(feature = "server")]
 mod clients;
 mod keys;
 mod revocations;
@@ -20,6 +19,8 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client};
 use coatroom_protocol::grant::Resources;
+#[cfg(feature = "server")]
+use coatroom_protocol::words::ProviderName;
 use coatroom_protocol::words::{ClientId, Issuer};
 
 use crate::clock::Clock;
@@ -32,7 +33,7 @@ use crate::vault::KeyRing;
 
 /// What every request of one server shares.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone asks nothing about clients"))]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone registers nobody"))]
 pub(crate) struct Context {
     pub(crate) issuer: Issuer,
     pub(crate) settings: Settings,
@@ -52,4 +53,12 @@ pub(crate) struct Context {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,
+}
+
+#[cfg(feature = "server")]
+impl Context {
+    /// The provider of this name.
+    pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {
+        self.providers.iter().find(|provider| provider.name() == name)
+    }
 }

@@ -50,6 +50,10 @@ impl VerifyToken for OwnTokens {
         if !grant.grant.is_active() {
             return Err(VerifyError::Refused("its grant is not active"));
         }
+        context.blocks.know(store).await?;
+        if grant.client_id.as_ref().is_some_and(|client| context.is_blocked(client)) {
+            return Err(VerifyError::Refused("its client was blocked"));
+        }
         if !access.value.accepted {
             mark_accepted(Arc::clone(context), access.clone());
         }

@@ -194,14 +194,22 @@ impl Provider {
         observed(span, in_time).await.map(|answer| answer.tokens)
     }
 
-    /// Tells the provider that a token is thrown away, where it can be told without ending the user's other connections.
+    /// Tells the provider that a credential is thrown away, where it can be told without ending the user's other connections:
+    /// the refresh token, whose end is the end of both (RFC 7009 §2.1), or the access token where there is no other.
     ///
     /// # Errors
     /// When the provider did not take note. The token may then still be good there.
-    pub async fn revoke(&self, token: &UpstreamToken) -> Result<RevokeOutcome, ProviderError> {
+    pub async fn revoke(
+        &self,
+        access: &UpstreamToken,
+        refresh: Option<&UpstreamToken>,
+    ) -> Result<RevokeOutcome, ProviderError> {
         let span = info_span!("provider.revoke", provider.name = %self.0.name, outcome = Empty);
         let told = async {
             let endpoints = self.endpoints().await?;
+            let token = refresh
+                .filter(|_| matches!(self.0.preset.revocation, Revocation::Standard))
+                .unwrap_or(access);
             let request = match (&self.0.preset.revocation, &endpoints.revoke) {
                 (Revocation::Never, _) | (Revocation::Standard, None) => {
                     return Ok(RevokeOutcome::NotOffered);

@@ -355,7 +355,7 @@ async fn github_is_told_of_one_token_and_not_of_the_whole_grant() {
         "/api/v3/applications/our-id/token",
         Behaviour::Answer { status: 204, headers: vec![], body: String::new() },
     );
-    assert_eq!(provider.revoke(&UpstreamToken::new("gho_1")).await, Ok(RevokeOutcome::Told));
+    assert_eq!(provider.revoke(&UpstreamToken::new("gho_1"), None).await, Ok(RevokeOutcome::Told));
     let asked = fake.asked("DELETE /api/v3/applications/our-id/token").remove(0);
     assert_eq!(asked.body, r#"{"access_token":"gho_1"}"#);
     assert_eq!(asked.header("authorization"), Some("Basic b3VyLWlkOm91ci1zZWNyZXQ="));
@@ -367,10 +367,10 @@ async fn a_github_token_that_is_gone_already_is_revoked() {
     let path = "/api/v3/applications/our-id/token";
     for status in [404, 422] {
         fake.on(path, json(status, &value!({"message": "Not Found"})));
-        assert_eq!(provider.revoke(&UpstreamToken::new("gho_1")).await, Ok(RevokeOutcome::Told));
+        assert_eq!(provider.revoke(&UpstreamToken::new("gho_1"), None).await, Ok(RevokeOutcome::Told));
     }
     fake.on(path, json(401, &value!({"message": "Bad credentials"})));
-    assert!(provider.revoke(&UpstreamToken::new("gho_1")).await.is_err());
+    assert!(provider.revoke(&UpstreamToken::new("gho_1"), None).await.is_err());
 }
 
 // === Revocation and callbacks ===
@@ -379,12 +379,15 @@ async fn a_github_token_that_is_gone_already_is_revoked() {
 async fn a_token_is_revoked_where_the_provider_offers_it() {
     let (fake, provider) = demo(Behaviour::Hang).await;
     fake.on("/revoke", with_type(200, "text/plain", ""));
-    assert_eq!(provider.revoke(&UpstreamToken::new("rt")).await, Ok(RevokeOutcome::Told));
+    assert_eq!(provider.revoke(&UpstreamToken::new("rt"), None).await, Ok(RevokeOutcome::Told));
     assert_eq!(fake.asked("POST /revoke").remove(0).field("token").unwrap(), "rt");
     fake.on("/revoke", with_type(503, "text/plain", ""));
-    assert!(provider.revoke(&UpstreamToken::new("rt")).await.unwrap_err().is_transient());
+    assert!(provider.revoke(&UpstreamToken::new("rt"), None).await.unwrap_err().is_transient());
     fake.on("/revoke", with_type(404, "text/plain", ""));
-    assert_eq!(provider.revoke(&UpstreamToken::new("rt")).await.unwrap_err().outcome(), "misconfigured");
+    assert_eq!(
+        provider.revoke(&UpstreamToken::new("rt"), None).await.unwrap_err().outcome(),
+        "misconfigured"
+    );
 }
 
 #[tokio::test]
@@ -392,13 +395,13 @@ async fn a_provider_that_would_end_other_connections_is_told_only_on_request() {
     let fake = Fake::start().await;
     fake.on("/revoke", with_type(200, "application/json", "{}"));
     let token = UpstreamToken::new("rt");
-    assert_eq!(fake.provider(ProviderKind::Google).revoke(&token).await, Ok(RevokeOutcome::NotOffered));
+    assert_eq!(fake.provider(ProviderKind::Google).revoke(&token, None).await, Ok(RevokeOutcome::NotOffered));
     let mut config = fake.config(ProviderKind::Google);
     config.revoke = Some(true);
-    assert_eq!(fake.configured(config).revoke(&token).await, Ok(RevokeOutcome::Told));
+    assert_eq!(fake.configured(config).revoke(&token, None).await, Ok(RevokeOutcome::Told));
     let mut config = fake.config(ProviderKind::Demo);
     config.revoke = Some(false);
-    assert_eq!(fake.configured(config).revoke(&token).await, Ok(RevokeOutcome::NotOffered));
+    assert_eq!(fake.configured(config).revoke(&token, None).await, Ok(RevokeOutcome::NotOffered));
 }
 
 #[tokio::test]
@@ -473,7 +476,7 @@ async fn each_outside_call_has_a_span_that_says_how_it_ended_and_holds_no_secret
     fake.on("/token", json(400, &value!({"error": "invalid_grant", "error_description": "old-refresh"})));
     renew(&provider).await.unwrap_err();
     fake.on("/revoke", json(503, &value!({})));
-    provider.revoke(&UpstreamToken::new("canary-rt")).await.unwrap_err();
+    provider.revoke(&UpstreamToken::new("canary-rt"), None).await.unwrap_err();
     let seen = spans.0.lock().unwrap().clone();
     let expected = [
         "provider.exchange provider.name=idp outcome=ok",

@@ -419,11 +419,11 @@ async fn two_providers_that_swap_their_callbacks_are_told_apart() {
 async fn a_token_is_revoked_only_where_metadata_offers_it() {
     let idp = Idp::start().await;
     idp.fake.on("/revoke", json(200, &value!({})));
-    assert_eq!(idp.provider.revoke(&UpstreamToken::new("rt")).await, Ok(RevokeOutcome::Told));
+    assert_eq!(idp.provider.revoke(&UpstreamToken::new("rt"), None).await, Ok(RevokeOutcome::Told));
     let fake = Fake::start().await;
     let mut metadata = metadata(&fake);
     metadata.as_object_mut().unwrap().remove("revocation_endpoint");
     fake.on(METADATA, json(200, &metadata));
     let provider = fake.provider(ProviderKind::Oidc);
-    assert_eq!(provider.revoke(&UpstreamToken::new("rt")).await, Ok(RevokeOutcome::NotOffered));
+    assert_eq!(provider.revoke(&UpstreamToken::new("rt"), None).await, Ok(RevokeOutcome::NotOffered));
 }

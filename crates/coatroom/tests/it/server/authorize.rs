@@ -184,6 +184,9 @@ async fn a_blocked_client_is_told_so_on_a_page_and_at_the_token_endpoint() {
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     assert_eq!(Browser::new(&world.app).open(&client.authorize_url(&[])).await.status, 403);
     assert_eq!(client.refresh(&tokens.refresh).await.error(), (401, "invalid_client".to_owned()));
+    // What was verified before is remembered for a second.
+    world.advance(1);
+    assert_eq!(world.status(&tokens.access).await, 401, "nor do its tokens work any more");
 }
 
 #[tokio::test]

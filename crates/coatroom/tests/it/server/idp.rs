@@ -47,6 +47,8 @@ struct Ledger {
     issued: Vec<String>,
     renewals: usize,
     exchanges: usize,
+    /// What it was told is thrown away.
+    revoked: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -70,10 +72,12 @@ impl Idp {
             issued: Vec::new(),
             renewals: 0,
             exchanges: 0,
+            revoked: Vec::new(),
         }));
         let app = Router::new()
             .route("/token", post(token))
             .route("/userinfo", get(userinfo))
+            .route("/revoke", post(revoke))
             .with_state(Arc::clone(&state));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { base, state }
@@ -116,6 +120,11 @@ impl Idp {
         self.state.lock().unwrap().exchanges
     }
 
+    /// What it was told is thrown away.
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.state.lock().unwrap().revoked.clone()
+    }
+
     /// Whose access token this is.
     pub(crate) fn owner_of(&self, token: &str) -> Option<String> {
         self.state.lock().unwrap().access.get(token).cloned()
@@ -139,6 +148,16 @@ fn with_query(address: &str, params: &[(&str, &str)]) -> String {
     let mut url = Url::parse(address).unwrap();
     url.query_pairs_mut().extend_pairs(params);
     url.to_string()
+}
+
+async fn revoke(State(state): State<Arc<Mutex<Ledger>>>, body: String) -> StatusCode {
+    let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let mut ledger = state.lock().unwrap();
+    if let Mood::Fails(status) = ledger.mood {
+        return StatusCode::from_u16(status).unwrap();
+    }
+    ledger.revoked.push(form["token"].clone());
+    StatusCode::OK
 }
 
 async fn token(State(state): State<Arc<Mutex<Ledger>>>, headers: HeaderMap, body: String) -> Response {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::browser::Browser;
 use super::client::{Client, Proof};
+use super::idp::Mood;
 use super::world::World;
 
 // REV-01, REV-05, REV-07: whichever token is given back, the whole grant ends, at once.
@@ -89,4 +90,29 @@ async fn a_code_of_a_revoked_grant_redeems_nothing() {
     let tokens = client.redeem(&code).await;
     client.revoke(&tokens.text("access_token")).await;
     assert_eq!(client.redeem(&code).await.error(), (400, "invalid_grant".to_owned()));
+}
+
+// Who disconnects expects that the provider is told too. Either token opens the vault a last time.
+#[tokio::test]
+async fn a_client_that_gives_its_token_back_has_the_provider_told() {
+    let world = World::new().await;
+    for kind in ["access", "refresh"] {
+        let (client, tokens) = world.signed_in("alice").await;
+        let upstream = world.idp.issued().last().unwrap().clone();
+        let told = world.idp.revoked().len();
+        client.revoke(if kind == "access" { &tokens.access } else { &tokens.refresh }).await;
+        while world.idp.revoked().len() == told {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.idp.revoked().last(), Some(&upstream), "its refresh token, by the {kind} token");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_listen_keeps_no_grant_alive() {
+    let world = World::new().await;
+    let (client, tokens) = world.signed_in("alice").await;
+    world.idp.set_mood(Mood::Fails(503));
+    assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
+    assert_eq!(world.status(&tokens.access).await, 401);
 }
