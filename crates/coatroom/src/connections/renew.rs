@@ -49,7 +49,12 @@ impl ConnectionParts {
         provider: &ProviderName,
         stale: Timestamp,
     ) -> Result<UpstreamToken, ConnectionError> {
-        let engine = self.providers.get(provider).ok_or(ConnectionError::Missing)?;
+        // A replica that was not told of the provider is misconfigured; the credential is as good as before.
+        let unknown = || Error::Unavailable {
+            what: "the identity provider",
+            source: format!("{provider} is not configured here").into(),
+        };
+        let engine = self.providers.get(provider).ok_or_else(unknown)?;
         let lease_life = engine.deadline() + LEASE_MARGIN;
         let patience = self.clock.elapsed() + lease_life;
         loop {

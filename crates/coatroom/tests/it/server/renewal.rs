@@ -229,3 +229,13 @@ async fn a_token_that_the_upstream_server_refuses_is_renewed_once() {
     assert_eq!(upstream(&world.call_again(&tokens.access, &first).await.1), second);
     assert_eq!(world.idp.renewals(), 1);
 }
+
+// ARCHITECTURE.md, rule 7: a replica that was not told of a provider is at fault, not the user's credential.
+#[tokio::test]
+async fn a_replica_that_does_not_know_the_provider_ends_no_grant() {
+    let (world, _, tokens) = world().await;
+    world.advance(3600);
+    let (status, _) = call(&world.replica_without_demo(), &tokens.access, "/mcp").await;
+    assert_eq!(status, 502);
+    assert_eq!(world.status(&tokens.access).await, 200, "the others serve on");
+}

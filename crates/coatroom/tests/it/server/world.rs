@@ -102,6 +102,18 @@ impl World {
         builder.store(self.store.clone()).keys(keys).build().unwrap()
     }
 
+    /// A replica whose operator forgot the provider `demo`.
+    pub(crate) fn replica_without_demo(&self) -> Coatroom {
+        Coatroom::builder(ISSUER)
+            .clock(self.clock.clone())
+            .store(self.store.clone())
+            .keys(self.keys.clone())
+            .provider(provider(&self.idp, &self.clock, "other"))
+            .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
+            .build()
+            .unwrap()
+    }
+
     pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
@@ -158,23 +170,25 @@ impl World {
 }
 
 fn builder(idp: &Idp, clock: &Arc<ManualClock>, settings: Settings) -> Builder {
-    let mut config = ProviderConfig::new(demo(), ProviderKind::Demo, "our-id");
-    config.client_secret = Some(ClientSecret::new("our-secret"));
-    config.base_url = Some(idp.base.clone());
-    config.deadline = Duration::from_secs(1);
-    let provider = Provider::new(config.clone(), Arc::new(Outbound::new()), clock.clone()).unwrap();
-    config.name = ProviderName::parse("other").unwrap();
-    let other = Provider::new(config, Arc::new(Outbound::new()), clock.clone()).unwrap();
     let portal = RedirectUri::parse(PORTAL, &AppUris::none()).unwrap();
     Coatroom::builder(ISSUER)
         .settings(settings)
         .clock(clock.clone())
-        .provider(provider)
-        .provider(other)
+        .provider(provider(idp, clock, "demo"))
+        .provider(provider(idp, clock, "other"))
         .client(KnownClient::configured("portal", None, vec![portal]).unwrap())
         .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
         .protect(Protection::new("/bound", "Bound server").with_provider(demo()).with_scopes(scopes()))
         .default_path("/mcp")
+}
+
+fn provider(idp: &Idp, clock: &Arc<ManualClock>, name: &str) -> Provider {
+    let name = ProviderName::parse(name).unwrap();
+    let mut config = ProviderConfig::new(name, ProviderKind::Demo, "our-id");
+    config.client_secret = Some(ClientSecret::new("our-secret"));
+    config.base_url = Some(idp.base.clone());
+    config.deadline = Duration::from_secs(1);
+    Provider::new(config, Arc::new(Outbound::new()), clock.clone()).unwrap()
 }
 
 fn scopes() -> ScopeCatalogue {
