@@ -32,6 +32,14 @@ pub(super) async fn wrong_method() -> Response {
     error(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "this method is not used here")
 }
 
+/// A body over the limit, which the framework refuses in plain text; every other answer is left as it is.
+pub(super) async fn too_large(response: Response) -> Response {
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return response;
+    }
+    error(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the body is too large")
+}
+
 /// An error of the token or revocation endpoint.
 pub(super) fn oauth_error(refusal: &OAuthError) -> Response {
     let status = StatusCode::from_u16(refusal.code().status()).unwrap_or(StatusCode::BAD_REQUEST);

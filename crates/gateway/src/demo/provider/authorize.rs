@@ -45,8 +45,8 @@ pub(super) fn agree(
     account: &Account,
     status: StatusCode,
 ) -> Response {
-    let Ok(code) = provider.issue_code(account, &request.scopes, &request.challenge) else {
-        let refusal = OAuthError::redirect(ErrorCode::ServerError, "there are no random bytes");
+    let Some(code) = provider.issue_code(account, &request.scopes, &request.challenge) else {
+        let refusal = OAuthError::redirect(ErrorCode::ServerError, "a code could not be made");
         return send_error(provider, Some(&request.state), &refusal, status);
     };
     send(provider, &[("code", code.expose()), ("state", &request.state)], status)

@@ -2,6 +2,9 @@
 //!
 //! A sign-in is one account's answer to one authorization request. Its refresh token is good once; a second use ends
 //! the sign-in, so that a client that mishandles rotation finds out here and not at a provider that matters.
+//!
+//! The sign-in is also what makes its authorization code good once: the code names it, and whoever redeems the code
+//! again finds it here. So an ended sign-in stays in the file, of no use to anyone, until its code has ended too.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,9 +14,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use coatroom::protocol::words::{Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::seal::CodeClaims;
 use crate::demo::disk;
 
-/// The living sign-ins by their ids, in one small file. Every change is on disk before anyone sees it.
+/// The sign-ins by their ids, in one small file. Every change is on disk before anyone sees it.
 #[derive(Debug)]
 pub(super) struct Ledger {
     path: PathBuf,
@@ -33,6 +37,18 @@ pub(super) struct SignIn {
     pub(super) generation: u64,
     /// When it was last refreshed; the oldest gives way when there are too many.
     pub(super) used_at: Timestamp,
+    /// Whether it has ended.
+    #[serde(default)]
+    pub(super) ended: bool,
+}
+
+/// What became of a presented code.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Start {
+    /// Its sign-in has begun.
+    Started,
+    /// It was redeemed before; the sign-in that came of it has ended (RFC 6749 §4.1.2).
+    Replayed,
 }
 
 /// What became of a presented refresh token.
@@ -61,22 +77,31 @@ impl Ledger {
 
     /// The living sign-in of this id.
     pub(super) fn find(&self, id: &str) -> Option<SignIn> {
-        self.lock().get(id).cloned()
+        self.lock().get(id).filter(|sign_in| !sign_in.ended).cloned()
     }
 
-    /// Records a new sign-in. Past [`MOST_SIGN_INS`] the one that was idle longest ends.
+    /// Records the sign-in that a code names, unless it was recorded before: then the code is replayed, and it ends.
+    /// Past [`MOST_SIGN_INS`] the one that was idle longest ends.
     ///
     /// # Errors
     /// When the file cannot be written; nothing has changed then.
-    pub(super) fn start(&self, id: &str, sign_in: SignIn) -> io::Result<()> {
+    pub(super) fn start(&self, id: &str, sign_in: SignIn) -> io::Result<Start> {
         self.change(|sign_ins| {
-            if sign_ins.len() >= MOST_SIGN_INS {
-                let idlest = sign_ins.iter().min_by_key(|(_, sign_in)| sign_in.used_at);
-                if let Some(idlest) = idlest.map(|(id, _)| id.clone()) {
-                    sign_ins.remove(&idlest);
+            if let Some(known) = sign_ins.get_mut(id) {
+                known.ended = true;
+                return Start::Replayed;
+            }
+            let now = sign_in.used_at;
+            if sign_ins.values().filter(|sign_in| !sign_in.ended).count() >= MOST_SIGN_INS {
+                let living = sign_ins.values_mut().filter(|sign_in| !sign_in.ended);
+                if let Some(idlest) = living.min_by_key(|sign_in| sign_in.used_at) {
+                    idlest.ended = true;
                 }
             }
+            // A code is redeemed no later than its sign-in is last used, so a code's life after that it has ended.
+            sign_ins.retain(|_, old| !old.ended || !now.has_reached(old.used_at.plus(CodeClaims::LIFE)));
             sign_ins.insert(id.to_owned(), sign_in);
+            Start::Started
         })
     }
 
@@ -86,9 +111,11 @@ impl Ledger {
     /// When the file cannot be written; nothing has changed then.
     pub(super) fn turn(&self, id: &str, generation: u64, now: Timestamp) -> io::Result<Turn> {
         self.change(|sign_ins| {
-            let Some(sign_in) = sign_ins.get_mut(id) else { return Turn::Unknown };
+            let Some(sign_in) = sign_ins.get_mut(id).filter(|sign_in| !sign_in.ended) else {
+                return Turn::Unknown;
+            };
             if sign_in.generation != generation {
-                sign_ins.remove(id);
+                sign_in.ended = true;
                 return Turn::Replayed;
             }
             sign_in.generation = generation.saturating_add(1);
@@ -103,7 +130,9 @@ impl Ledger {
     /// When the file cannot be written; nothing has changed then.
     pub(super) fn end(&self, id: &str) -> io::Result<()> {
         self.change(|sign_ins| {
-            sign_ins.remove(id);
+            if let Some(sign_in) = sign_ins.get_mut(id) {
+                sign_in.ended = true;
+            }
         })
     }
 
@@ -136,6 +165,7 @@ mod tests {
             scopes: "repos:read".parse().unwrap(),
             generation: 0,
             used_at: Timestamp::from_unix(used_at),
+            ended: false,
         }
     }
 
@@ -167,10 +197,53 @@ mod tests {
         let ledger = Ledger::open(folder.path().join("l.json")).unwrap();
         let full = (0..MOST_SIGN_INS).map(|n| (format!("s{n}"), sign_in(if n == 7 { 1 } else { 2 })));
         *ledger.lock() = full.collect();
-        ledger.start("new", sign_in(3)).unwrap();
+        ledger.start("new", sign_in(62)).unwrap();
         assert_eq!(ledger.lock().len(), MOST_SIGN_INS);
         assert!(ledger.find("s7").is_none());
         assert!(ledger.find("new").is_some());
+    }
+
+    #[test]
+    fn a_sign_in_starts_once_however_it_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("l.json");
+        let ledger = Ledger::open(path.clone()).unwrap();
+        let ends: [fn(&Ledger); 3] = [
+            |ledger| ledger.end("s").unwrap(),
+            |ledger| assert_eq!(ledger.start("s", sign_in(1)).unwrap(), Start::Replayed),
+            |ledger| assert_eq!(ledger.turn("s", 7, Timestamp::from_unix(1)).unwrap(), Turn::Replayed),
+        ];
+        for end in ends {
+            ledger.lock().clear();
+            assert_eq!(ledger.start("s", sign_in(1)).unwrap(), Start::Started);
+            end(&ledger);
+            assert!(ledger.find("s").is_none());
+            let reopened = Ledger::open(path.clone()).unwrap();
+            assert_eq!(reopened.start("s", sign_in(60)).unwrap(), Start::Replayed);
+            assert!(reopened.find("s").is_none());
+        }
+    }
+
+    #[test]
+    fn a_young_sign_in_that_gave_way_does_not_start_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path().join("l.json")).unwrap();
+        *ledger.lock() = (0..MOST_SIGN_INS).map(|n| (format!("s{n}"), sign_in(2))).collect();
+        ledger.start("new", sign_in(3)).unwrap();
+        assert!(ledger.find("s0").is_none());
+        assert_eq!(ledger.start("s0", sign_in(3)).unwrap(), Start::Replayed);
+    }
+
+    #[test]
+    fn an_ended_sign_in_is_forgotten_once_its_code_has_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path().join("l.json")).unwrap();
+        ledger.start("s", sign_in(1)).unwrap();
+        ledger.end("s").unwrap();
+        ledger.start("t", sign_in(60)).unwrap();
+        assert!(ledger.lock().contains_key("s"));
+        ledger.start("u", sign_in(61)).unwrap();
+        assert!(!ledger.lock().contains_key("s"));
     }
 
     #[test]

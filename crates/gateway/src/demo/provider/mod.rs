@@ -2,13 +2,12 @@
 //! endpoint, and a repositories API that knows whose token it is shown.
 //!
 //! It has one client, the gateway, and two accounts without passwords. It keeps three small files in the data folder,
-//! so that everything it issued stays good over a restart; authorization codes alone live in memory.
+//! so that everything it issued, authorization codes included, stays good over a restart.
 
 mod answer;
 mod api;
 mod authorize;
 mod browser;
-mod codes;
 mod issues;
 mod ledger;
 mod page;
@@ -24,16 +23,17 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::map_response;
 use axum::routing::{get, post};
 use coatroom::clock::Clock;
-use coatroom::entropy::{Entropy, NoEntropy, draw};
+use coatroom::entropy::{Entropy, draw};
 use coatroom::protocol::words::{
     AuthorizationCode, ClientSecret, Issuer, KeyId, MacKey, Scopes, base64url, from_base64url,
 };
 
-use self::codes::{Code, Codes};
 use self::issues::Issues;
 use self::ledger::Ledger;
+use self::seal::{CodeClaims, Sealed as _};
 use super::accounts::Account;
 use super::{CALLBACK_PATH, PROVIDER_PATH, disk};
 
@@ -45,7 +45,6 @@ pub(crate) struct Provider {
     access_token_life: Duration,
     key: MacKey,
     ledger: Ledger,
-    codes: Codes,
     issues: Issues,
     sources: Sources,
 }
@@ -55,7 +54,7 @@ pub(crate) struct Provider {
 pub(crate) struct Sources {
     /// Tells the time.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Draws keys, codes and ids.
+    /// Draws keys, ids and nonces.
     pub(crate) entropy: Arc<dyn Entropy>,
 }
 
@@ -82,7 +81,6 @@ impl Provider {
             access_token_life,
             key: open_key(&folder.join("demo-key"), &*sources.entropy)?,
             ledger: Ledger::open(folder.join("demo-sign-ins.json"))?,
-            codes: Codes::default(),
             issues: Issues::open(folder.join("demo-issues.json"))?,
             sources,
         }))
@@ -93,26 +91,17 @@ impl Provider {
         ClientSecret::new(base64url(&self.key.tag("demo client secret", &[])))
     }
 
-    /// Hands out a code for what `account` agreed to.
-    fn issue_code(
-        &self,
-        account: &Account,
-        scopes: &Scopes,
-        challenge: &str,
-    ) -> Result<AuthorizationCode, NoEntropy> {
-        let entropy = &*self.sources.entropy;
-        let code = AuthorizationCode::new(base64url(&draw::<32>(entropy)?));
-        let now = self.sources.clock.now();
-        let meaning = Code {
+    /// Makes a code for what `account` agreed to; `None` when there are no random bytes for it.
+    fn issue_code(&self, account: &Account, scopes: &Scopes, challenge: &str) -> Option<AuthorizationCode> {
+        let claims = CodeClaims {
             login: account.login.to_owned(),
             scopes: scopes.clone(),
             challenge: challenge.to_owned(),
-            sign_in: base64url(&draw::<16>(entropy)?),
-            expires_at: now.plus(Codes::LIFE),
-            redeemed: false,
+            redirect_uri: self.redirect_uri.clone(),
+            sign_in: base64url(&draw::<16>(&*self.sources.entropy).ok()?),
+            expires_at: self.sources.clock.now().plus(CodeClaims::LIFE),
         };
-        self.codes.keep(code.hash(), meaning, now);
-        Ok(code)
+        claims.seal(&self.key).map(|text| AuthorizationCode::new(text.expose()))
     }
 }
 
@@ -130,6 +119,7 @@ pub(crate) fn routes(provider: Arc<Provider>) -> Router {
         .route("/api/repos/{owner}/{name}/issues", post(api::create_issue))
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(DefaultBodyLimit::max(MOST_BODY_BYTES))
+        .layer(map_response(answer::too_large))
         .with_state(provider);
     Router::new().nest(PROVIDER_PATH, endpoints)
 }

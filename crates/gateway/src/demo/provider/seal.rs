@@ -3,7 +3,11 @@
 //! A text is its kind's prefix, the claims as JSON, and the MAC of the claims under the kind. It proves who made it and
 //! nothing else: whether the sign-in that it names still lives is the ledger's to say.
 
-use coatroom::protocol::words::{MacKey, Scopes, Timestamp, base64url, from_base64url};
+use std::time::Duration;
+
+use coatroom::protocol::words::{
+    CodeVerifier, MacKey, Scopes, Timestamp, base64url, from_base64url, same_bytes, sha256,
+};
 use coatroom::providers::UpstreamToken;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -29,6 +33,34 @@ pub(super) trait Sealed: Serialize + DeserializeOwned {
             return None;
         }
         serde_json::from_slice(&claims).ok()
+    }
+}
+
+/// What an authorization code says. That it is good once is the ledger's to say.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CodeClaims {
+    /// The account's login.
+    pub(super) login: String,
+    /// What was granted.
+    pub(super) scopes: Scopes,
+    /// The S256 challenge of the client that asked (RFC 7636 §4.2).
+    pub(super) challenge: String,
+    /// Where the code was sent (RFC 6749 §4.1.3).
+    pub(super) redirect_uri: String,
+    /// The id of the sign-in that the code becomes.
+    pub(super) sign_in: String,
+    /// When it ends.
+    pub(super) expires_at: Timestamp,
+}
+
+impl CodeClaims {
+    /// How long a code is good.
+    pub(super) const LIFE: Duration = Duration::from_mins(1);
+
+    /// Whether the verifier proves who asked (RFC 7636 §4.6).
+    pub(super) fn proven_by(&self, verifier: &CodeVerifier) -> bool {
+        let proof = base64url(&sha256(verifier.expose().as_bytes()));
+        same_bytes(proof.as_bytes(), self.challenge.as_bytes())
     }
 }
 
@@ -61,6 +93,10 @@ pub(super) struct BrowserClaims {
     pub(super) login: String,
     /// When the browser is forgotten.
     pub(super) expires_at: Timestamp,
+}
+
+impl Sealed for CodeClaims {
+    const PREFIX: &'static str = "demo_code_";
 }
 
 impl Sealed for AccessClaims {

@@ -94,6 +94,14 @@ impl Site {
         self.token(&format!("grant_type=refresh_token&refresh_token={token}")).await
     }
 
+    async fn revoke(&self, token: &str) -> StatusCode {
+        let secret = self.provider.client_secret();
+        let form = format!("token={token}&client_id={CLIENT_ID}&client_secret={}", secret.expose());
+        let request =
+            Request::post("/demo-provider/revoke").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(form)).unwrap()).await.status()
+    }
+
     /// Signs in and redeems the code.
     async fn sign_in(&self, account: &str, scope: &str) -> Value {
         let code = self.code(account, scope).await;
@@ -242,8 +250,54 @@ async fn a_code_is_good_once_with_its_verifier_and_its_replay_ends_the_sign_in()
     assert_eq!(tokens["scope"], "repos:read");
     assert_eq!(site.get(&tokens, "/user").await.0, StatusCode::OK);
 
-    assert_eq!(site.redeem(&code, VERIFIER).await.1["error"], "invalid_grant");
+    assert_eq!(site.redeem(&code, "another-verifier").await.1["error"], "invalid_grant");
+    assert_eq!(site.get(&tokens, "/user").await.0, StatusCode::OK, "a wrong verifier changes nothing");
+    for _ in 0..2 {
+        assert_eq!(site.redeem(&code, VERIFIER).await.1["error"], "invalid_grant");
+        assert_eq!(site.get(&tokens, "/user").await.0, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_code_survives_a_restart() {
+    let mut site = Site::new();
+    let code = site.code("alice", "repos:read").await;
+    site.restart();
+    assert_eq!(site.redeem(&code, "another-verifier").await.1["error"], "invalid_grant");
+    let (status, tokens) = site.redeem(&code, VERIFIER).await;
+    assert_eq!((status, &tokens["scope"]), (StatusCode::OK, &json!("repos:read")));
+    assert_eq!(site.get(&tokens, "/user").await.1["login"], "alice");
+
+    site.restart();
+    assert_eq!(site.redeem(&code, VERIFIER).await.1["error"], "invalid_grant", "nor is it good twice");
     assert_eq!(site.get(&tokens, "/user").await.0, StatusCode::UNAUTHORIZED);
+    site.restart();
+    assert_eq!(site.redeem(&code, VERIFIER).await.1["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_code_is_bound_to_its_redirect_uri() {
+    let site = Site::new();
+    let code = site.code("alice", "repos:read").await;
+    let form = format!("grant_type=authorization_code&code={code}&code_verifier={VERIFIER}");
+    let elsewhere = format!("{form}&redirect_uri=http://localhost:8787/callback/other");
+    assert_eq!(site.token(&elsewhere).await.1["error"], "invalid_grant");
+    assert_eq!(site.redeem(&code, VERIFIER).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_revoked_sign_in_does_not_come_back_by_its_code() {
+    let site = Site::new();
+    let code = site.code("alice", "repos:read").await;
+    let (_, tokens) = site.redeem(&code, VERIFIER).await;
+    assert_eq!(site.revoke(tokens["refresh_token"].as_str().unwrap()).await, StatusCode::OK);
+    assert_eq!(site.redeem(&code, VERIFIER).await.1["error"], "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_in_json() {
+    let (status, error) = Site::new().token(&"x".repeat(MOST_BODY_BYTES)).await;
+    assert_eq!((status, &error["error"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("invalid_request")));
 }
 
 #[tokio::test]
@@ -348,15 +402,7 @@ async fn revoking_either_token_ends_the_sign_in() {
     let site = Site::new();
     for kind in ["access_token", "refresh_token"] {
         let tokens = site.sign_in("alice", "repos:read").await;
-        let form = format!(
-            "token={}&client_id={CLIENT_ID}&client_secret={}",
-            tokens[kind].as_str().unwrap(),
-            site.provider.client_secret().expose()
-        );
-        let request =
-            Request::post("/demo-provider/revoke").header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let response = site.send(request.body(Body::from(form)).unwrap()).await;
-        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(site.revoke(tokens[kind].as_str().unwrap()).await, StatusCode::OK);
         assert_eq!(site.get(&tokens, "/user").await.0, StatusCode::UNAUTHORIZED);
         assert_eq!(site.refresh(&tokens).await.1["error"], "invalid_grant");
     }

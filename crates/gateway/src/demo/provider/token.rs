@@ -10,15 +10,14 @@ use axum::response::Response;
 use coatroom::entropy::{NoEntropy, draw};
 use coatroom::protocol::errors::{ErrorCode, OAuthError};
 use coatroom::protocol::words::{
-    AuthorizationCode, ClientSecret, CodeVerifier, Params, ParamsRefusal, Scopes, base64url, from_base64url,
+    ClientSecret, CodeVerifier, Params, ParamsRefusal, Scopes, base64url, from_base64url,
 };
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::codes::CodeRefusal;
-use super::ledger::{SignIn, Turn};
-use super::seal::{AccessClaims, RefreshClaims, Sealed as _};
+use super::ledger::{SignIn, Start, Turn};
+use super::seal::{AccessClaims, CodeClaims, RefreshClaims, Sealed as _};
 use super::{Provider, answer};
 use crate::demo::CLIENT_ID;
 
@@ -123,24 +122,22 @@ impl Provider {
         }
     }
 
+    /// The verifier is checked before the ledger is asked: who holds the code alone neither spends nor ends anything.
     fn redeem(&self, params: &Params) -> Result<Value, TokenRefusal> {
-        if required(params, "redirect_uri")? != self.redirect_uri {
+        let redirect_uri = required(params, "redirect_uri")?;
+        let verifier = CodeVerifier::new(required(params, "code_verifier")?);
+        let code = CodeClaims::open(required(params, "code")?, &self.key).ok_or(TokenRefusal::Code)?;
+        let now = self.sources.clock.now();
+        let live = !now.has_reached(code.expires_at);
+        if !live || redirect_uri != code.redirect_uri || !code.proven_by(&verifier) {
             return Err(TokenRefusal::Code);
         }
-        let code = AuthorizationCode::new(required(params, "code")?);
-        let verifier = CodeVerifier::new(required(params, "code_verifier")?);
-        let now = self.sources.clock.now();
-        let code = match self.codes.redeem(&code.hash(), &verifier, now) {
-            Ok(code) => code,
-            Err(CodeRefusal::Unknown | CodeRefusal::Verifier) => return Err(TokenRefusal::Code),
-            Err(CodeRefusal::Replayed { sign_in }) => {
-                self.ledger.end(&sign_in)?;
-                return Err(TokenRefusal::Code);
-            }
-        };
-        let sign_in = SignIn { login: code.login, scopes: code.scopes, generation: 0, used_at: now };
-        self.ledger.start(&code.sign_in, sign_in.clone())?;
-        self.tokens(&code.sign_in, &sign_in, &sign_in.scopes)
+        let sign_in =
+            SignIn { login: code.login, scopes: code.scopes, generation: 0, used_at: now, ended: false };
+        match self.ledger.start(&code.sign_in, sign_in.clone())? {
+            Start::Started => self.tokens(&code.sign_in, &sign_in, &sign_in.scopes),
+            Start::Replayed => Err(TokenRefusal::Code),
+        }
     }
 
     /// The scope is checked before the token is spent: a request that is refused for it may be corrected and repeated.
