@@ -1,8 +1,10 @@
 //! Where the tools are that `scripts/test` installed.
 
 use std::env;
+use std::iter;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The program under test, from `COATROOM_BIN`.
 ///
@@ -28,14 +30,23 @@ pub fn chromium() -> PathBuf {
     env::var_os("COATROOM_CHROMIUM").map_or_else(|| PathBuf::from("/usr/bin/chromium"), PathBuf::from)
 }
 
-/// A loopback port that was free a moment ago.
+/// A port for a server that starts in a moment.
+///
+/// It lies below the range from which the system itself gives ports away, or a server that asks the system for any port would
+/// get this one in the meantime; tests of other processes begin to look elsewhere.
 ///
 /// # Panics
 /// When the machine has none left.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("no free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let ports = iter::repeat_with(|| {
+        let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(97).wrapping_add(asked.wrapping_mul(7919)) % 20_000;
+        10_000 + u16::try_from(place).expect("below 20,000")
+    });
+    ports.take(1_000).find(is_free).expect("no free port")
 }
 
 fn from_environment(name: &str) -> PathBuf {
