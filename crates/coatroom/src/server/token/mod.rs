@@ -97,7 +97,7 @@ impl Issued {
 /// The vault of a grant, opened by the ticket that a client presented.
 struct OpenVault {
     vault: GrantVault,
-    key: VaultKey,
+    key: Arc<VaultKey>,
 }
 
 impl OpenVault {
@@ -107,7 +107,7 @@ impl OpenVault {
         let wrapped = record.wrapped.as_deref().ok_or_else(|| shut("its vault key is gone"))?;
         let key = vault.unwrap(&context.keys.wrapping, &record.grant.id, ticket, wrapped);
         let key = key.map_err(|refusal| shut(&format!("its vault key does not open: {refusal}")))?;
-        Ok(Self { vault, key })
+        Ok(Self { vault, key: Arc::new(key) })
     }
 
     fn wrap(&self, context: &Context, grant: &GrantId, ticket: Ticket<'_>) -> Result<String, Error> {

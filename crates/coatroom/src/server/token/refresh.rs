@@ -48,10 +48,11 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
         let refresh = Refresh { context, token: &token, scopes };
         let issued = match verdict {
             RefreshVerdict::Rotate => {
-                if let Some(refusal) = refresh.sign_in_ended(&seen.value).await? {
+                let open = OpenVault::open(context, &seen.value, Ticket::Refresh(&token))?;
+                if let Some(refusal) = refresh.sign_in_ended(&seen.value, &open).await? {
                     return Err(refusal.into());
                 }
-                refresh.succeed(seen, Ticket::Refresh(&token)).await?
+                refresh.succeed(seen, &open).await?
             }
             RefreshVerdict::Displace => refresh.displace(seen).await?,
             RefreshVerdict::Repeat => refresh.repeat(seen).await?,
@@ -124,23 +125,23 @@ struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
-    /// Makes a successor with a fresh salt. `ticket` is what the vault key is wrapped under now. `None` when someone was faster.
-    async fn succeed(&self, seen: Seen<GrantRecord>, ticket: Ticket<'_>) -> Result<Option<Issued>, Error> {
+    /// Makes a successor with a fresh salt. `None` when someone was faster.
+    async fn succeed(&self, seen: Seen<GrantRecord>, open: &OpenVault) -> Result<Option<Issued>, Error> {
         let Seen { value: mut record, version } = seen;
         let context = self.context;
         let now = context.clock.now();
-        let open = OpenVault::open(context, &record, ticket)?;
         let key = context.keys.tickets.active();
         let salt = draw(context.entropy.as_ref())?;
         let Some(old) = record.grant.refresh().cloned() else { return Ok(None) };
         let expires_at = refresh_ends(context, now, record.grant.created_at);
-        let pair = Pair::derive(key, self, &record, old.generation.saturating_add(1), &salt);
-        let written = self.write_access(&open, &record, &pair.access, (now, expires_at)).await?;
+        let generation = old.generation.saturating_add(1);
+        let pair = Pair::derive(key, self, &record, generation, &salt);
+        let written = self.write_access(open, &record, &pair.access, (now, expires_at)).await?;
         debug_assert!(written == Written::Done, "a fresh salt gives a fresh token");
         record.wrapped = Some(open.wrap(context, &record.grant.id, Ticket::Refresh(&pair.refresh))?);
         record.kept_until = expires_at;
         let next = RefreshState {
-            generation: old.generation.saturating_add(1),
+            generation,
             current: pair.refresh.hash(),
             expires_at,
             issued: vec![pair.access.hash()],
@@ -166,7 +167,8 @@ impl Refresh<'_> {
         let Some((unused, _)) = self.known_successor(&seen.value)? else { return Ok(None) };
         let displaced = seen.value.grant.refresh().map(|refresh| refresh.issued.clone()).unwrap_or_default();
         let grant = seen.value.grant.id;
-        let issued = self.succeed(seen, Ticket::Refresh(&unused.refresh)).await?;
+        let open = OpenVault::open(self.context, &seen.value, Ticket::Refresh(&unused.refresh))?;
+        let issued = self.succeed(seen, &open).await?;
         if issued.is_some() {
             tracing::warn!(
                 target: "coatroom::audit", event = "refresh.displaced", grant.id = %grant,
@@ -240,13 +242,16 @@ impl Refresh<'_> {
 
     /// Whether the identity provider ended the sign-in that the grant rests on: then the client must really authorize again,
     /// or it would loop. A provider that does not answer ends nothing.
-    async fn sign_in_ended(&self, record: &GrantRecord) -> Result<Option<OAuthError>, Error> {
-        let open = OpenVault::open(self.context, record, Ticket::Refresh(self.token))?;
+    async fn sign_in_ended(
+        &self,
+        record: &GrantRecord,
+        open: &OpenVault,
+    ) -> Result<Option<OAuthError>, Error> {
         let grant = OpenGrant {
             id: record.grant.id,
             subject: record.grant.subject.clone(),
-            vault: open.vault,
-            key: Arc::new(open.key),
+            vault: open.vault.clone(),
+            key: Arc::clone(&open.key),
         };
         match self.context.connections.token(&grant, &record.grant.subject.provider).await {
             Err(ConnectionError::Dead) => {
