@@ -41,7 +41,7 @@ struct Check {
 pub fn runner() -> Command {
     let program = tools::folder().join("node/node_modules/@modelcontextprotocol/conformance/dist/index.js");
     let mut command = Command::new(tools::folder().join("bin/node"));
-    command.arg(program).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.arg(program).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command
 }
 
@@ -49,8 +49,10 @@ pub fn runner() -> Command {
 pub async fn server(url: &str, options: &[&str]) -> Run {
     let results = tempfile::tempdir().expect("no temporary folder");
     let run = runner().args(["server", "--url", url]).args(options).arg("-o").arg(results.path()).output();
-    let Output { status, stdout, stderr } =
-        tokio::time::timeout(Duration::from_secs(200), run).await.expect("the suite hangs").expect("the suite");
+    let Output { status, stdout, stderr } = tokio::time::timeout(Duration::from_secs(200), run)
+        .await
+        .expect("the suite hangs")
+        .expect("the suite");
     let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     let (mut verdicts, mut failures) = (Verdicts::new(), Vec::new());
     let mut folders: Vec<PathBuf> =
@@ -63,9 +65,18 @@ pub async fn server(url: &str, options: &[&str]) -> Run {
         for check in checks.into_iter().filter(|check| check.status != "INFO") {
             if check.status != "SUCCESS" {
                 let reason = check.error_message.unwrap_or_default();
-                failures.push(format!("{} {}/{}: {}: {reason}", check.status, scenario(&name), check.id, check.name));
+                failures.push(format!(
+                    "{} {}/{}: {}: {reason}",
+                    check.status,
+                    scenario(&name),
+                    check.id,
+                    check.name
+                ));
             }
-            verdicts.entry((scenario(&name).to_owned(), check.id, check.name)).or_default().push(check.status);
+            verdicts
+                .entry((scenario(&name).to_owned(), check.id, check.name))
+                .or_default()
+                .push(check.status);
         }
     }
     Run { passed: status.success(), verdicts, failures, said }

@@ -46,7 +46,11 @@ impl TokenProxy {
 }
 
 /// Passes requests on, one after the other, each with the token after its first line if it is for `/mcp`.
-async fn requests(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, token: Arc<OnceLock<String>>) -> Option<()> {
+async fn requests(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    token: Arc<OnceLock<String>>,
+) -> Option<()> {
     let mut bytes = Vec::new();
     loop {
         let head = loop {

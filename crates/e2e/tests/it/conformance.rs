@@ -37,16 +37,21 @@ impl Chain {
 /// Runs the suite without and with the gateway; both must pass, with the same verdicts.
 async fn the_gateway_changes_no_verdict(options: &[&str], least: usize) {
     let chain = Chain::start(RoutingHeaders::Compared).await;
-    let (direct, guarded) =
-        tokio::join!(conformance::server(&chain.direct, options), conformance::server(&chain.guarded, options));
+    let (direct, guarded) = tokio::join!(
+        conformance::server(&chain.direct, options),
+        conformance::server(&chain.guarded, options)
+    );
     let checks: usize = direct.verdicts.values().map(Vec::len).sum();
     println!("{options:?}: {checks} checks");
     assert!(direct.passed, "the fixture server itself fails: {}\n{:#?}", direct.said, direct.failures);
     assert!(checks >= least, "{checks} checks ran");
-    for (check, verdicts) in &direct.verdicts {
-        assert_eq!(guarded.verdicts.get(check), Some(verdicts), "{check:?}: {}", guarded.said);
-    }
-    assert_eq!(direct.verdicts.len(), guarded.verdicts.len(), "{}", guarded.said);
+    let differing: Vec<_> = direct
+        .verdicts
+        .keys()
+        .chain(guarded.verdicts.keys())
+        .filter(|check| direct.verdicts.get(*check) != guarded.verdicts.get(*check))
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?} of {:#?}", guarded.failures);
     assert!(guarded.passed, "{}", guarded.said);
 }
 
@@ -74,12 +79,15 @@ async fn the_revision_2026_07_28_is_the_same_through_the_gateway() {
 async fn the_gateway_makes_up_for_a_server_that_ignores_headers(scenario: &str, checks: usize) {
     let chain = Chain::start(RoutingHeaders::Ignored).await;
     let options = ["--scenario", scenario, "--spec-version", "2026-07-28"];
-    let (direct, guarded) =
-        tokio::join!(conformance::server(&chain.direct, &options), conformance::server(&chain.guarded, &options));
+    let (direct, guarded) = tokio::join!(
+        conformance::server(&chain.direct, &options),
+        conformance::server(&chain.guarded, &options)
+    );
     assert!(!direct.passed, "the server ignores the headers: {}", direct.said);
-    let passed = |verdicts: &Verdicts| verdicts.values().flatten().filter(|verdict| *verdict == "SUCCESS").count();
+    let passed =
+        |verdicts: &Verdicts| verdicts.values().flatten().filter(|verdict| *verdict == "SUCCESS").count();
     let all: usize = guarded.verdicts.values().map(Vec::len).sum();
-    assert_eq!((passed(&guarded.verdicts), all), (checks, checks), "{}\n{:#?}", guarded.said, guarded.verdicts);
+    assert_eq!((passed(&guarded.verdicts), all), (checks, checks), "{:#?}", guarded.failures);
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::{complete, text};
 
 /// One red pixel, as PNG.
-const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
+const PIXEL: &str =
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC";
 /// No sound at all, as WAV.
 const SILENCE: &str = "UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=";
 /// The tools that take no arguments.
@@ -42,7 +43,8 @@ const PLAIN_TOOLS: &[&str] = &[
 
 /// All tools.
 pub(super) fn tools() -> ListToolsResult {
-    let one_string = |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
+    let one_string =
+        |name: &str| json!({"type": "object", "properties": {name: {"type": "string"}}, "required": [name]});
     let mut tools: Vec<Value> =
         PLAIN_TOOLS.iter().map(|name| tool(name, json!({"type": "object", "properties": {}}))).collect();
     tools.push(tool("test_sampling", one_string("prompt")));
@@ -67,7 +69,8 @@ pub(super) fn prompts() -> ListPromptsResult {
 
 /// All resources that have an address of their own.
 pub(super) fn resources() -> ListResourcesResult {
-    let resource = |uri: &str, kind: &str| json!({"uri": uri, "name": uri, "description": uri, "mimeType": kind});
+    let resource =
+        |uri: &str, kind: &str| json!({"uri": uri, "name": uri, "description": uri, "mimeType": kind});
     complete(cacheable(json!({"resources": [
         resource("test://static-text", "text/plain"),
         resource("test://static-binary", "image/png"),
@@ -88,9 +91,7 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 /// What a tool answers that answers always the same.
 pub(super) fn result(name: &str) -> Option<CallToolResult> {
     let image = json!({"type": "image", "data": PIXEL, "mimeType": "image/png"});
-    let resource = |uri: &str, kind: &str, text: &str| {
-        json!({"type": "resource", "resource": {"uri": uri, "mimeType": kind, "text": text}})
-    };
+    let resource = |uri: &str, kind: &str, text: &str| json!({"type": "resource", "resource": {"uri": uri, "mimeType": kind, "text": text}});
     let content = match name {
         "test_simple_text" => return Some(text("This is a simple text response for testing.")),
         "test_error_handling" => {
@@ -101,7 +102,11 @@ pub(super) fn result(name: &str) -> Option<CallToolResult> {
         "test_image_content" => json!([image]),
         "test_audio_content" => json!([{"type": "audio", "data": SILENCE, "mimeType": "audio/wav"}]),
         "test_embedded_resource" => {
-            json!([resource("test://embedded-resource", "text/plain", "This is an embedded resource content.")])
+            json!([resource(
+                "test://embedded-resource",
+                "text/plain",
+                "This is an embedded resource content."
+            )])
         }
         "test_multiple_content_types" => json!([
             {"type": "text", "text": "Multiple content types test:"},
@@ -145,10 +150,13 @@ pub(super) fn resource(uri: &str) -> Option<ReadResourceResponse> {
             json!({"uri": uri, "mimeType": "text/plain", "text": "This is the content of the static text resource."})
         }
         "test://static-binary" => json!({"uri": uri, "mimeType": "image/png", "blob": PIXEL}),
-        "test://watched-resource" => json!({"uri": uri, "mimeType": "text/plain", "text": "Nothing happened yet."}),
+        "test://watched-resource" => {
+            json!({"uri": uri, "mimeType": "text/plain", "text": "Nothing happened yet."})
+        }
         _ => {
             let id = uri.strip_prefix("test://template/")?.strip_suffix("/data")?;
-            let text = json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")}).to_string();
+            let text =
+                json!({"id": id, "templateTest": true, "data": format!("Data for ID: {id}")}).to_string();
             json!({"uri": uri, "mimeType": "application/json", "text": text})
         }
     };

@@ -61,8 +61,7 @@ impl EverythingServer {
             listeners: Arc::default(),
             states: questions::States::new(),
         };
-        let service =
-            StreamableHttpService::new(move || Ok(handler.clone()), sessions, configuration());
+        let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, configuration());
         let mut routes = Router::new().route_service("/mcp", service);
         if headers == RoutingHeaders::Ignored {
             routes = routes.layer(middleware::from_fn(repeat_the_body));
@@ -202,11 +201,17 @@ impl ServerHandler for Everything {
             "test_logging_tool" => log_if_asked(&context).await,
             "test_tool_with_progress" => progress(&context).await,
             "test_reconnection" => self.hang_up(&context).await,
-            "test_trigger_tool_change" => self.tell(async |sink| sink.notify_tool_list_changed().await.is_ok()).await,
-            "test_trigger_prompt_change" => self.tell(async |sink| sink.notify_prompt_list_changed().await.is_ok()).await,
+            "test_trigger_tool_change" => {
+                self.tell(async |sink| sink.notify_tool_list_changed().await.is_ok()).await
+            }
+            "test_trigger_prompt_change" => {
+                self.tell(async |sink| sink.notify_prompt_list_changed().await.is_ok()).await
+            }
             "test_sampling" => questions::sample(&context, &argument("prompt")).await?,
             "test_elicitation" => questions::elicit(&context, &argument("message"), "contact").await?,
-            "test_elicitation_sep1034_defaults" => questions::elicit(&context, "Nothing needs filling in", "defaults").await?,
+            "test_elicitation_sep1034_defaults" => {
+                questions::elicit(&context, "Nothing needs filling in", "defaults").await?
+            }
             "test_elicitation_sep1330_enums" => questions::elicit(&context, "Choose", "enums").await?,
             "test_x_mcp_header" => text(format!("The region is {}", argument("region"))),
             name => catalogue::result(name).ok_or_else(|| unknown("tool", name))?,
@@ -246,7 +251,9 @@ impl ServerHandler for Everything {
         _request: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        Ok(complete(json!({"completion": {"values": ["paris", "park", "party"], "total": 3, "hasMore": false}})))
+        Ok(complete(
+            json!({"completion": {"values": ["paris", "park", "party"], "total": 3, "hasMore": false}}),
+        ))
     }
 
     #[expect(deprecated, reason = "what only the older revisions have is tested too")]

@@ -50,7 +50,9 @@ impl States {
                 return done(format!("The model says {}", Value::Object(said.clone())));
             }
             "test_input_required_result_list_roots" => {
-                let Some(roots) = given("client_roots") else { return ask(vec![("client_roots", roots())], None) };
+                let Some(roots) = given("client_roots") else {
+                    return ask(vec![("client_roots", roots())], None);
+                };
                 return done(format!("The roots are {}", Value::Object(roots.clone())));
             }
             "test_input_required_result_request_state" | "test_input_required_result_tampered_state" => {
@@ -64,14 +66,21 @@ impl States {
                 if self.open(request)?.is_some() && all {
                     return done("All three came back");
                 }
-                let questions = vec![name_question(), ("greeting", sampling("Generate a greeting")), ("client_roots", roots())];
+                let questions = vec![
+                    name_question(),
+                    ("greeting", sampling("Generate a greeting")),
+                    ("client_roots", roots()),
+                ];
                 (questions, Some("asked for three"))
             }
             "test_input_required_result_multi_round" => match self.open(request)?.as_deref() {
-                None => (vec![("step1", form("Step 1: What is your name?", "name", "string"))], Some("step 1")),
-                Some("step 1") => {
-                    (vec![("step2", form("Step 2: What is your favorite color?", "color", "string"))], Some("step 2"))
+                None => {
+                    (vec![("step1", form("Step 1: What is your name?", "name", "string"))], Some("step 1"))
                 }
+                Some("step 1") => (
+                    vec![("step2", form("Step 2: What is your favorite color?", "color", "string"))],
+                    Some("step 2"),
+                ),
                 Some(_) => return done("Both steps are done"),
             },
             "test_input_required_result_capabilities" => {
@@ -120,7 +129,9 @@ pub(super) fn prompt(request: &GetPromptRequestParams) -> Option<GetPromptRespon
         return None;
     }
     let Some(given) = answer(request.input_responses.as_ref(), "user_context") else {
-        return Some(questions(vec![("user_context", form("What context?", "context", "string"))], None).into());
+        return Some(
+            questions(vec![("user_context", form("What context?", "context", "string"))], None).into(),
+        );
     };
     let said = format!("In the context of {}", given["content"]["context"]);
     let message = json!({"role": "user", "content": {"type": "text", "text": said}});
