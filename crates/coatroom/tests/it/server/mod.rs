@@ -11,6 +11,7 @@ mod callback;
 mod client;
 mod code;
 mod consent;
+mod endpoints;
 mod idp;
 mod limits;
 mod metadata;
