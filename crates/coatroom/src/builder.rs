@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::access::Manifest;
-use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::{ProtectedResource, Resources};
 use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
 
@@ -109,6 +109,8 @@ pub struct Builder {
     default_path: Option<String>,
     clients: Vec<Client>,
     app_uris: AppUris,
+    redirect_prefixes: RedirectPrefixes,
+    secret_redirects: SecretRedirects,
     registration: bool,
     places: Places,
 }
@@ -138,6 +140,8 @@ impl Coatroom {
             default_path: None,
             clients: Vec::new(),
             app_uris: AppUris::shipped(),
+            redirect_prefixes: RedirectPrefixes::default(),
+            secret_redirects: SecretRedirects::shipped(),
             registration: true,
             places: Places::default(),
         }
@@ -265,6 +269,18 @@ impl Builder {
         self
     }
 
+    /// The sites where one segment of a client's redirect URI is free. Default: none.
+    pub fn redirect_prefixes(mut self, prefixes: RedirectPrefixes) -> Self {
+        self.redirect_prefixes = prefixes;
+        self
+    }
+
+    /// The redirect URIs whose clients get a secret though they register for none. Default: those of well-known clients.
+    pub fn secret_redirects(mut self, uris: SecretRedirects) -> Self {
+        self.secret_redirects = uris;
+        self
+    }
+
     /// Lifetimes and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -343,6 +359,8 @@ impl Builder {
             resources,
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
+            redirect_prefixes: self.redirect_prefixes,
+            secret_redirects: self.secret_redirects,
             registration: self.registration,
             connections,
             revocations: Arc::new(Revocations::new()),

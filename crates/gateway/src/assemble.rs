@@ -55,6 +55,9 @@ async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         .settings(settings(config))
         .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
+        .app_uris(config.redirects.apps.clone())
+        .redirect_prefixes(config.redirects.prefixes.clone())
+        .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
     for provider in &config.providers {
         let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));

@@ -74,7 +74,7 @@ const ERROR: ErrorWords = ErrorWords {
         "This app is not known here",
         "An app sent you here, but its registration is not known here.",
         "The app probably uses an old registration. You did nothing wrong.",
-        "Open your app, remove this server from it, and add the server again.",
+        "Open your app, remove this server from it, and add the server again. If it still sends you here, look in its settings for this server: the entry is called “Clear authentication”, “Sign out”, “Disconnect” or “Reset”.",
     ),
     blocked_client: text(
         "This app is blocked",
