@@ -6,12 +6,12 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::access::Manifest;
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
-use coatroom_protocol::grant::{ProtectedResource, Resources};
-use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
+use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
+use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, ScopeCatalogue, Subject};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, Revocations, agree_on_keys};
+use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
@@ -208,6 +208,23 @@ impl Coatroom {
             Arc::clone(&context.entropy),
             limits,
         ))
+    }
+
+    /// Which apps may act for a user, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
+        self.context.grants_of(user).await
+    }
+
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
+    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
+        self.context.revoke_of(user, grant, RevokedReason::Operator).await
     }
 
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.

@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod clients;
+mod grants;
 mod keys;
 mod revocations;
 mod revoke;
@@ -11,6 +12,7 @@ pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::ClientRefusal;
+pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
