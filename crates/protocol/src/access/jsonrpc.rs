@@ -14,6 +14,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::era::MODERN;
 use super::message::{Call, Id, Judged, Member, Message, Meta, Target};
 use super::rpc_error::{RpcCode, RpcError};
 use super::walk::{Anything, Inside, Members, Seen, State, Value, refuse};
@@ -215,6 +216,12 @@ fn call<'de>(
     let target = match method.as_ref() {
         "tools/call" => Target::Tool(text(params.name)?),
         "prompts/get" => Target::Prompt(text(params.name)?),
+        // Gone from the modern wire, whatever they name: the era says so, in the words that a client looks for.
+        "resources/subscribe" | "resources/unsubscribe"
+            if params.uri == Member::Absent && is_modern(&params.meta) =>
+        {
+            Target::Resource(Cow::Borrowed(""))
+        }
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
             Target::Resource(text(params.uri)?)
         }
@@ -233,6 +240,10 @@ impl<'de> Reference<'de> {
             _ => Err(BodyRefusal::NoTarget),
         }
     }
+}
+
+fn is_modern(meta: &Meta<'_>) -> bool {
+    matches!(&meta.version, Member::Text(version) if version == MODERN)
 }
 
 fn text(member: Member<'_>) -> Result<Cow<'_, str>, BodyRefusal> {
@@ -441,6 +452,7 @@ mod tests {
             ("tools/call", json!({"name": 1})),
             ("tools/call", json!({"name": null})),
             ("resources/read", json!({"name": "n"})),
+            ("resources/subscribe", json!({})),
             ("tasks/cancel", json!({"name": "n"})),
             ("completion/complete", json!({"ref": {"type": "ref/other", "name": "p"}})),
         ] {
