@@ -4,6 +4,7 @@ mod authorize;
 mod bad_input;
 mod codes;
 mod conformance;
+mod connections;
 mod foreign;
 mod guard;
 mod harness;
