@@ -3,11 +3,13 @@
 mod authorize;
 mod bad_input;
 mod codes;
+mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
 mod journey;
 mod measured;
+mod old_clients;
 mod refresh;
 mod restart;
 mod revocation;
