@@ -3,6 +3,7 @@
 mod authorize;
 mod bad_input;
 mod codes;
+mod conformance;
 mod endpoints;
 mod foreign;
 mod guard;

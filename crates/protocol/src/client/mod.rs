@@ -9,8 +9,10 @@ mod client_id;
 mod display;
 mod metadata;
 mod record;
+mod redirect_prefixes;
 mod redirect_uri;
 mod registration;
+mod secret_redirects;
 mod strict_json;
 
 pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
@@ -24,6 +26,8 @@ pub use record::{
     Client, ClientAuthentication, ClientLinks, ClientOrigin, ConfiguredClientRefusal, ExpectedSecret,
     RedirectRefusal, SecretMethods,
 };
+pub use redirect_prefixes::{RedirectPrefixRefusal, RedirectPrefixes};
 pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};
+pub use secret_redirects::{SHIPPED_SECRET_REDIRECTS, SecretRedirectRefusal, SecretRedirects};
 pub use strict_json::JsonRefusal;

@@ -171,11 +171,11 @@ async fn load_grant(context: &Context, id: &GrantId) -> Result<Option<Seen<Grant
 }
 
 /// The `resource` of a token request names what was authorized, or nothing (RFC 8707 §2.2).
-fn check_resource(params: &Params, granted: &Resource) -> Result<(), OAuthError> {
+fn check_resource(context: &Context, params: &Params, granted: &Resource) -> Result<(), OAuthError> {
     let target = |refusal: TargetRefusal| OAuthError::json(ErrorCode::InvalidTarget, refusal.to_string());
     for asked in params.many("resource") {
         let asked = Resource::parse(asked).map_err(|refusal| target(refusal.into()))?;
-        if &asked != granted {
+        if !context.resources.is_meant(&asked, granted) {
             let text = "resource is another one than was authorized";
             return Err(OAuthError::json(ErrorCode::InvalidTarget, text));
         }

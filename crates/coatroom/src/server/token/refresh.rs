@@ -42,7 +42,7 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
             Ok(verdict) => verdict,
             Err(refusal) => return Err(refused(context, &presented, refusal).await?.into()),
         };
-        check_resource(params, &seen.value.grant.resource)?;
+        check_resource(context, params, &seen.value.grant.resource)?;
         let scopes = narrow_scopes(&seen.value.grant.scopes, asked.as_ref())
             .map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
         let refresh = Refresh { context, token: &token, scopes };
