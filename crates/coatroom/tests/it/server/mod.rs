@@ -14,6 +14,7 @@ mod consent;
 mod idp;
 mod limits;
 mod metadata;
+mod model;
 mod outage;
 mod refresh;
 mod registration;
