@@ -17,6 +17,7 @@ mod habits;
 mod idp;
 mod limits;
 mod metadata;
+mod model;
 mod outage;
 mod quirks;
 mod refresh;
