@@ -9,7 +9,8 @@
 //!
 //! * `words` ← `discovery`
 //! * `words`, `errors` ← `access`
-//! * `words`, `errors` ← `client` ← `grant`
+//! * `words` ← `jws`
+//! * `words`, `errors`, `jws` ← `client` ← `grant`
 
 #![expect(
     clippy::exhaustive_structs,
@@ -22,4 +23,5 @@ pub mod client;
 pub mod discovery;
 pub mod errors;
 pub mod grant;
+pub mod jws;
 pub mod words;

@@ -11,7 +11,8 @@ const PROTOCOL: Plan = &[
     ("words", ""),
     ("errors", ""),
     ("discovery", "words"),
-    ("client", "words errors"),
+    ("jws", "words"),
+    ("client", "words errors jws"),
     ("grant", "words errors client"),
     ("access", "words errors"),
 ];
