@@ -7,9 +7,8 @@
 //!
 //! A room may use the rooms that stand before its arrow on the same line. `words` and `errors` use no other room.
 //!
-//! * `words` ← `discovery`
 //! * `words`, `errors` ← `access`
-//! * `words` ← `jws`
+//! * `words` ← `jws` ← `discovery`
 //! * `words`, `errors`, `jws` ← `client` ← `grant`
 
 #![expect(

@@ -10,7 +10,7 @@ mod revoke;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
-pub(crate) use clients::ClientRefusal;
+pub(crate) use clients::{ClientRefusal, FoundClient};
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
@@ -23,6 +23,8 @@ use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::ProviderName;
 use coatroom_protocol::words::{ClientId, Issuer};
 
+#[cfg(feature = "server")]
+use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
@@ -47,6 +49,9 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// Clients that are described by documents.
+    #[cfg(feature = "server")]
+    pub(crate) client_documents: Arc<ClientDocuments>,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
     pub(crate) connections: Connections,

@@ -9,6 +9,7 @@
 //! | `GET /callback/{provider}` | `callback` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
+//! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
 mod authenticate;
@@ -22,6 +23,7 @@ mod flow;
 mod hand_over;
 mod landing;
 mod limits;
+mod logos;
 mod metadata;
 mod ready;
 mod register;
@@ -88,6 +90,7 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method);
     Router::new()
         .merge(for_people)

@@ -44,6 +44,9 @@ pub enum ClientUrlRefusal {
     /// `.` or `..` as a segment, or a spelling of them.
     #[error("a client_id that is a URL has no segments of dots")]
     DotSegment,
+    /// A port that belongs to another service than the web's.
+    #[error("a client_id that is a URL has no port below 1024 except 443")]
+    Port,
     /// A parser finds another host, port or path in it than stand there.
     #[error("a client_id that is a URL is written the way a browser resolves it")]
     NotCanonical,
@@ -86,6 +89,9 @@ impl ClientUrl {
         }
         let url = Url::parse(text).map_err(|_| ClientUrlRefusal::NotCanonical)?;
         check_read_as_written(&url, authority, path)?;
+        if url.port_or_known_default().is_none_or(|port| port < 1024 && port != 443) {
+            return Err(ClientUrlRefusal::Port);
+        }
         let host = url.host().ok_or(ClientUrlRefusal::NotCanonical)?;
         let is_loopback = is_loopback_host(&host);
         let is_private = match host {
@@ -184,6 +190,7 @@ impl From<ClientUrlRefusal> for OAuthError {
             | ClientUrlRefusal::UserInfo
             | ClientUrlRefusal::NoPath
             | ClientUrlRefusal::DotSegment
+            | ClientUrlRefusal::Port
             | ClientUrlRefusal::NotCanonical
             | ClientUrlRefusal::NotPublic => Self::json(ErrorCode::InvalidClient, refusal.to_string()),
         }
@@ -258,6 +265,8 @@ mod tests {
             ("https://h.example./c", R::NotCanonical),
             ("https:///c", R::NotCanonical),
             ("https://h%2eexample/c", R::NotCanonical),
+            ("https://h.example:25/c", R::Port),
+            ("https://h.example:80/c", R::Port),
             ("https://10.0.0.1/c", R::NotPublic),
             ("https://169.254.169.254/latest/meta-data", R::NotPublic),
             ("https://[fd00::1]/c", R::NotPublic),

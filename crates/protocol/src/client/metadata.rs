@@ -56,7 +56,7 @@ pub enum AuthenticationMethod {
 pub(super) enum DeclaredKeys<'a> {
     /// `jwks`: a set without private members.
     Set(&'a Value),
-    /// `jwks_uri`: an https URL with a host name.
+    /// `jwks_uri`, as it is written.
     At(&'a str),
 }
 
@@ -150,7 +150,11 @@ impl RegistrationRequest {
     pub fn check(&self, apps: &AppUris) -> Result<ClientMetadata, RegistrationRefusal> {
         self.check_response_types()?;
         // No registered method uses keys, so none are taken over or fetched.
-        self.keys()?;
+        if let Some(DeclaredKeys::At(address)) = self.keys()?
+            && !is_https_of_named_host(address)
+        {
+            return Err(RegistrationRefusal::KeySetAddress);
+        }
         let redirect_uris = self.redirect_uris(apps)?;
         let application_type = self.application_type(&redirect_uris)?;
         let may_refresh = self.asks_refresh_tokens()? | self.asks_offline_access()?;
@@ -236,13 +240,7 @@ impl RegistrationRequest {
     /// The key set or its address. Refuses what no client should send.
     pub(super) fn keys(&self) -> Result<Option<DeclaredKeys<'_>>, RegistrationRefusal> {
         let address = self.text("jwks_uri")?;
-        let Some(set) = self.member("jwks") else {
-            return match address {
-                Some(address) if is_https_of_named_host(address) => Ok(Some(DeclaredKeys::At(address))),
-                Some(_) => Err(RegistrationRefusal::KeySetAddress),
-                None => Ok(None),
-            };
-        };
+        let Some(set) = self.member("jwks") else { return Ok(address.map(DeclaredKeys::At)) };
         if address.is_some() {
             return Err(RegistrationRefusal::TwoKeySets);
         }

@@ -20,8 +20,8 @@ mod registration;
 
 pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
 pub use assertion::{
-    AssertionRefusal, CLIENT_ASSERTION_TYPE, ExpectedAssertion, MAX_ASSERTION_LENGTH, VerifiedAssertion,
-    check_assertion, claimed_client,
+    AssertionRefusal, CLIENT_ASSERTION_TYPE, ExpectedAssertion, MAX_ASSERTION_LENGTH, MAX_JTI_LENGTH,
+    VerifiedAssertion, check_assertion, claimed_client,
 };
 pub use authentication::{AuthenticationRefusal, PresentedClient, SignedProof, challenge};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};

@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::TargetRefusal;
 use coatroom_protocol::words::{AccessToken, GrantId, Params, RefreshToken, Resource, Scopes, Timestamp};
@@ -53,7 +54,7 @@ async fn answer(
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
     let grant_type = required(&params, "grant_type")?;
-    let client = authenticate(app, address, headers, &params)?;
+    let client = authenticate(app, address, headers, (path::TOKEN, &params)).await?;
     match grant_type {
         "authorization_code" => code::redeem(context, &client, &params).await,
         "refresh_token" => refresh::refresh(context, &client, &params).await,

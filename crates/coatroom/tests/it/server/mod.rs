@@ -5,12 +5,15 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
 mod client;
 mod code;
 mod consent;
+mod documents;
+mod documents_kept;
 mod idp;
 mod limits;
 mod metadata;
@@ -20,6 +23,7 @@ mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;

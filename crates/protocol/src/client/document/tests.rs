@@ -228,12 +228,15 @@ fn the_address_of_keys_is_a_public_https_url() {
     let at = |address: &str| {
         refusal(&json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": address }))
     };
-    for bad in
-        ["http://client.example/k", "https://169.254.169.254/k", "https://[::1]/k", "https://localhost/k"]
-    {
-        assert_eq!(at(bad), DocumentRefusal::Member(RegistrationRefusal::KeySetAddress), "{bad}");
-    }
-    for bad in ["https://client.example/a/../k", "https://client.example/k#f", "https://client.example"] {
+    for bad in [
+        "http://client.example/k",
+        "https://169.254.169.254/k",
+        "https://10.0.0.1/k",
+        "https://[fd00::1]/k",
+        "https://client.example/a/../k",
+        "https://client.example/k#f",
+        "https://client.example",
+    ] {
         assert!(matches!(at(bad), DocumentRefusal::KeySetAddress(_)), "{bad}");
     }
 }
