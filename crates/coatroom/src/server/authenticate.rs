@@ -2,7 +2,7 @@
 
 use coatroom_protocol::client::{
     AssertionRefusal, AuthenticationRefusal, Client, ExpectedAssertion, PresentedClient, SignedProof,
-    VerifiedAssertion, challenge, check_assertion,
+    VerifiedAssertion, check_assertion,
 };
 use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
@@ -44,7 +44,7 @@ impl Authenticated {
         let record = AssertionRecord { hash: assertion.record_key.clone(), kept_until: assertion.kept_until };
         match records::insert(context.store.as_ref(), &record).await? {
             Written::Done => Ok(()),
-            Written::Beaten => Err(Failure::Unauthenticated(AssertionRefusal::Used.into(), None)),
+            Written::Beaten => Err(OAuthError::from(AssertionRefusal::Used).into()),
         }
     }
 }
@@ -62,32 +62,28 @@ pub(super) async fn authenticate(
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let authorization = values.next().map(|value| value.to_str().unwrap_or_default());
     if values.next().is_some() {
-        return Err(AuthenticationRefusal::TwoMechanisms)
-            .map_err(|refusal| refused(refusal.into(), authorization));
+        return Err(OAuthError::from(AuthenticationRefusal::TwoMechanisms).into());
     }
-    let refuse = |refusal: AuthenticationRefusal| refused(refusal.into(), authorization);
-    let presented = PresentedClient::read(authorization, params).map_err(refuse)?;
+    let presented = PresentedClient::read(authorization, params).map_err(OAuthError::from)?;
     let context = &app.context;
     let hash = presented.client_id().hash();
+    let now = context.clock.elapsed();
+    app.limits.may_authenticate(address, hash, now).map_err(Failure::TooMany)?;
     let found =
         context.acting_client(presented.client_id(), async || holds_a_grant(context, params, hash).await);
     let found = found.await.map_err(|refusal| match refusal {
-        ClientRefusal::Unknown => unknown("the client is not registered here; register again", authorization),
-        ClientRefusal::Blocked => {
-            unknown("the client was blocked by the operator of this server", authorization)
-        }
-        ClientRefusal::Document(failure) => not_described(failure, authorization),
+        ClientRefusal::Unknown => unknown("the client is not registered here; register again"),
+        ClientRefusal::Blocked => unknown("the client was blocked by the operator of this server"),
+        ClientRefusal::Document(failure) => not_described(failure),
         ClientRefusal::Inside(error) => error.into(),
     })?;
-    let now = context.clock.elapsed();
-    app.limits.may_authenticate(address, hash, now).map_err(Failure::TooMany)?;
     let failed = |failure: Failure| {
-        if matches!(failure, Failure::Unauthenticated(..)) {
+        if matches!(&failure, Failure::Refused(error) if error.code() == ErrorCode::InvalidClient) {
             app.limits.authentication_failed(address, hash, now);
         }
         failure
     };
-    let proof = presented.check(&found.client).map_err(|refusal| failed(refuse(refusal)))?;
+    let proof = presented.check(&found.client).map_err(|refusal| failed(OAuthError::from(refusal).into()))?;
     let assertion = match proof {
         Some(proof) => Some(verify(context, &found, proof, here).await.map_err(failed)?),
         None => None,
@@ -111,7 +107,7 @@ async fn verify(
         now: context.clock.now(),
     };
     let set = context.client_keys(&found.client, &keys.source).await;
-    let set = set.map_err(|failure| not_described(failure, None))?;
+    let set = set.map_err(not_described)?;
     let mut verdict = check_assertion(assertion, keys, &set, &expected);
     // A key that is not known may be a new one.
     if let Err(AssertionRefusal::Jws(JwsRefusal::UnknownKey)) = verdict
@@ -121,7 +117,7 @@ async fn verify(
     }
     verdict.map_err(|refusal| {
         tracing::info!(client.id = %found.client.id, reason = %refusal, "a client assertion was refused");
-        Failure::Unauthenticated(refusal.into(), None)
+        OAuthError::from(refusal).into()
     })
 }
 
@@ -146,18 +142,12 @@ async fn holds_a_grant(context: &Context, params: &Params, client: ClientIdHash)
 }
 
 /// A client whose document or keys are not to be had.
-fn not_described(failure: DocumentFailure, authorization: Option<&str>) -> Failure {
-    if failure.is_transient() {
-        return OAuthError::json(ErrorCode::TemporarilyUnavailable, failure.to_string()).into();
-    }
-    unknown(failure.to_string(), authorization)
+fn not_described(failure: DocumentFailure) -> Failure {
+    let code =
+        if failure.is_transient() { ErrorCode::TemporarilyUnavailable } else { ErrorCode::InvalidClient };
+    OAuthError::json(code, failure.to_string()).into()
 }
 
-fn unknown(text: impl Into<std::borrow::Cow<'static, str>>, authorization: Option<&str>) -> Failure {
-    refused(OAuthError::json(ErrorCode::InvalidClient, text), authorization)
-}
-
-fn refused(error: OAuthError, authorization: Option<&str>) -> Failure {
-    let challenge = (error.code() == ErrorCode::InvalidClient).then(|| challenge(authorization)).flatten();
-    Failure::Unauthenticated(error, challenge)
+fn unknown(text: &'static str) -> Failure {
+    OAuthError::json(ErrorCode::InvalidClient, text).into()
 }

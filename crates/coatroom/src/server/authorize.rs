@@ -65,10 +65,15 @@ async fn ask(
     may_fetch(app, params, &client_id, address)?;
     let found = context.asking_client(&client_id).await.map_err(|refusal| no_client(&client_id, refusal))?;
     let client = &found.client;
-    let back = return_path(params, client).map_err(|refusal| match refusal {
+    let back = return_path(params, client, &context.redirect_prefixes).map_err(|refusal| match refusal {
         AuthorizeRefusal::Redirect(_) => Stop::Trouble(Trouble::UnregisteredRedirect),
         refusal => Stop::from_refusal(refusal),
     })?;
+    // A client id outlives the list of schemes under which it was registered.
+    let is_listed = RedirectUri::parse(back.redirect_uri.as_str(), &context.app_uris).is_ok();
+    if !is_listed && !client.is_trusted() {
+        return Err(Stop::Trouble(Trouble::UnregisteredRedirect));
+    }
     let session = Session::of(context, &visit.jar);
     let request = check_request(params, client, &context.resources).map_err(OAuthError::from);
     let request = request.and_then(|request| refuse_silence(request, session.is_some()));

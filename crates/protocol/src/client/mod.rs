@@ -15,15 +15,17 @@ mod document_policy;
 mod document_url;
 mod metadata;
 mod record;
+mod redirect_prefixes;
 mod redirect_uri;
 mod registration;
+mod secret_redirects;
 
 pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
 pub use assertion::{
     AssertionRefusal, CLIENT_ASSERTION_TYPE, ExpectedAssertion, MAX_ASSERTION_LENGTH, MAX_JTI_LENGTH,
     VerifiedAssertion, check_assertion, claimed_client,
 };
-pub use authentication::{AuthenticationRefusal, PresentedClient, SignedProof, challenge};
+pub use authentication::{AuthenticationRefusal, PresentedClient, SignedProof};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};
 pub use document::{
     ClientDocument, DocumentRefusal, DocumentRules, FetchedDocument, MAX_DOCUMENT_REDIRECT_URIS,
@@ -40,5 +42,7 @@ pub use record::{
     Client, ClientAuthentication, ClientKeys, ClientLinks, ClientOrigin, ConfiguredClientRefusal,
     ExpectedSecret, KeySource, RedirectRefusal, SecretMethods,
 };
+pub use redirect_prefixes::{RedirectPrefixRefusal, RedirectPrefixes};
 pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};
+pub use secret_redirects::{SHIPPED_SECRET_REDIRECTS, SecretRedirectRefusal, SecretRedirects};

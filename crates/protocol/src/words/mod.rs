@@ -27,4 +27,4 @@ pub use secrets::{
 };
 pub use strict_json::{JsonRefusal, parse_object};
 pub use text::{base64url, from_base64url, is_deceptive, same_bytes};
-pub use timestamp::Timestamp;
+pub use timestamp::{Date, Timestamp};

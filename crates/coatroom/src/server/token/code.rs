@@ -45,7 +45,7 @@ pub(super) async fn redeem(
         }
         return Err(refuse(refusal));
     }
-    check_resource(params, &seen.value.grant.resource)?;
+    check_resource(context, params, &seen.value.grant.resource)?;
     client.use_up(context).await?;
     let issued = activate(context, client, seen, &code).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))?;
     context.keep_document(client.found()).await;

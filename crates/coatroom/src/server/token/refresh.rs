@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{
     GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
@@ -33,7 +34,7 @@ pub(super) async fn refresh(
 ) -> Result<Issued, Failure> {
     let token = RefreshToken::new(required(params, "refresh_token")?);
     let Ok(parts) = parse_refresh_token(&token, &context.keys.tickets) else {
-        return Err(OAuthError::from(RefreshRefusal::Unknown).into());
+        return Err(OAuthError::from(unknown(client.client())).into());
     };
     let asked = params.one("scope").ok().flatten().map(str::parse::<Scopes>).transpose();
     let asked = asked.map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
@@ -46,7 +47,7 @@ pub(super) async fn refresh(
             Ok(verdict) => verdict,
             Err(refusal) => return Err(refused(context, &presented, refusal).await?.into()),
         };
-        check_resource(params, &seen.value.grant.resource)?;
+        check_resource(context, params, &seen.value.grant.resource)?;
         let scopes = narrow_scopes(&seen.value.grant.scopes, asked.as_ref())
             .map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
         if attempt == 0 {
@@ -69,6 +70,12 @@ pub(super) async fn refresh(
         }
     }
     Err(Error::contended("the grant").into())
+}
+
+/// What is said of a token that is not ours. Who registered for no refresh tokens may still hold one, by `offline_access`; who then
+/// presents none of ours may use the grant type in no way (OAuth 2.1 §3.2.4).
+const fn unknown(client: &Client) -> RefreshRefusal {
+    if client.may_refresh { RefreshRefusal::Unknown } else { RefreshRefusal::NotRegistered }
 }
 
 /// Asks the rule, and the store only for what the rule needs.

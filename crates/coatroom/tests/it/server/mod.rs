@@ -5,6 +5,7 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod account;
 mod assertions;
 mod authorize;
 mod browser;
@@ -14,10 +15,13 @@ mod code;
 mod consent;
 mod documents;
 mod documents_kept;
+mod endpoints;
+mod habits;
 mod idp;
 mod limits;
 mod metadata;
 mod outage;
+mod quirks;
 mod refresh;
 mod registration;
 mod renewal;

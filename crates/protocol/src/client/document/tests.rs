@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use super::super::redirect_prefixes::RedirectPrefixes;
 use super::*;
 
 const CHATGPT: &str = "https://chatgpt.com/oauth/IbUR3zxyNQ16/client.json";
@@ -68,10 +69,10 @@ fn claude_code_may_listen_on_any_port_of_loopback() {
     for good in
         ["http://localhost:51234/callback", "http://127.0.0.1:1/callback", "http://localhost/callback"]
     {
-        assert!(client.redirect_uri(Some(good)).is_ok(), "{good}");
+        assert!(client.redirect_uri(Some(good), &RedirectPrefixes::default()).is_ok(), "{good}");
     }
     for bad in ["http://[::1]:1/callback", "http://localhost:1/other", "https://claude.ai/callback"] {
-        assert!(client.redirect_uri(Some(bad)).is_err(), "{bad}");
+        assert!(client.redirect_uri(Some(bad), &RedirectPrefixes::default()).is_err(), "{bad}");
     }
 }
 
