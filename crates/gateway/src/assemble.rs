@@ -57,6 +57,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
+        .client_documents(config.client_documents.clone())
         .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
         .app_uris(config.redirects.apps.clone())
@@ -82,6 +83,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     }
     let coatroom = builder.build()?;
     coatroom.check_keys().await?;
+    coatroom.start();
     Ok(coatroom)
 }
 
@@ -203,6 +205,9 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     let mut client =
         Client::configured(config.id.as_str(), config.secret.as_ref(), config.redirect_uris.clone())
             .with_context(about)?;
+    if let Some(keys) = &config.keys {
+        client = client.with_keys(keys.clone()).with_context(about)?;
+    }
     client.name = Some(config.name.clone());
     client.scope_ceiling.clone_from(&config.scopes);
     Ok(client)

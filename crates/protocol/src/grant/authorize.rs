@@ -147,6 +147,17 @@ pub fn return_path(
     Ok(ReturnPath { redirect_uri, state })
 }
 
+/// The checks that need no client: what a request must pass before anything is fetched on its behalf.
+///
+/// # Errors
+/// See [`AuthorizeRefusal`]. Nothing is known of the client yet, so all of them are shown on a page.
+pub fn check_form(params: &Params, resources: &Resources) -> Result<(), AuthorizeRefusal> {
+    if let Some(uri) = params.one("redirect_uri").map_err(AuthorizeRefusal::Unreadable)? {
+        RedirectUri::try_from(uri.to_owned()).map_err(|_| RedirectRefusal::NotRegistered)?;
+    }
+    AskedForm::read(params, resources).map(|_| ())
+}
+
 /// Steps 3 to 5: what is asked for.
 ///
 /// # Errors
@@ -156,34 +167,44 @@ pub fn check_request<'a>(
     client: &Client,
     resources: &'a Resources,
 ) -> Result<AuthorizationRequest<'a>, AuthorizeRefusal> {
-    params.check_repeats().map_err(AuthorizeRefusal::Repeated)?;
-    let one = |name| params.one(name).map_err(AuthorizeRefusal::Repeated);
-    if one("request")?.is_some() {
-        return Err(AuthorizeRefusal::RequestObject);
-    }
-    if one("request_uri")?.is_some() {
-        return Err(AuthorizeRefusal::RequestReference);
-    }
-    match one("response_type")? {
-        Some("code") => {}
-        Some(_) => return Err(AuthorizeRefusal::ResponseType),
-        None => return Err(AuthorizeRefusal::ResponseTypeMissing),
-    }
-    if one("response_mode")?.is_some_and(|mode| mode != "query") {
-        return Err(AuthorizeRefusal::ResponseMode);
-    }
-    let resource = resources.find(params.many("resource"))?;
-    let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
-    let asked = one("scope")?.map(str::parse::<Scopes>).transpose()?;
+    let AskedForm { resource, challenge, scopes: asked, prompt } = AskedForm::read(params, resources)?;
     let offline =
         asked.as_ref().is_some_and(|asked| asked.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS));
-    Ok(AuthorizationRequest {
-        resource,
-        scopes: scopes_to_ask(asked.as_ref(), client, resource)?,
-        offline,
-        challenge,
-        prompt: prompt(one("prompt")?)?,
-    })
+    let scopes = scopes_to_ask(asked.as_ref(), client, resource)?;
+    Ok(AuthorizationRequest { resource, scopes, offline, challenge, prompt })
+}
+
+/// What a request asks for, whoever sends it.
+struct AskedForm<'a> {
+    resource: &'a ProtectedResource,
+    challenge: CodeChallenge,
+    scopes: Option<Scopes>,
+    prompt: Prompt,
+}
+
+impl<'a> AskedForm<'a> {
+    fn read(params: &Params, resources: &'a Resources) -> Result<Self, AuthorizeRefusal> {
+        params.check_repeats().map_err(AuthorizeRefusal::Repeated)?;
+        let one = |name| params.one(name).map_err(AuthorizeRefusal::Repeated);
+        if one("request")?.is_some() {
+            return Err(AuthorizeRefusal::RequestObject);
+        }
+        if one("request_uri")?.is_some() {
+            return Err(AuthorizeRefusal::RequestReference);
+        }
+        match one("response_type")? {
+            Some("code") => {}
+            Some(_) => return Err(AuthorizeRefusal::ResponseType),
+            None => return Err(AuthorizeRefusal::ResponseTypeMissing),
+        }
+        if one("response_mode")?.is_some_and(|mode| mode != "query") {
+            return Err(AuthorizeRefusal::ResponseMode);
+        }
+        let resource = resources.find(params.many("resource"))?;
+        let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
+        let scopes = one("scope")?.map(str::parse::<Scopes>).transpose()?;
+        Ok(Self { resource, challenge, scopes, prompt: prompt(one("prompt")?)? })
+    }
 }
 
 /// The scopes to put before a person: what is asked for and exists here, within the client's ceiling; the defaults
@@ -252,6 +273,23 @@ mod tests {
         let resources = resources();
         let request = check_request(&params, &client(), &resources)?;
         Ok((request.scopes, request.offline, request.prompt))
+    }
+
+    #[test]
+    fn the_form_is_checked_before_the_client_is_known() {
+        let check = |query: &str| check_form(&Params::parse(query).unwrap(), &resources());
+        assert_eq!(check(&GOOD.replace("portal", "https://client.example/c")), Ok(()));
+        assert_eq!(
+            check(&GOOD.replace("response_type=code", "x=y")),
+            Err(AuthorizeRefusal::ResponseTypeMissing)
+        );
+        assert_eq!(
+            check(&GOOD.replace("https://app.example/cb", "javascript:x")),
+            Err(RedirectRefusal::NotRegistered.into())
+        );
+        assert!(matches!(check(&GOOD.replace("S256", "plain")), Err(AuthorizeRefusal::Pkce(_))));
+        assert!(check(&format!("{GOOD}&resource=https://other.example/")).is_err());
+        assert!(check(&format!("{GOOD}&state=t")).is_err());
     }
 
     #[test]

@@ -6,12 +6,15 @@
 //! is told.
 
 mod account;
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
 mod client;
 mod code;
 mod consent;
+mod documents;
+mod documents_kept;
 mod endpoints;
 mod habits;
 mod idp;
@@ -25,6 +28,7 @@ mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;
