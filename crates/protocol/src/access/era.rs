@@ -442,6 +442,10 @@ mod tests {
         for name in ["u", ""] {
             assert_eq!(era(MODERN, "resources/subscribe", name, &subscribe), Err(EraRefusal::MethodRemoved));
         }
+        for method in ["resources/subscribe", "resources/unsubscribe"] {
+            let names_nothing = modern(method, "");
+            assert_eq!(era(MODERN, method, "", &names_nothing), Err(EraRefusal::MethodRemoved), "{method}");
+        }
     }
 
     // GW-07

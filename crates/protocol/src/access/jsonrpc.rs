@@ -14,6 +14,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::era::MODERN;
 use super::message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
 use super::rpc_error::{RpcCode, RpcError};
 use super::walk::{Anything, Inside, Members, Seen, State, TextsOnly, Value, refuse};
@@ -222,6 +223,12 @@ fn call<'de>(
     let target = match method.as_ref() {
         "tools/call" => Target::Tool(text(params.name)?),
         "prompts/get" => Target::Prompt(text(params.name)?),
+        // Gone from the modern wire, whatever they name: the era says so, in the words that a client looks for.
+        "resources/subscribe" | "resources/unsubscribe"
+            if params.uri == Member::Absent && is_modern(&params.meta) =>
+        {
+            Target::Resource(Cow::Borrowed(""))
+        }
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
             Target::Resource(text(params.uri)?)
         }
@@ -241,6 +248,10 @@ impl<'de> Reference<'de> {
             _ => Err(BodyRefusal::NoTarget),
         }
     }
+}
+
+fn is_modern(meta: &Meta<'_>) -> bool {
+    matches!(&meta.version, Member::Text(version) if version == MODERN)
 }
 
 impl<'de> Notifications<'de> {
@@ -545,6 +556,7 @@ mod tests {
             ("tools/call", json!({"name": 1})),
             ("tools/call", json!({"name": null})),
             ("resources/read", json!({"name": "n"})),
+            ("resources/subscribe", json!({})),
             ("tasks/cancel", json!({"name": "n"})),
             ("completion/complete", json!({"ref": {"type": "ref/other", "name": "p"}})),
             ("subscriptions/listen", json!({"notifications": {"resourceSubscriptions": "u"}})),
