@@ -16,7 +16,9 @@ use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
+use crate::guard::{
+    Authentication, GuardLayer, Lists, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken,
+};
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
@@ -50,6 +52,7 @@ pub struct Protection {
     scopes: ScopeCatalogue,
     manifest: Manifest,
     roles_claim: String,
+    lists: Lists,
     authentication: Authentication,
 }
 
@@ -63,6 +66,7 @@ impl Protection {
             scopes: ScopeCatalogue::default(),
             manifest: Manifest::default(),
             roles_claim: "roles".to_owned(),
+            lists: Lists::default(),
             authentication: Authentication::Required,
         }
     }
@@ -88,6 +92,12 @@ impl Protection {
     /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
     pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
         self.roles_claim = path.into();
+        self
+    }
+
+    /// Sets what its lists show. Default: what the caller may use now.
+    pub const fn with_lists(mut self, lists: Lists) -> Self {
+        self.lists = lists;
         self
     }
 
@@ -195,6 +205,7 @@ impl Coatroom {
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
             .with_roles_claim(&protection.roles_claim)
+            .with_lists(protection.lists)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::{Authentication, SessionLimits};
+use coatroom::guard::{Authentication, Lists, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
@@ -20,8 +20,8 @@ use coatroom::{Coatroom, Protection};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig, ServerConfig,
-    StoreLocation, Unlisted,
+    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig,
+    ServerConfig, StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -166,6 +166,11 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
         .with_scopes(catalogue(&server.scopes)?)
         .with_manifest(Manifest::new(rules, unlisted))
         .with_roles_claim(&server.roles_claim)
+        .with_lists(match server.lists {
+            ListsConfig::Usable => Lists::Usable,
+            ListsConfig::Reachable => Lists::Reachable,
+            ListsConfig::All => Lists::All,
+        })
         .with_authentication(match server.auth {
             Auth::Required => Authentication::Required,
             Auth::Optional => Authentication::Optional,

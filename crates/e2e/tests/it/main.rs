@@ -19,6 +19,7 @@ mod step_up;
 mod strangers;
 mod two_users;
 mod upstreams;
+mod wire;
 
 /// Repositories of Alice, and of nobody else.
 const ALICES: &[&str] = &["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];

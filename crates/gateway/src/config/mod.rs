@@ -33,7 +33,7 @@ pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
-pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
