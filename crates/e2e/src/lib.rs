@@ -14,6 +14,7 @@ pub mod form_browser;
 pub mod gateway;
 pub mod mcp;
 pub mod oauth;
+pub mod senses;
 pub mod tools;
 pub mod upstream;
 
@@ -22,3 +23,4 @@ pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
 pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
+pub use senses::Look;

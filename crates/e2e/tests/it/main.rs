@@ -1,5 +1,6 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
 mod authorize;
 mod bad_input;
 mod codes;
@@ -8,6 +9,7 @@ mod guard;
 mod harness;
 mod journey;
 mod measured;
+mod pages;
 mod refresh;
 mod restart;
 mod revocation;
