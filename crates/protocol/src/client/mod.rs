@@ -16,7 +16,7 @@ mod secret_redirects;
 mod strict_json;
 
 pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
-pub use authentication::{AuthenticationRefusal, PresentedClient, challenge};
+pub use authentication::{AuthenticationRefusal, PresentedClient};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};
 pub use metadata::{
     ApplicationType, AuthenticationMethod, ClientMetadata, MAX_REDIRECT_URIS, RegistrationRefusal,
