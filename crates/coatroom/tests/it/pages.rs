@@ -492,7 +492,7 @@ async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
         "You are signed in as Alice (GitHub).",
         "<bdi>Editor</bdi> <span class=\"mark\">Unverified</span>",
         "<bdi>Claude</bdi></h2>",
-        "an app on a computer (127.0.0.1)",
+        "on a computer (127.0.0.1)",
         "<dd>claude.ai</dd>",
         "Read notes",
         "<time datetime=\"2024-02-29\">29 February 2024</time>",

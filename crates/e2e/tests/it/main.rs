@@ -1,5 +1,6 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
 mod authorize;
 mod bad_input;
 mod codes;
@@ -11,6 +12,7 @@ mod harness;
 mod journey;
 mod measured;
 mod old_clients;
+mod pages;
 mod refresh;
 mod restart;
 mod revocation;

@@ -60,6 +60,7 @@ const GATEWAY: Plan = &[
     ("serve", "edge config"),
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
+    ("grants", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 
