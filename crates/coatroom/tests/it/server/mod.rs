@@ -6,17 +6,21 @@
 //! is told.
 
 mod account;
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
 mod client;
 mod code;
 mod consent;
+mod documents;
+mod documents_kept;
 mod endpoints;
 mod habits;
 mod idp;
 mod limits;
 mod metadata;
+mod model;
 mod outage;
 mod quirks;
 mod refresh;
@@ -24,6 +28,7 @@ mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;
