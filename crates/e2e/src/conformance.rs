@@ -41,12 +41,7 @@ struct Check {
 pub fn runner() -> Command {
     let program = tools::folder().join("node/node_modules/@modelcontextprotocol/conformance/dist/index.js");
     let mut command = Command::new(tools::folder().join("bin/node"));
-    command
-        .arg(program)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
+    command.arg(program).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command
 }
 

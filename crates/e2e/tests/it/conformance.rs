@@ -45,10 +45,13 @@ async fn the_gateway_changes_no_verdict(options: &[&str], least: usize) {
     println!("{options:?}: {checks} checks");
     assert!(direct.passed, "the fixture server itself fails: {}\n{:#?}", direct.said, direct.failures);
     assert!(checks >= least, "{checks} checks ran");
-    for (check, verdicts) in &direct.verdicts {
-        assert_eq!(guarded.verdicts.get(check), Some(verdicts), "{check:?}: {}", guarded.said);
-    }
-    assert_eq!(direct.verdicts.len(), guarded.verdicts.len(), "{}", guarded.said);
+    let differing: Vec<_> = direct
+        .verdicts
+        .keys()
+        .chain(guarded.verdicts.keys())
+        .filter(|check| direct.verdicts.get(*check) != guarded.verdicts.get(*check))
+        .collect();
+    assert!(differing.is_empty(), "{differing:#?} of {:#?}", guarded.failures);
     assert!(guarded.passed, "{}", guarded.said);
 }
 
@@ -84,13 +87,7 @@ async fn the_gateway_makes_up_for_a_server_that_ignores_headers(scenario: &str, 
     let passed =
         |verdicts: &Verdicts| verdicts.values().flatten().filter(|verdict| *verdict == "SUCCESS").count();
     let all: usize = guarded.verdicts.values().map(Vec::len).sum();
-    assert_eq!(
-        (passed(&guarded.verdicts), all),
-        (checks, checks),
-        "{}\n{:#?}",
-        guarded.said,
-        guarded.verdicts
-    );
+    assert_eq!((passed(&guarded.verdicts), all), (checks, checks), "{:#?}", guarded.failures);
 }
 
 #[tokio::test]
