@@ -31,7 +31,7 @@ fn host(gateway: &Gateway) -> String {
     gateway.origin().replace("http://", "")
 }
 
-// OPS, DCR-22: the sender need not send it, and no connection waits for it.
+// DCR-22: the sender need not send it, and no connection waits for it.
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() {
     let gateway = Gateway::demo().await;
