@@ -495,3 +495,24 @@ fn a_broken_file_never_breaks_the_report() {
         }
     }
 }
+
+// DCR-01.
+#[test]
+fn registration_is_open_unless_it_is_switched_off() {
+    let registration = |line: &str| {
+        let text = format!("{line}\n{WHOLE}");
+        load_file(&text, &FakeEnvironment::default()).unwrap().registration
+    };
+    assert_eq!(registration(""), Registration::Open);
+    assert_eq!(registration("registration = \"open\""), Registration::Open);
+    assert_eq!(registration("registration = \"off\""), Registration::Off);
+    assert!(report(&format!("registration = \"closed\"\n{WHOLE}")).contains("registration"));
+}
+
+// RS-21.
+#[test]
+fn without_an_address_it_listens_on_this_machine_alone() {
+    let text = WHOLE.replace("listen = \"127.0.0.1:8787\"\n", "");
+    let listen = load_file(&text, &FakeEnvironment::default()).unwrap().listen;
+    assert_eq!(listen.to_string(), "127.0.0.1:8787");
+}
