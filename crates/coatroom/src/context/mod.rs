@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod clients;
+mod connecting;
 mod keys;
 mod revocations;
 mod revoke;
@@ -11,6 +12,7 @@ pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::ClientRefusal;
+pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
@@ -19,9 +21,7 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client};
 use coatroom_protocol::grant::Resources;
-#[cfg(feature = "server")]
-use coatroom_protocol::words::ProviderName;
-use coatroom_protocol::words::{ClientId, Issuer};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
 use crate::clock::Clock;
 use crate::connections::Connections;
@@ -55,7 +55,6 @@ pub(crate) struct Context {
     pub(crate) background: Once,
 }
 
-#[cfg(feature = "server")]
 impl Context {
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {

@@ -1,5 +1,6 @@
 //! The layer itself: the steps of the module documentation in their order.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use coatroom_protocol::access::{
-    Bearer, Denial, Era, EraRefusal, Field, Holder, Id, Judged, MirrorHeaders, Verdict, judge,
+    Bearer, Denial, Era, EraRefusal, Field, Holder, Id, Judged, MirrorHeaders, Verdict, elicitation, judge,
 };
 use coatroom_protocol::words::{Resource, Scopes};
 use http::header::{
@@ -23,10 +24,11 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::caller::{Caller, SignInEnded};
+use super::connect::{Asked, ConnectNeeded, lead_there, retried};
 use super::ending::end_with;
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
-use super::sessions::SessionOwner;
+use super::sessions::{self, SessionOwner};
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
 
@@ -88,6 +90,7 @@ struct Admitted {
     request: Request<Body>,
     caller: Option<Caller>,
     session: Session,
+    asked: Option<Asked>,
 }
 
 /// What becomes of the session id in the answer.
@@ -101,7 +104,15 @@ enum Session {
 /// A session by both of its ids.
 struct Named {
     here: HeaderValue,
-    upstream: HeaderValue,
+    upstream: Option<HeaderValue>,
+    url_mode: bool,
+}
+
+impl Session {
+    /// Whether its client declared elicitation in URL mode.
+    fn is_url_mode(&self) -> bool {
+        matches!(self, Self::Legacy { named: Some(named), .. } if named.url_mode)
+    }
 }
 
 impl Settings {
@@ -120,16 +131,19 @@ impl Settings {
             response
         } else {
             match self.admit(request).await {
-                Ok(Admitted { request, caller, session }) => {
+                Ok(Admitted { request, caller, session, asked }) => {
                     let mut response = inner.call(request).await?;
                     if response.extensions().get::<SignInEnded>().is_some() {
                         return Ok(self.challenger.respond(Refusal::BadToken));
+                    }
+                    if let Some(needed) = response.extensions_mut().remove::<ConnectNeeded>() {
+                        response = self.lead_there(caller.as_ref(), asked.as_ref(), &needed);
                     }
                     if let (Some(caller), Some(ending)) = (&caller, &self.ending) {
                         let life = caller.expires_at().since(ending.clock.now());
                         response = end_with(caller, life, &ending.revocations, response);
                     }
-                    match self.settle_session(caller.as_ref(), session, &mut response) {
+                    match self.settle_session(caller.as_ref(), session, asked.as_ref(), &mut response) {
                         Ok(()) => response,
                         Err(refusal) => self.challenger.respond(refusal),
                     }
@@ -157,29 +171,71 @@ impl Settings {
     async fn admit(&self, request: Request<Body>) -> Result<Admitted, Refusal> {
         let (mut parts, body) = request.into_parts();
         let caller = self.authenticate(&parts.uri, &parts.headers).await?;
-        let (era, body) = match parts.method {
+        let (era, asked) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
                 let bytes = self.read(&parts.headers, body).await?;
-                let judged = judge(&bytes).map_err(Refusal::Body)?;
-                let era = check_era(&parts.headers, &judged)?;
-                self.check_policy(caller.as_ref(), &judged)?;
-                parts.extensions.insert(Arc::new(judged.into_owned()));
-                (era, bytes)
+                let asked = self.judge(caller.as_ref(), &parts.headers, bytes)?;
+                parts.extensions.insert(Arc::clone(&asked.judged));
+                (asked.era, Some(asked))
             }
-            Method::GET | Method::HEAD | Method::DELETE => (bodiless_era(&parts.headers)?, Bytes::new()),
+            Method::GET | Method::HEAD | Method::DELETE => (bodiless_era(&parts.headers)?, None),
             _ => return Err(Refusal::Method { allowed: "GET, HEAD, POST, DELETE, OPTIONS" }),
         };
         let deletes = parts.method == Method::DELETE;
-        let id = parts.extensions.get::<Arc<Judged<'static>>>().and_then(|judged| judged.id().cloned());
+        let id = asked.as_ref().and_then(|asked| asked.judged.id().cloned());
         let session = self.find_session(caller.as_ref(), era, &mut parts.headers, deletes);
         let session = session.ok_or(Refusal::Session(id))?;
+        let asked = asked.map(|asked| Asked { declared: session.is_url_mode(), ..asked });
+        let body = asked.as_ref().map(|asked| asked.body.clone()).unwrap_or_default();
         clean(&mut parts.headers, body.len());
         parts.extensions.insert(era);
         if let Some(caller) = &caller {
             parts.extensions.insert(caller.clone());
         }
-        Ok(Admitted { request: Request::from_parts(parts, Body::from(body)), caller, session })
+        Ok(Admitted { request: Request::from_parts(parts, Body::from(body)), caller, session, asked })
+    }
+
+    /// Steps 5, its second half, and 6. What is judged last is what is forwarded.
+    fn judge(&self, caller: Option<&Caller>, headers: &HeaderMap, body: Bytes) -> Result<Asked, Refusal> {
+        let first = judge(&body).map_err(Refusal::Body)?;
+        let era = check_era(headers, &first)?;
+        let id = || first.id().cloned().map(Id::into_owned);
+        let again = if era == Era::Modern {
+            let again = retried(self.connecting.as_ref(), caller, &body);
+            again
+                .inspect_err(|reason| tracing::debug!(%reason, "a state was refused"))
+                .map_err(|refusal| Refusal::State(refusal, id()))?
+        } else {
+            None
+        };
+        let (body, judged, answers) = match again {
+            None => (body.clone(), first.into_owned(), HashMap::new()),
+            Some(again) => {
+                let judged = judge(&again.body).map_err(Refusal::Body)?.into_owned();
+                (again.body, judged, again.answers)
+            }
+        };
+        self.check_policy(caller, &judged)?;
+        let version = match field(headers, &PROTOCOL_VERSION) {
+            Field::Text(version) => Some(version.to_owned()),
+            Field::Absent | Field::Malformed => None,
+        };
+        Ok(Asked { era, version, declared: false, judged: Arc::new(judged), body, answers })
+    }
+
+    /// The answer to a call whose user must connect something first.
+    fn lead_there(
+        &self,
+        caller: Option<&Caller>,
+        asked: Option<&Asked>,
+        needed: &ConnectNeeded,
+    ) -> Response<Body> {
+        let Some(caller) = caller else {
+            return self.challenger.respond(Refusal::NoToken(self.challenger.baseline.clone()));
+        };
+        let answer = lead_there(self.connecting.as_ref(), caller, asked, needed);
+        answer.unwrap_or_else(|_| self.challenger.respond(Refusal::Unavailable))
     }
 
     /// Step 3. `None` is an anonymous call that is allowed.
@@ -267,10 +323,14 @@ impl Settings {
             return Some(Session::Legacy { named: None, deletes });
         };
         let owner = SessionOwner { resource: &self.resource, caller };
-        let upstream = sessions.find(&owner, here.to_str().ok()?)?;
-        let upstream = HeaderValue::from_str(upstream).ok()?;
-        headers.insert(SESSION_ID, upstream.clone());
-        Some(Session::Legacy { named: Some(Named { here, upstream }), deletes })
+        let found = sessions.find(&owner, here.to_str().ok()?)?;
+        let upstream = found.upstream.map(HeaderValue::from_str).transpose().ok()?;
+        match &upstream {
+            Some(upstream) => drop(headers.insert(SESSION_ID, upstream.clone())),
+            None => drop(headers.remove(&SESSION_ID)),
+        }
+        let named = Named { upstream, url_mode: found.url_mode, here: here.clone() };
+        Some(Session::Legacy { named: Some(named), deletes })
     }
 
     /// Puts our session id in place of the upstream server's.
@@ -278,6 +338,7 @@ impl Settings {
         &self,
         caller: Option<&Caller>,
         session: Session,
+        asked: Option<&Asked>,
         response: &mut Response<Body>,
     ) -> Result<(), Refusal> {
         let (named, deletes) = match session {
@@ -292,11 +353,20 @@ impl Settings {
         if let (true, Some(named)) = (deletes && response.status().is_success(), &named) {
             sessions.end(&owner, named.here.to_str().unwrap_or(""));
         }
-        let Some(upstream) = response.headers_mut().remove(&SESSION_ID) else { return Ok(()) };
-        let here = match named {
-            Some(named) if named.upstream == upstream => named.here,
+        let upstream = response.headers_mut().remove(&SESSION_ID);
+        let declares = || {
+            let declares = |asked: &Asked| elicitation::declared_at_initialize(&asked.judged, &asked.body);
+            named.as_ref().is_some_and(|named| named.url_mode) || asked.is_some_and(declares)
+        };
+        let here = match (&named, &upstream) {
+            (Some(named), Some(_)) if named.upstream == upstream => named.here.clone(),
+            (_, None) if named.is_some() || !self.remembers_url_mode(caller, response) || !declares() => {
+                return Ok(());
+            }
             _ => {
-                let id = sessions.begin(&owner, upstream.to_str().unwrap_or(""));
+                let upstream = upstream.as_ref().map(|id| id.to_str().unwrap_or(""));
+                let session = sessions::Session { upstream, url_mode: declares() };
+                let id = sessions.begin_as(&owner, session);
                 let id = id.inspect_err(|error| tracing::warn!(%error, "a session could not begin"));
                 let id = id.map_err(|_| Refusal::Unavailable)?;
                 HeaderValue::try_from(id).map_err(|_| Refusal::Unavailable)?
@@ -304,6 +374,13 @@ impl Settings {
         };
         response.headers_mut().insert(SESSION_ID, here);
         Ok(())
+    }
+
+    /// Whether a session of ours begins at a server that has none: its users have something to connect, and only a
+    /// session can tell later that the client declared how it wants to hear of it.
+    fn remembers_url_mode(&self, caller: Option<&Caller>, response: &Response<Body>) -> bool {
+        let expected = self.connecting.as_ref().is_some_and(|connecting| connecting.expected);
+        expected && caller.is_some() && response.status().is_success()
     }
 }
 

@@ -154,7 +154,7 @@ const DENY: &str = "deny";
 /// Names of providers have no colon, so that no name ends like this.
 const OTHER_ACCOUNT: &str = ":other";
 /// The longest name of an app or a person that is shown, in characters.
-const NAME_LIMIT: usize = 60;
+pub(super) const NAME_LIMIT: usize = 60;
 
 impl Pages {
     /// Answers with the consent page.
@@ -209,16 +209,16 @@ struct ConsentView<'a> {
 }
 
 /// Who asks.
-struct Who {
-    name: String,
-    initial: String,
+pub(super) struct Who {
+    pub(super) name: String,
+    pub(super) initial: String,
     /// The mark beside a name that nobody checked.
-    unverified: Option<&'static str>,
-    explained: String,
+    pub(super) unverified: Option<&'static str>,
+    pub(super) explained: String,
 }
 
 impl Who {
-    fn new(words: &Words, app: &str, proof: ClientProof<'_>) -> Self {
+    pub(super) fn new(words: &Words, app: &str, proof: ClientProof<'_>) -> Self {
         let (unverified, explained) = match proof {
             ClientProof::Configured => (None, words.consent.known_here.to_owned()),
             ClientProof::Document { host } => {

@@ -1,4 +1,4 @@
-//! What a person sees: consent, hand-over, errors, and the page at `/`.
+//! What a person sees: consent, connecting a further account, hand-over, errors, and the page at `/`.
 //!
 //! Pages only render: they take what to show and return a complete answer. They need no script, load nothing from
 //! elsewhere, and escape everything that they are given; what a stranger can write (names, addresses) is also
@@ -7,6 +7,7 @@
 //! The headers follow OAuth 2.1 §7.10 (no framing) and RFC 9700 §4.2 (no address leaks by `Referer`).
 
 mod address;
+mod connect;
 mod consent;
 mod hand_over;
 mod headers;
@@ -17,6 +18,7 @@ mod text;
 mod trouble;
 
 pub use address::ReturnAddress;
+pub use connect::{CONNECT_PATH, ConnectChoice, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage};
 pub use consent::{
     AskedScope, AskingClient, CHOICE_FIELD, CONSENT_PATH, Choice, ClientProof, ConsentPage, FLOW_FIELD,
     OfferedProvider, SCOPE_FIELD, SignedIn, UsedAccount,

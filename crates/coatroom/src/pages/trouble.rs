@@ -25,6 +25,12 @@ pub enum Trouble<'a> {
     InvalidRequest,
     /// The flow has expired or was answered before. 400.
     Expired,
+    /// A link to connect an account is too old or was changed. 400.
+    LinkExpired,
+    /// The app's access, for which an account should be connected, has ended. 403.
+    GrantEnded,
+    /// Another person is signed in than the one who began. 403.
+    OtherUser,
     /// The provider's answer was not good. 502.
     SignInFailed {
         /// The provider.
@@ -68,10 +74,14 @@ impl Trouble<'_> {
             | Self::UnregisteredRedirect
             | Self::InvalidRequest
             | Self::Expired
+            | Self::LinkExpired
             | Self::SignInCancelled { .. } => StatusCode::BAD_REQUEST,
-            Self::BlockedClient | Self::SignInRefused { .. } | Self::NoCookie | Self::NotAllowed => {
-                StatusCode::FORBIDDEN
-            }
+            Self::BlockedClient
+            | Self::GrantEnded
+            | Self::OtherUser
+            | Self::SignInRefused { .. }
+            | Self::NoCookie
+            | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -87,6 +97,9 @@ impl Trouble<'_> {
             Self::UnregisteredRedirect => words.unregistered_redirect.clone(),
             Self::InvalidRequest => words.invalid_request.clone(),
             Self::Expired => words.expired.clone(),
+            Self::LinkExpired => words.link_expired.clone(),
+            Self::GrantEnded => words.grant_ended.clone(),
+            Self::OtherUser => words.other_user.clone(),
             Self::SignInFailed { provider } => (words.sign_in_failed)(&isolated(provider)),
             Self::SignInRefused { provider } => (words.sign_in_refused)(&isolated(provider)),
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),

@@ -14,6 +14,7 @@ use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName}
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::App;
+use super::connect;
 use super::cookies;
 use super::flow::{self, Browser, Flow, Stage};
 use super::hand_over::{self, Answer};
@@ -34,6 +35,11 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Response {
     let visit = Visit::new(&app, &headers, None);
+    // A further provider that is connected, or a sign-in for that: it is no authorization, and yields no code.
+    if let Some(response) = connect::came_back(&app, &visit, &provider, uri.query().unwrap_or_default()).await
+    {
+        return response;
+    }
     let returned = Returned::find(&app, &visit, &provider, uri.query().unwrap_or_default());
     let (mut response, used) = match returned {
         Err(stop) => (visit.stopped(stop), Vec::new()),

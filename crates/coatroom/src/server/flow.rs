@@ -13,6 +13,7 @@ use coatroom_protocol::words::{
     sha256,
 };
 use http::HeaderValue;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cookies::CookieJar;
@@ -97,6 +98,10 @@ pub(super) enum Stage<'a> {
     Asked,
     /// The person agreed, and was sent to this provider.
     Approved(&'a ProviderName),
+    /// The page was shown on which a further provider is connected.
+    ConnectAsked,
+    /// The person was sent to this provider from that page.
+    Connecting(&'a ProviderName),
 }
 
 impl Flow {
@@ -107,20 +112,13 @@ impl Flow {
         stage: Stage<'_>,
         browser: &Browser,
     ) -> Result<String, NoEntropy> {
-        let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
-        let sealed = bound(context, stage, browser, |bound_to| {
-            context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
-        })?;
-        Ok(base64url(&sealed))
+        seal(context, stage, browser, self)
     }
 
     /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
     /// expired: a person can only begin again.
     pub(super) fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
-        let sealed = from_base64url(sealed)?;
-        let text =
-            bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
-        let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
+        let flow: Self = open(context, stage, browser, sealed)?;
         (!context.clock.now().has_reached(flow.ends_at(context))).then_some(flow)
     }
 
@@ -129,31 +127,68 @@ impl Flow {
         self.started_at.plus(context.settings.flow_life)
     }
 
-    /// The cookies that keep the approved flow until the callback. Older flows of the browser make room for it, and so does what
-    /// it kept of this flow when the page was sent before.
+    /// The cookies that keep the approved flow until the callback.
     pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        let own = self.id.to_string();
-        let mut others: Vec<Part<'_>> =
-            jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
-        others.sort_unstable();
-        let mut flows: Vec<&str> = others.iter().map(|part| part.flow).collect();
-        flows.dedup();
-        let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
-        let dropped = flows.get(..surplus).unwrap_or_default();
-        let dropped = others.iter().filter(|part| dropped.contains(&part.flow));
-        let mut cookies: Vec<HeaderValue> =
-            dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
-        let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
-        for (number, text) in ["0", "1"].into_iter().zip(parts) {
-            let name = Part { started_at: self.started_at.unix(), flow: &own, number }.name();
-            if !text.is_empty() {
-                cookies.extend(jar.set(&name, text, Some(life)));
-            } else if jar.get(&name).is_some() {
-                cookies.extend(jar.set(&name, "", Some(Duration::ZERO)));
-            }
-        }
-        cookies
+        keep(jar, (self.started_at, &self.id), sealed, life)
     }
+}
+
+/// Seals what a browser carries from page to page.
+pub(super) fn seal(
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+    carried: &impl Serialize,
+) -> Result<String, NoEntropy> {
+    let text = serde_json::to_vec(carried).map_err(|_| NoEntropy)?;
+    let sealed = bound(context, stage, browser, |bound_to| {
+        context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
+    })?;
+    Ok(base64url(&sealed))
+}
+
+/// Opens what this browser brings back at this stage. Whether it expired is for the caller to see.
+pub(super) fn open<T: DeserializeOwned>(
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+    sealed: &str,
+) -> Option<T> {
+    let sealed = from_base64url(sealed)?;
+    let text =
+        bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
+    serde_json::from_slice(&text.ok()?).ok()
+}
+
+/// The cookies that keep what is sealed under an upstream `state` until the callback. Older flows of the browser make room for
+/// it, and so does what it kept of this flow when the page was sent before.
+pub(super) fn keep(
+    jar: &CookieJar<'_>,
+    (started_at, id): (Timestamp, &FlowId),
+    sealed: &str,
+    life: Duration,
+) -> Vec<HeaderValue> {
+    let own = id.to_string();
+    let mut others: Vec<Part<'_>> =
+        jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
+    others.sort_unstable();
+    let mut flows: Vec<&str> = others.iter().map(|part| part.flow).collect();
+    flows.dedup();
+    let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
+    let dropped = flows.get(..surplus).unwrap_or_default();
+    let dropped = others.iter().filter(|part| dropped.contains(&part.flow));
+    let mut cookies: Vec<HeaderValue> =
+        dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
+    let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
+    for (number, text) in ["0", "1"].into_iter().zip(parts) {
+        let name = Part { started_at: started_at.unix(), flow: &own, number }.name();
+        if !text.is_empty() {
+            cookies.extend(jar.set(&name, text, Some(life)));
+        } else if jar.get(&name).is_some() {
+            cookies.extend(jar.set(&name, "", Some(Duration::ZERO)));
+        }
+    }
+    cookies
 }
 
 /// Whether a sealed flow fits into the cookies that will keep it. What is added on approval is counted in.
@@ -197,6 +232,8 @@ fn bound<T>(context: &Context, stage: Stage<'_>, browser: &Browser, work: impl F
     let (stage, provider) = match stage {
         Stage::Asked => ("asked", ""),
         Stage::Approved(provider) => ("approved", provider.as_str()),
+        Stage::ConnectAsked => ("connect asked", ""),
+        Stage::Connecting(provider) => ("connecting", provider.as_str()),
     };
     let browser = sha256(browser.0.as_bytes());
     work(&[context.issuer.as_str().as_bytes(), stage.as_bytes(), provider.as_bytes(), &browser])

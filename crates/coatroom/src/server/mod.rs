@@ -7,6 +7,7 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
 //! | `GET /` | `landing` |
@@ -15,6 +16,7 @@ mod authenticate;
 mod authorize;
 mod body;
 mod callback;
+mod connect;
 mod consent;
 mod cookies;
 mod cors;
@@ -44,7 +46,7 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{CONSENT_PATH, Pages, stylesheet};
+use crate::pages::{CONNECT_PATH, CONSENT_PATH, Pages, stylesheet};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -84,6 +86,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(&format!("{CONNECT_PATH}/{{link}}"), get(connect::get))
+        .route(CONNECT_PATH, post(connect::post))
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))

@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{Renewal, Wallet, alice, caller, github};
-use super::{Proxy, Upstream, Waiting, client};
+use super::{Needs, Proxy, Upstream, Waiting, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -42,6 +42,7 @@ fn proxy_to(address: SocketAddr) -> Proxy {
             (HeaderName::from_static("x-name"), template("{user.name}")),
             (HeaderName::from_static("x-login"), template("{user.username}")),
         ],
+        needs: Needs { always: vec![github()], by_rule: Vec::new() },
         public_url: Issuer::parse("https://mcp.example.com").unwrap(),
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
     };

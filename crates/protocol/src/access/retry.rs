@@ -147,13 +147,10 @@ fn without(body: &str, name: &str) -> Option<String> {
     // The judge lets no other spelling of the key pass.
     let before = before.strip_suffix('"')?.strip_suffix(name)?.strip_suffix('"')?;
     let after = body.get(start.checked_add(value.len())?..)?;
-    let (before, after) = match after.trim_start_matches(SPACE).strip_prefix(',') {
-        Some(after) => (before, after.trim_start_matches(SPACE)),
-        None => {
-            let trimmed = before.trim_end_matches(SPACE);
-            (trimmed.strip_suffix(',').unwrap_or(before), after)
-        }
-    };
+    if let Some(after) = after.trim_start_matches(SPACE).strip_prefix(',') {
+        return Some(format!("{before}{}", after.trim_start_matches(SPACE)));
+    }
+    let before = before.trim_end_matches(SPACE).strip_suffix(',').unwrap_or(before);
     Some(format!("{before}{after}"))
 }
 
