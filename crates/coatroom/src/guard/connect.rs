@@ -36,17 +36,20 @@ impl ConnectNeeded {
 /// A handler may answer with the error of [`Caller::upstream`] itself; the guard makes of it what the client understands.
 impl IntoResponse for UpstreamError {
     fn into_response(self) -> Response {
+        let status = match self {
+            Self::SignInEnded { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotConnected { .. } => StatusCode::FORBIDDEN,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
         let error = RpcError::new(RpcCode::Refused, self.to_string());
-        let mut response = json(StatusCode::SERVICE_UNAVAILABLE, error.to_json(None));
+        let mut response = json(status, error.to_json(None));
         match self {
-            Self::SignInEnded { .. } => {
-                response.extensions_mut().insert(SignInEnded);
-            }
+            Self::SignInEnded { .. } => drop(response.extensions_mut().insert(SignInEnded)),
             Self::NotConnected { provider } => {
-                response.extensions_mut().insert(ConnectNeeded::new([provider]));
+                drop(response.extensions_mut().insert(ConnectNeeded::new([provider])));
             }
             Self::Unavailable(_) => {
-                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5")));
             }
         }
         response
@@ -146,11 +149,10 @@ pub(super) fn lead_there(
     };
     let declined: Vec<Unconnected> = missing.iter().filter(said_no).cloned().collect();
     let names: Vec<&str> = needed.iter().map(ProviderName::as_str).collect();
-    tracing::info!(
-        target: "coatroom::audit",
-        event = if declined.is_empty() { "connect.asked" } else { "connect.declined" },
+    tracing::debug!(
         grant.id = %caller.grant(),
         providers = names.join(" "),
+        declined = !declined.is_empty(),
         "a call needs what its user has not connected"
     );
     let reply = if declined.is_empty() {

@@ -3,6 +3,7 @@
 mod authorize;
 mod bad_input;
 mod codes;
+mod connect;
 mod foreign;
 mod guard;
 mod harness;

@@ -10,6 +10,7 @@ mod browser;
 mod callback;
 mod client;
 mod code;
+mod connect;
 mod consent;
 mod idp;
 mod limits;
