@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::access::Manifest;
-use coatroom_protocol::client::{AppUris, Client};
-use coatroom_protocol::grant::{ProtectedResource, Resources};
-use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
+use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
+use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, ScopeCatalogue, Subject};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, Revocations, agree_on_keys};
+use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 #[cfg(feature = "server")]
@@ -120,6 +120,8 @@ pub struct Builder {
     default_path: Option<String>,
     clients: Vec<Client>,
     app_uris: AppUris,
+    redirect_prefixes: RedirectPrefixes,
+    secret_redirects: SecretRedirects,
     registration: bool,
     places: Places,
 }
@@ -149,6 +151,8 @@ impl Coatroom {
             default_path: None,
             clients: Vec::new(),
             app_uris: AppUris::shipped(),
+            redirect_prefixes: RedirectPrefixes::default(),
+            secret_redirects: SecretRedirects::shipped(),
             registration: true,
             places: Places::default(),
         }
@@ -222,6 +226,23 @@ impl Coatroom {
         ))
     }
 
+    /// Which apps may act for a user, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
+        self.context.grants_of(user).await
+    }
+
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
+    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
+        self.context.revoke_of(user, grant, RevokedReason::Operator).await
+    }
+
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
     ///
     /// # Errors
@@ -278,6 +299,18 @@ impl Builder {
     /// clients.
     pub fn app_uris(mut self, uris: AppUris) -> Self {
         self.app_uris = uris;
+        self
+    }
+
+    /// The sites where one segment of a client's redirect URI is free. Default: none.
+    pub fn redirect_prefixes(mut self, prefixes: RedirectPrefixes) -> Self {
+        self.redirect_prefixes = prefixes;
+        self
+    }
+
+    /// The redirect URIs whose clients get a secret though they register for none. Default: those of well-known clients.
+    pub fn secret_redirects(mut self, uris: SecretRedirects) -> Self {
+        self.secret_redirects = uris;
         self
     }
 
@@ -359,6 +392,8 @@ impl Builder {
             resources,
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
+            redirect_prefixes: self.redirect_prefixes,
+            secret_redirects: self.secret_redirects,
             registration: self.registration,
             connections,
             revocations: Arc::new(Revocations::new()),

@@ -34,6 +34,6 @@ pub mod vault;
 
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
-pub use context::{Block, BlockForm, Revocations};
+pub use context::{Block, BlockForm, GrantSummary, Revocations};
 #[cfg(feature = "server")]
 pub use server::ClientAddress;

@@ -47,7 +47,11 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
 }
 
-async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
+/// The server that the configuration describes, without what it serves.
+///
+/// # Errors
+/// When the store, the key file or another part of the configuration cannot be used; the message names it.
+pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outbound = Arc::new(Outbound::new());
     let mut builder = Coatroom::builder(config.public_url.as_str())
@@ -55,6 +59,9 @@ async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         .settings(settings(config))
         .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
+        .app_uris(config.redirects.apps.clone())
+        .redirect_prefixes(config.redirects.prefixes.clone())
+        .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
     for provider in &config.providers {
         let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));

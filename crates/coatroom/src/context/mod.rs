@@ -4,6 +4,7 @@ mod background;
 mod blocks;
 mod clients;
 mod connecting;
+mod grants;
 mod keys;
 mod revocations;
 mod revoke;
@@ -13,13 +14,14 @@ pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::ClientRefusal;
 pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
+pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
@@ -47,6 +49,10 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// The sites where one segment of a redirect URI is free.
+    pub(crate) redirect_prefixes: RedirectPrefixes,
+    /// The redirect URIs whose clients get a secret that they did not ask for.
+    pub(crate) secret_redirects: SecretRedirects,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
     pub(crate) connections: Connections,

@@ -6,6 +6,7 @@
 //!
 //! The headers follow OAuth 2.1 §7.10 (no framing) and RFC 9700 §4.2 (no address leaks by `Referer`).
 
+mod account;
 mod address;
 mod connect;
 mod consent;
@@ -17,6 +18,10 @@ mod stylesheet;
 mod text;
 mod trouble;
 
+pub use account::{
+    ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, END_PATH, EVERY_GRANT, GRANT_FIELD, PROVIDER_FIELD,
+    SIGN_IN_PATH, SIGN_OUT_PATH, SignInPage,
+};
 pub use address::ReturnAddress;
 pub use connect::{CONNECT_PATH, ConnectChoice, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage};
 pub use consent::{

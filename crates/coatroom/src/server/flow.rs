@@ -102,6 +102,8 @@ pub(super) enum Stage<'a> {
     ConnectAsked,
     /// The person was sent to this provider from that page.
     Connecting(&'a ProviderName),
+    /// The person signs in at this provider for the page with their connections, and no client is meant.
+    SignIn(&'a ProviderName),
 }
 
 impl Flow {
@@ -112,7 +114,7 @@ impl Flow {
         stage: Stage<'_>,
         browser: &Browser,
     ) -> Result<String, NoEntropy> {
-        seal(context, stage, browser, self)
+        seal(self, context, stage, browser)
     }
 
     /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
@@ -129,25 +131,25 @@ impl Flow {
 
     /// The cookies that keep the approved flow until the callback.
     pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        keep(jar, (self.started_at, &self.id), sealed, life)
+        keep(&self.id, self.started_at, jar, (sealed, life))
     }
 }
 
-/// Seals what a browser carries from page to page.
+/// Seals what is under way for the browser.
 pub(super) fn seal(
+    value: &impl Serialize,
     context: &Context,
     stage: Stage<'_>,
     browser: &Browser,
-    carried: &impl Serialize,
 ) -> Result<String, NoEntropy> {
-    let text = serde_json::to_vec(carried).map_err(|_| NoEntropy)?;
+    let text = serde_json::to_vec(value).map_err(|_| NoEntropy)?;
     let sealed = bound(context, stage, browser, |bound_to| {
         context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
     })?;
     Ok(base64url(&sealed))
 }
 
-/// Opens what this browser brings back at this stage. Whether it expired is for the caller to see.
+/// Opens what this browser brings back; whether it has expired is for the caller to say.
 pub(super) fn open<T: DeserializeOwned>(
     context: &Context,
     stage: Stage<'_>,
@@ -160,13 +162,13 @@ pub(super) fn open<T: DeserializeOwned>(
     serde_json::from_slice(&text.ok()?).ok()
 }
 
-/// The cookies that keep what is sealed under an upstream `state` until the callback. Older flows of the browser make room for
-/// it, and so does what it kept of this flow when the page was sent before.
+/// The cookies that keep what is under way until the callback. Older flows of the browser make room for it, and so does what it
+/// kept of this one when the page was sent before.
 pub(super) fn keep(
+    id: &FlowId,
+    started_at: Timestamp,
     jar: &CookieJar<'_>,
-    (started_at, id): (Timestamp, &FlowId),
-    sealed: &str,
-    life: Duration,
+    (sealed, life): (&str, Duration),
 ) -> Vec<HeaderValue> {
     let own = id.to_string();
     let mut others: Vec<Part<'_>> =
@@ -234,6 +236,7 @@ fn bound<T>(context: &Context, stage: Stage<'_>, browser: &Browser, work: impl F
         Stage::Approved(provider) => ("approved", provider.as_str()),
         Stage::ConnectAsked => ("connect asked", ""),
         Stage::Connecting(provider) => ("connecting", provider.as_str()),
+        Stage::SignIn(provider) => ("sign-in", provider.as_str()),
     };
     let browser = sha256(browser.0.as_bytes());
     work(&[context.issuer.as_str().as_bytes(), stage.as_bytes(), provider.as_bytes(), &browser])

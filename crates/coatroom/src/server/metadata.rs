@@ -86,8 +86,7 @@ impl Document {
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| value == self.etag);
-        let mut response = if known {
+        let mut response = if self.is_known(headers) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let mut response = self.body.clone().into_response();
@@ -97,5 +96,14 @@ impl Document {
         response.headers_mut().insert(ETAG, self.etag.clone());
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
         response
+    }
+
+    /// Whether whoever asks has this very document already (RFC 9110 §13.1.2): `*`, or a list with our tag in it. Tags are compared
+    /// weakly, since proxies that compress make them so.
+    fn is_known(&self, headers: &HeaderMap) -> bool {
+        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        // A tag of ours has no comma.
+        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag)
     }
 }

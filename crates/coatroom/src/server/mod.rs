@@ -8,10 +8,12 @@
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
 //! | `GET /connect/{link}`, `POST /connect` | `connect` |
+//! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
 //! | `GET /` | `landing` |
 
+mod account;
 mod authenticate;
 mod authorize;
 mod body;
@@ -46,7 +48,9 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{CONNECT_PATH, CONSENT_PATH, Pages, stylesheet};
+use crate::pages::{
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -88,6 +92,10 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route("/callback/{provider}", get(callback::get))
         .route(&format!("{CONNECT_PATH}/{{link}}"), get(connect::get))
         .route(CONNECT_PATH, post(connect::post))
+        .route(ACCOUNT_PATH, get(account::get))
+        .route(END_PATH, post(account::end))
+        .route(SIGN_IN_PATH, post(account::sign_in))
+        .route(SIGN_OUT_PATH, post(account::sign_out))
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))

@@ -3,12 +3,15 @@
 mod authorize;
 mod bad_input;
 mod codes;
+mod conformance;
 mod connect;
+mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
 mod journey;
 mod measured;
+mod old_clients;
 mod refresh;
 mod restart;
 mod revocation;

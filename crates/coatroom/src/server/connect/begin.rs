@@ -80,9 +80,9 @@ async fn leave(app: &App, visit: &Visit<'_>, departure: Departure<'_>) -> Result
         .map_err(|error| callback::provider_stop(provider, &error))?;
     errand.leg = Some(leg);
     errand.upstream = Some(secrets);
-    let sealed = flow::seal(context, Stage::Connecting(provider.name()), &browser, &errand)?;
+    let sealed = flow::seal(&errand, context, Stage::Connecting(provider.name()), &browser)?;
     let life = context.settings.flow_life;
-    let kept = flow::keep(&visit.jar, (errand.started_at, &errand.id), &sealed, life);
+    let kept = flow::keep(&errand.id, errand.started_at, &visit.jar, (&sealed, life));
     let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
     cookies::add(response.headers_mut(), kept);
     Ok(response)

@@ -1,9 +1,7 @@
 //! The person comes back from a provider: to connect it, or having said who they are.
 
-use std::sync::Arc;
-
 use axum::response::Response;
-use coatroom_protocol::words::{Params, ProviderName};
+use coatroom_protocol::words::Params;
 use http::HeaderValue;
 
 use super::{Errand, Leg, Ready, Standing, ended, standing};
@@ -12,48 +10,40 @@ use crate::context::link_address;
 use crate::pages::{ConnectEnd, HandOverPage, Outcome, Trouble};
 use crate::providers::{CodeExchange, Provider, SignedIn, UpstreamTokens};
 use crate::records::{self, GrantRecord, Written};
-use crate::server::flow::{self, Browser, Stage};
+use crate::server::flow::{Browser, Stage};
 use crate::server::session::Session;
 use crate::server::visit::{Stop, Visit, address};
 use crate::server::{App, callback, cookies};
 use crate::vault::Binding;
 
-/// Answers a callback that belongs to an errand of this browser; `None` when it does not.
-pub(in crate::server) async fn came_back(
-    app: &App,
-    visit: &Visit<'_>,
-    provider: &str,
-    query: &str,
-) -> Option<Response> {
-    let provider = app.context.provider(&ProviderName::parse(provider)?)?;
-    let params = Params::parse(query).ok()?;
-    let state = params.one("state").ok().flatten()?;
-    let browser = Browser::of(&visit.jar)?;
-    let (sealed, used) = flow::kept(&visit.jar, state)?;
-    let errand = Errand::open(&app.context, Stage::Connecting(provider.name()), &browser, &sealed);
-    let errand = errand.filter(|errand| errand.id.to_string() == state)?;
-    let returned = Returned { provider, errand, params };
-    let mut response = match finish(app, visit, &returned).await {
-        Ok(response) => response,
-        Err(stop) => visit.stopped(stop),
-    };
-    cookies::add(response.headers_mut(), used);
-    Some(response)
+/// A callback that belongs to an errand.
+pub(in crate::server) struct Returned<'a> {
+    provider: &'a Provider,
+    errand: Errand,
+    params: &'a Params,
 }
 
-struct Returned<'a> {
-    provider: &'a Arc<Provider>,
-    errand: Errand,
-    params: Params,
+impl<'a> Returned<'a> {
+    /// `None` when what the browser kept is no errand, or one that is too old.
+    pub(in crate::server) fn find(
+        app: &'a App,
+        provider: &'a Provider,
+        browser: &Browser,
+        (sealed, params): (&str, &'a Params),
+    ) -> Option<Self> {
+        let errand = Errand::open(&app.context, Stage::Connecting(provider.name()), browser, sealed)?;
+        let is_asked_for = params.one("state").ok().flatten() == Some(errand.id.to_string().as_str());
+        is_asked_for.then_some(Self { provider, errand, params })
+    }
+
+    /// Connects the provider, or signs the person in and leads them back to the link.
+    pub(in crate::server) async fn finish(self, app: &App, visit: &Visit<'_>) -> Result<Response, Stop> {
+        finish(app, visit, &self).await
+    }
 }
 
 async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_>) -> Result<Response, Stop> {
     let Returned { provider, errand, params } = returned;
-    // RFC 6749 §3.1: what is said twice is said by nobody.
-    let unclear = |name: &&str| params.one(name).is_err();
-    if ["code", "error", "iss"].iter().any(unclear) {
-        return Err(Stop::Trouble(Trouble::Expired));
-    }
     let one = |name| params.one(name).ok().flatten();
     let checked = provider.check_issuer(one("iss")).await;
     checked.map_err(|error| callback::provider_stop(provider, &error))?;

@@ -8,7 +8,7 @@ mod begin;
 mod finish;
 
 pub(super) use begin::post;
-pub(super) use finish::came_back;
+pub(super) use finish::Returned;
 
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ async fn show(app: &App, visit: &Visit<'_>, link: String) -> Result<Response, St
         leg: None,
         upstream: None,
     };
-    let sealed = flow::seal(context, Stage::ConnectAsked, &browser, &errand)?;
+    let sealed = flow::seal(&errand, context, Stage::ConnectAsked, &browser)?;
     let standing = standing(app, visit, &errand.grant, &errand.provider).await?;
     let mut response = page(app, visit, &errand, (&sealed, &standing));
     cookies::add(response.headers_mut(), browser_cookie);
