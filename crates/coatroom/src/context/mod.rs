@@ -12,7 +12,7 @@ mod revoke;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
-pub(crate) use clients::ClientRefusal;
+pub(crate) use clients::{ClientRefusal, FoundClient};
 pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
@@ -25,6 +25,8 @@ use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirec
 use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
+#[cfg(feature = "server")]
+use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
@@ -49,6 +51,9 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// Clients that are described by documents.
+    #[cfg(feature = "server")]
+    pub(crate) client_documents: Arc<ClientDocuments>,
     /// The sites where one segment of a redirect URI is free.
     pub(crate) redirect_prefixes: RedirectPrefixes,
     /// The redirect URIs whose clients get a secret that they did not ask for.

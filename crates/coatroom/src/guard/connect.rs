@@ -11,12 +11,15 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use coatroom_protocol::access::elicitation::{self, Reply, Speaker, Unconnected};
 use coatroom_protocol::access::retry::{self, Action, StateRefusal};
-use coatroom_protocol::access::{Era, Judged, RpcCode, RpcError};
+use coatroom_protocol::access::{Era, Field, Id, Judged, Message, RpcCode, RpcError};
 use coatroom_protocol::words::{ProviderName, base64url, sha256};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::caller::{Caller, SignInEnded, UpstreamError};
+use super::headers::{PROTOCOL_VERSION, field};
+use super::respond::Refusal;
+use super::settings::Settings;
 use crate::context::{CallOf, ConnectLink, Context, link_address, state_prefix};
 use crate::entropy::NoEntropy;
 
@@ -88,29 +91,96 @@ impl Connecting {
 
 /// A call, as far as the answer to its client may need it.
 pub(super) struct Asked {
-    pub(super) era: Era,
-    pub(super) version: Option<String>,
+    era: Era,
+    version: Option<String>,
     /// Whether the client declared URL mode when its session began.
-    pub(super) declared: bool,
+    url_mode: bool,
     pub(super) judged: Arc<Judged<'static>>,
     pub(super) body: Bytes,
     /// What the client answered when it was asked before.
-    pub(super) answers: HashMap<String, Action>,
+    answers: HashMap<String, Action>,
 }
 
-/// A call that was made again: as it was first made, and what the client answered.
-pub(super) struct Retried {
+impl Asked {
+    pub(super) fn new(
+        era: Era,
+        headers: &HeaderMap,
+        body: &Bytes,
+        (judged, answers): (Judged<'static>, HashMap<String, Action>),
+    ) -> Self {
+        let version = match field(headers, PROTOCOL_VERSION.as_str()) {
+            Field::Text(version) => Some(version.to_owned()),
+            Field::Absent | Field::Malformed => None,
+        };
+        Self { era, version, url_mode: false, judged: Arc::new(judged), body: body.clone(), answers }
+    }
+
+    /// The same in a session whose client declared URL mode, or did not.
+    pub(super) fn in_session(self, url_mode: bool) -> Self {
+        Self { url_mode, ..self }
+    }
+
+    /// Whether it is the handshake of a client that declares URL mode.
+    pub(super) fn declares(asked: Option<&Self>) -> bool {
+        asked.is_some_and(|asked| elicitation::declared_at_initialize(&asked.judged, &asked.body))
+    }
+
+    /// Whether its client declared URL mode, in the way of its era.
+    fn may_open_links(&self) -> bool {
+        let Judged::One(Message::Request { call, .. }) = self.judged.as_ref() else { return false };
+        match self.era {
+            Era::Modern => call.meta.capabilities.is_some_and(|declared| declared.elicits_urls),
+            Era::Legacy => self.url_mode,
+        }
+    }
+}
+
+/// A call as it was first made, and what the client answered when it was asked.
+pub(super) struct Restored {
     pub(super) body: Bytes,
     pub(super) answers: HashMap<String, Action>,
 }
 
-/// Restores a call that a client makes again upon a state of ours. `None` for any other call.
-pub(super) fn retried(
-    connecting: Option<&Connecting>,
-    caller: Option<&Caller>,
-    body: &Bytes,
-) -> Result<Option<Retried>, StateRefusal> {
-    let (Some(connecting), Some(caller)) = (connecting, caller) else { return Ok(None) };
+impl Settings {
+    /// Restores a call that a client makes again upon a state of ours. Any other call is what it is.
+    pub(super) fn restore(
+        &self,
+        caller: Option<&Caller>,
+        era: Era,
+        (judged, body): (&Judged<'_>, &Bytes),
+    ) -> Result<Restored, Refusal> {
+        let again = match (era, &self.connecting, caller) {
+            (Era::Modern, Some(connecting), Some(caller)) => retried(connecting, caller, body),
+            _ => Ok(None),
+        };
+        let again = again.map_err(|reason| {
+            tracing::debug!(%reason, "a state was refused");
+            Refusal::State(reason, judged.id().cloned().map(Id::into_owned))
+        })?;
+        Ok(again.unwrap_or_else(|| Restored { body: body.clone(), answers: HashMap::new() }))
+    }
+
+    /// The answer to a call whose user must connect something first.
+    pub(super) fn lead_there(
+        &self,
+        caller: Option<&Caller>,
+        asked: Option<&Asked>,
+        needed: &ConnectNeeded,
+    ) -> Result<Response, Refusal> {
+        let caller = caller.ok_or_else(|| Refusal::NoToken(self.challenger.baseline.clone()))?;
+        lead_there(self.connecting.as_ref(), caller, asked, needed).map_err(|_| Refusal::Unavailable)
+    }
+
+    /// Whether a session of ours begins at a server that has none: its users have something to connect, and only a
+    /// session can tell later that the client declared how it wants to hear of it.
+    pub(super) fn remembers_url_mode(&self, caller: Option<&Caller>, response: &Response) -> bool {
+        let expected = self.connecting.as_ref().is_some_and(|connecting| connecting.expected);
+        expected && caller.is_some() && response.status().is_success()
+    }
+}
+
+/// `None` for a call that has no state of ours.
+fn retried(connecting: &Connecting, caller: &Caller, body: &Bytes) -> Result<Option<Restored>, StateRefusal> {
     let prefix = state_prefix(caller.resource());
     // Nearly every call ends here, unread.
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains(&prefix));
@@ -122,7 +192,7 @@ pub(super) fn retried(
     let call = CallOf { grant: &caller.grant(), resource: caller.resource() };
     call.check_state(&connecting.context, &retry.state, &digest)?;
     let body = retry::original(text).map_or_else(|| body.clone(), Bytes::from);
-    Ok(Some(Retried { body, answers: retry.answers }))
+    Ok(Some(Restored { body, answers: retry.answers }))
 }
 
 /// The answer to a call whose user has to connect these providers first.
@@ -156,10 +226,7 @@ pub(super) fn lead_there(
         "a call needs what its user has not connected"
     );
     let reply = if declined.is_empty() {
-        let declared = match asked.era {
-            Era::Modern => elicitation::declared_in_request(&asked.body),
-            Era::Legacy => asked.declared,
-        };
+        let declared = asked.may_open_links();
         let speaker = Speaker { era: asked.era, version: asked.version.as_deref(), declared };
         let state = state(connecting, caller, asked).transpose()?;
         elicitation::ask(speaker, &asked.judged, &missing, state.as_deref())

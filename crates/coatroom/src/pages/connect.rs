@@ -176,7 +176,7 @@ struct ConnectView<'a> {
     words: &'static ConnectWords,
     frame: Frame<'a>,
     page: &'a ConnectPage<'a>,
-    who: Who,
+    who: Who<'a>,
     permissions_at: String,
     needs: String,
     kept: String,

@@ -200,6 +200,7 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
         may_refresh: flow.refresh,
         client_id: None,
         client_name: flow.client_name.clone(),
+        client_fingerprint: flow.client_fingerprint.clone(),
         user: Some(signed_in.user.clone()),
         vault: Some(vault.clone()),
         wrapped: Some(wrapped),

@@ -27,6 +27,9 @@ pub(super) struct Flow {
     pub(super) started_at: Timestamp,
     pub(super) client: ClientIdHash,
     pub(super) client_name: Option<String>,
+    /// What the client's document said, if one describes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client_fingerprint: Option<String>,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) resource: Resource,

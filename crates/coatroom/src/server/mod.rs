@@ -11,6 +11,7 @@
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
+//! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
 mod account;
@@ -26,6 +27,7 @@ mod flow;
 mod hand_over;
 mod landing;
 mod limits;
+mod logos;
 mod metadata;
 mod ready;
 mod register;
@@ -100,6 +102,7 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method);
     Router::new()
         .merge(for_people)

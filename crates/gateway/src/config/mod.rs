@@ -4,6 +4,7 @@
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
+mod client_documents;
 mod environment;
 mod limits;
 mod mask;
@@ -21,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::protocol::words::Issuer;
-use coatroom::settings::Rates;
+use coatroom::settings::{ClientDocuments, Rates};
 use toml::de::DeTable;
 
 #[cfg(test)]
@@ -32,7 +33,7 @@ pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
-pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
     pub(crate) clients: Vec<ClientConfig>,
+    /// Clients that are described by documents.
+    pub(crate) client_documents: ClientDocuments,
     /// How long things live.
     pub(crate) lifetimes: Lifetimes,
     /// How much is accepted.
@@ -185,6 +188,7 @@ fn read(
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
+        client_documents: client_documents::read(&root, public_url.as_ref()),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
         rates,
@@ -260,6 +264,7 @@ const KEYS: &[&str] = &[
     "providers",
     "servers",
     "clients",
+    "client_documents",
     "lifetimes",
     "limits",
     "rates",

@@ -124,12 +124,6 @@ pub fn declared_at_initialize(judged: &Judged<'_>, body: &[u8]) -> bool {
         && serde_json::from_slice::<Body>(body).is_ok_and(|body| body.params.capabilities.has_url_mode())
 }
 
-/// Whether a request of MCP 2026-07-28 declares elicitation in URL mode.
-#[must_use]
-pub fn declared_in_request(body: &[u8]) -> bool {
-    serde_json::from_slice::<Body>(body).is_ok_and(|body| body.params.meta.capabilities.has_url_mode())
-}
-
 /// The key under which the client is asked to open the link for a provider, and answers.
 #[must_use]
 pub fn key_of(provider: &str) -> String {
@@ -237,25 +231,16 @@ struct Body {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Params {
-    capabilities: Capabilities,
-    #[serde(rename = "_meta")]
-    meta: Meta,
+    capabilities: Declared,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Meta {
-    #[serde(rename = "io.modelcontextprotocol/clientCapabilities")]
-    capabilities: Capabilities,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Capabilities {
+struct Declared {
     elicitation: Value,
 }
 
-impl Capabilities {
+impl Declared {
     fn has_url_mode(&self) -> bool {
         self.elicitation.get("url").is_some_and(Value::is_object)
     }
@@ -464,7 +449,14 @@ mod tests {
         };
         let in_request = |capabilities: &str| {
             let meta = MODERN_META.replace("{}", capabilities);
-            declared_in_request(request("tools/call", &format!(r#""name":"t",{meta}"#)).as_bytes())
+            let body = request("tools/call", &format!(r#""name":"t",{meta}"#));
+            let judged = judge(body.as_bytes()).unwrap();
+            judged.messages()[0]
+                .call()
+                .unwrap()
+                .meta
+                .capabilities
+                .is_some_and(|declared| declared.elicits_urls)
         };
         for (capabilities, declared) in [
             (r#"{"elicitation":{"url":{}}}"#, true),

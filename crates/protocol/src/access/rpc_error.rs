@@ -26,8 +26,6 @@ pub enum RpcCode {
     HeaderMismatch,
     /// A revision of MCP that is not spoken here (MCP 2026-07-28).
     UnsupportedProtocolVersion,
-    /// The answer needs a capability that the client did not declare (MCP 2026-07-28).
-    MissingClientCapability,
     /// The user must open a link first (MCP 2025-11-25 alone).
     UrlElicitationRequired,
     /// What HTTP says better: authentication, policy, sessions, outages. The code is of the range that JSON-RPC
@@ -48,7 +46,6 @@ impl RpcCode {
             Self::HeaderMismatch => -32020,
             Self::MissingClientCapability => -32021,
             Self::UnsupportedProtocolVersion => -32022,
-            Self::MissingClientCapability => -32021,
             Self::UrlElicitationRequired => -32042,
             Self::Refused => -32000,
         }

@@ -26,6 +26,7 @@ const CONSENT: ConsentWords = ConsentWords {
     title: |app, server| format!("Allow {app} to use {server}?"),
     who: "Who is asking",
     known_here: "The people who run this site know this app.",
+    described_by: "Described by the website",
     named_by_host: |host| format!("This name comes from {host}. Nobody else has checked it."),
     named_by_itself: "The app chose this name itself. Nobody has checked it.",
     destination: "Where your answer goes",
@@ -34,6 +35,11 @@ const CONSENT: ConsentWords = ConsentWords {
     to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
     full_address: "Full address:",
     beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
+    beware_only_computer: |host| {
+        format!(
+            "{host} cannot make sure that it is this app: its answers always go to your own computer, where any app can pretend to be it. Continue only if you have just started this yourself."
+        )
+    },
     beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
     beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
     purpose: "What it wants to use",
@@ -126,6 +132,50 @@ const ERROR: ErrorWords = ErrorWords {
         "An app sent you here, but the people who run this site have blocked it.",
         "That was their decision. It is not about you.",
         "Use another app, or ask the people who run this site.",
+    ),
+    documents_off: text(
+        "This site does not know apps by their web address",
+        "An app sent you here and named itself by a web address. Apps of this kind cannot be used here at the moment.",
+        "The people who run this site decide that, or this site cannot reach the internet. You did nothing wrong.",
+        "Update your app, remove this server from it, and add the server again. If that does not help, ask the people who run this site.",
+    ),
+    document_unreachable: |host| {
+        told(
+            format!("{host} did not answer"),
+            format!(
+                "An app sent you here that is described at {host}. That description could not be fetched."
+            ),
+            format!(
+                "This is probably a fault at {host}, or the app gave a wrong address. You did nothing wrong."
+            ),
+            "Wait a minute, then start again from your app.",
+        )
+    },
+    document_refused: |host| {
+        told(
+            format!("What {host} says about the app is not good"),
+            format!(
+                "An app sent you here that is described at {host}. That description has a mistake, so nobody can tell who the app is."
+            ),
+            format!("This is probably a mistake of the people who make the app at {host}, not yours."),
+            "If you were not just connecting an app, close this page. Otherwise tell the developer of the app what stands below.",
+        )
+    },
+    document_host: |host| {
+        told(
+            format!("Apps of {host} cannot be used here"),
+            format!(
+                "An app sent you here that is described at {host}. This site does not take apps from there."
+            ),
+            "The people who run this site decide that. It is not about you.".to_owned(),
+            "Use another app, or ask the people who run this site.",
+        )
+    },
+    documents_busy: text(
+        "Too many apps at once",
+        "An app sent you here, and this site must first fetch what its developer says about it. It is fetching too much at the moment.",
+        "Somebody may be trying again and again. You did nothing wrong.",
+        "Wait a minute, then start again from your app.",
     ),
     unregistered_redirect: text(
         "The app gave a wrong return address",
@@ -250,9 +300,9 @@ const ACCOUNT: AccountWords = AccountWords {
     what: "These apps may act for you. An app that you remove here loses its access at once.",
     none: "No app may act for you at the moment.",
     uses: "May use",
-    answers_go_to: "Belongs to",
-    on_a_computer: |host| format!("an app on a computer ({host})"),
-    on_a_device: |scheme| format!("an app on a device ({scheme})"),
+    answers_go_to: "Where it is",
+    on_a_computer: |host| format!("on a computer ({host})"),
+    on_a_device: |scheme| format!("on a device ({scheme})"),
     may: "May do",
     no_scopes: "Basic access",
     since: "Allowed on",

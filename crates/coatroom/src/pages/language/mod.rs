@@ -64,6 +64,7 @@ pub(super) struct ConsentWords {
     pub(super) title: fn(&str, &str) -> String,
     pub(super) who: &'static str,
     pub(super) known_here: &'static str,
+    pub(super) described_by: &'static str,
     /// Argument: host of the app's document.
     pub(super) named_by_host: fn(&str) -> String,
     pub(super) named_by_itself: &'static str,
@@ -74,6 +75,8 @@ pub(super) struct ConsentWords {
     pub(super) to_app: fn(&str) -> String,
     pub(super) full_address: &'static str,
     pub(super) beware_computer: &'static str,
+    /// Argument: host of the app's document.
+    pub(super) beware_only_computer: fn(&str) -> String,
     pub(super) beware_app: &'static str,
     pub(super) beware_letters: &'static str,
     pub(super) purpose: &'static str,
@@ -171,6 +174,12 @@ pub(super) struct ErrorWords {
     pub(super) reference: &'static str,
     pub(super) unknown_client: TroubleText,
     pub(super) blocked_client: TroubleText,
+    pub(super) documents_off: TroubleText,
+    /// Argument of these three: the host of the app's document.
+    pub(super) document_unreachable: fn(&str) -> TroubleText,
+    pub(super) document_refused: fn(&str) -> TroubleText,
+    pub(super) document_host: fn(&str) -> TroubleText,
+    pub(super) documents_busy: TroubleText,
     pub(super) unregistered_redirect: TroubleText,
     pub(super) invalid_request: TroubleText,
     pub(super) expired: TroubleText,

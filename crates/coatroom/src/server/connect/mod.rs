@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use coatroom_protocol::client::ClientOrigin;
-use coatroom_protocol::words::{FlowId, GrantId, ProviderName, Scope, Timestamp};
+use coatroom_protocol::client::ClientUrl;
+use coatroom_protocol::words::{ClientId, FlowId, GrantId, ProviderName, Scope, Timestamp};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,7 @@ async fn standing<'a>(
     if !record.grant.is_active() {
         return Err(ended());
     }
-    if record.client_id.as_ref().is_some_and(|client| context.is_blocked(client)) {
+    if record.client_id.as_ref().is_some_and(|client| context.is_blocked(client, &record.grant)) {
         return Err(Stop::Trouble(Trouble::BlockedClient));
     }
     // What vouches for the user is renewed by signing in to the app again, never here.
@@ -168,10 +168,11 @@ fn page(
             let Ready { record, provider, person, .. } = ready.as_ref();
             let resource = app.context.resources.get(&record.grant.resource);
             let url = record.grant.resource.as_str();
+            let client_url = record.client_id.as_ref().and_then(|id| ClientUrl::parse(id.as_str()).ok());
             let permissions: Vec<&str> = provider.scopes().iter().map(Scope::as_str).collect();
             let page = ConnectPage {
                 flow: sealed,
-                client: asking(app, record),
+                client: asking(app, record, client_url.as_ref()),
                 server: McpServer { name: resource.map_or(url, |resource| resource.name.as_str()), url },
                 provider: provider.label(),
                 permissions: &permissions,
@@ -190,11 +191,15 @@ fn ended(app: &App, visit: &Visit<'_>, errand: &Errand, record: &GrantRecord, en
     app.pages.connect_end(visit.language, &page)
 }
 
-fn asking<'r>(app: &App, record: &'r GrantRecord) -> AskingClient<'r> {
-    let client = record.client_id.as_ref().and_then(|id| app.context.client(id).ok());
-    let proof = match client.map(|client| client.origin) {
-        Some(ClientOrigin::Configured) => ClientProof::Configured,
+fn asking<'r>(app: &App, record: &'r GrantRecord, url: Option<&'r ClientUrl>) -> AskingClient<'r> {
+    let is_configured = |id: &ClientId| app.context.configured_clients.contains_key(id);
+    let proof = match (record.client_id.as_ref(), url) {
+        (Some(id), _) if is_configured(id) => ClientProof::Configured,
+        (_, Some(url)) => {
+            // Its document says more, and is not asked for again: the person agreed to the app itself before.
+            ClientProof::Document { host: url.authority(), url: url.as_str(), only_loopback: false }
+        }
         _ => ClientProof::Registered,
     };
-    AskingClient { name: record.client_name.as_deref(), proof }
+    AskingClient { name: record.client_name.as_deref(), proof, logo: None }
 }

@@ -6,6 +6,7 @@
 //! is told.
 
 mod account;
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
@@ -13,6 +14,8 @@ mod client;
 mod code;
 mod connect;
 mod consent;
+mod documents;
+mod documents_kept;
 mod endpoints;
 mod habits;
 mod idp;
@@ -26,6 +29,7 @@ mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;
