@@ -6,6 +6,7 @@ mod bad_input;
 mod codes;
 mod conformance;
 mod connect;
+mod connections;
 mod endpoints;
 mod foreign;
 mod guard;
