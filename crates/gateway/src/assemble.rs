@@ -183,6 +183,8 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
     if let Some(provider) = &server.provider {
         protection = protection.with_provider(provider.clone());
     }
+    let elsewhere = server.needs.all().filter(|needed| server.provider.as_ref() != Some(*needed));
+    protection = protection.with_connections(elsewhere.cloned());
     Ok(protection)
 }
 
@@ -228,6 +230,7 @@ fn upstream(config: &Config, server: &ServerConfig) -> Upstream {
         url: server.upstream.clone(),
         is_open: server.auth != Auth::Required,
         headers: server.headers.clone(),
+        needs: server.needs.clone(),
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
     }

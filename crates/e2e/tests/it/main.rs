@@ -5,6 +5,7 @@ mod authorize;
 mod bad_input;
 mod codes;
 mod conformance;
+mod connect;
 mod connections;
 mod endpoints;
 mod foreign;

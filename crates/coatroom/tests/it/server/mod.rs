@@ -13,6 +13,7 @@ mod browser;
 mod callback;
 mod client;
 mod code;
+mod connect;
 mod consent;
 mod documents;
 mod documents_kept;
