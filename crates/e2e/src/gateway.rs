@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A running `coatroom`, killed when dropped.
@@ -18,7 +19,8 @@ use crate::tools;
 pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
-    folder: TempDir,
+    log_level: &'static str,
+    folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
     started_in: Duration,
@@ -27,10 +29,17 @@ pub struct Gateway {
 impl Gateway {
     /// Starts `coatroom demo` and waits until it answers.
     pub async fn demo() -> Self {
+        // As talkative as it can be, because the tests look for secrets in what it says.
+        Self::demo_that_logs("trace").await
+    }
+
+    /// As [`demo`](Self::demo), with a log level for the tests that make hundreds of thousands of requests.
+    pub async fn demo_that_logs(level: &'static str) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data]).await
+        let listen = format!("127.0.0.1:{port}");
+        Self::start(folder, port, level, ["demo", "--listen", &listen, "--data", &data]).await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
@@ -44,14 +53,36 @@ impl Gateway {
         fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
             .expect("the configuration file");
         let file = file.display().to_string();
-        Self::start(folder, port, ["serve", "--config", &file]).await
+        Self::start(folder, port, "trace", ["serve", "--config", &file]).await
     }
 
-    async fn start<const N: usize>(folder: TempDir, port: u16, arguments: [&str; N]) -> Self {
+    /// Starts another process over the same store and with the same configuration, but for the port.
+    pub async fn beside(&self, port: u16) -> Self {
+        let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
+        let mut gateway = Self {
+            child: None,
+            arguments: self.arguments.iter().cloned().chain(listen).collect(),
+            log_level: self.log_level,
+            folder: Arc::clone(&self.folder),
+            log: Arc::default(),
+            port,
+            started_in: Duration::ZERO,
+        };
+        gateway.run().await;
+        gateway
+    }
+
+    async fn start<const N: usize>(
+        folder: TempDir,
+        port: u16,
+        log_level: &'static str,
+        arguments: [&str; N],
+    ) -> Self {
         let mut gateway = Self {
             child: None,
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            folder,
+            log_level,
+            folder: Arc::new(folder),
             log: Arc::default(),
             port,
             started_in: Duration::ZERO,
@@ -158,8 +189,7 @@ impl Gateway {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.folder.path())
-            // As talkative as it can be, because the tests look for secrets in what it says.
-            .env("COATROOM_LOG", "trace")
+            .env("COATROOM_LOG", self.log_level)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -169,7 +199,20 @@ impl Gateway {
         self.keep(child.stdout.take().expect("piped"));
         self.keep(child.stderr.take().expect("piped"));
         self.child = Some(child);
+        evidence::log(b"");
         self.wait_until_ready(started).await;
+        self.tell_keys();
+    }
+
+    /// The program's own keys are secrets like any other.
+    fn tell_keys(&self) {
+        let key_files = files(self.folder.path()).into_iter().filter(|file| file.ends_with("keys.toml"));
+        for text in key_files.filter_map(|file| fs::read_to_string(file).ok()) {
+            let is_key = |word: &&str| word.len() > 30 && !word.contains(char::is_whitespace);
+            for word in text.split('"').filter(is_key) {
+                evidence::secret(Secret::Credential, word);
+            }
+        }
     }
 
     fn keep(&self, mut from: impl AsyncRead + Unpin + Send + 'static) {
@@ -177,6 +220,7 @@ impl Gateway {
         tokio::spawn(async move {
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                evidence::log(&buffer[..read]);
                 log.lock().expect("the log").extend_from_slice(&buffer[..read]);
             }
         });

@@ -1,5 +1,6 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod afterwards;
 mod authorize;
 mod bad_input;
 mod codes;
