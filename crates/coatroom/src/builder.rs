@@ -5,18 +5,24 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::access::Manifest;
-use coatroom_protocol::client::{AppUris, Client};
-use coatroom_protocol::grant::{ProtectedResource, Resources};
-use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
+use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
+use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, ScopeCatalogue, Subject};
 
+#[cfg(feature = "server")]
+use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, Revocations, agree_on_keys};
+use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
+use crate::guard::{
+    Authentication, GuardLayer, Lists, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken,
+};
+#[cfg(feature = "server")]
+use crate::outbound::PublicWeb;
 use crate::providers::Provider;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::vault::KeyRing;
 
@@ -46,6 +52,7 @@ pub struct Protection {
     scopes: ScopeCatalogue,
     manifest: Manifest,
     roles_claim: String,
+    lists: Lists,
     authentication: Authentication,
 }
 
@@ -59,6 +66,7 @@ impl Protection {
             scopes: ScopeCatalogue::default(),
             manifest: Manifest::default(),
             roles_claim: "roles".to_owned(),
+            lists: Lists::default(),
             authentication: Authentication::Required,
         }
     }
@@ -87,6 +95,12 @@ impl Protection {
         self
     }
 
+    /// Sets what its lists show. Default: what the caller may use now.
+    pub const fn with_lists(mut self, lists: Lists) -> Self {
+        self.lists = lists;
+        self
+    }
+
     /// Sets whether callers must sign in. Default: they must.
     pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;
@@ -109,7 +123,12 @@ pub struct Builder {
     default_path: Option<String>,
     clients: Vec<Client>,
     app_uris: AppUris,
+    redirect_prefixes: RedirectPrefixes,
+    secret_redirects: SecretRedirects,
     registration: bool,
+    client_documents: settings::ClientDocuments,
+    #[cfg(feature = "server")]
+    web: PublicWeb,
     places: Places,
 }
 
@@ -138,9 +157,22 @@ impl Coatroom {
             default_path: None,
             clients: Vec::new(),
             app_uris: AppUris::shipped(),
+            redirect_prefixes: RedirectPrefixes::default(),
+            secret_redirects: SecretRedirects::shipped(),
             registration: true,
+            client_documents: settings::ClientDocuments::default(),
+            #[cfg(feature = "server")]
+            web: PublicWeb::new(),
             places: Places::default(),
         }
+    }
+
+    /// Starts the background work now, and not with the first request: reading what other replicas write, and looking for a way out
+    /// of the network. To be called within a Tokio runtime.
+    #[cfg(feature = "server")]
+    pub fn start(&self) {
+        self.context.start_background();
+        self.context.client_documents.start();
     }
 
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
@@ -173,6 +205,7 @@ impl Coatroom {
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
             .with_roles_claim(&protection.roles_claim)
+            .with_lists(protection.lists)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);
@@ -204,6 +237,23 @@ impl Coatroom {
             Arc::clone(&context.entropy),
             limits,
         ))
+    }
+
+    /// Which apps may act for a user, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
+        self.context.grants_of(user).await
+    }
+
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
+    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
+        self.context.revoke_of(user, grant, RevokedReason::Operator).await
     }
 
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
@@ -258,10 +308,36 @@ impl Builder {
         self
     }
 
+    /// Whether and how clients are taken that are described by a document at the URL that is their id. Default: everybody's
+    /// documents, as soon as the network lets us out.
+    pub fn client_documents(mut self, documents: settings::ClientDocuments) -> Self {
+        self.client_documents = documents;
+        self
+    }
+
+    /// How documents of clients are fetched: for tests, and for another name service or certificate authority.
+    #[cfg(feature = "server")]
+    pub fn public_web(mut self, web: PublicWeb) -> Self {
+        self.web = web;
+        self
+    }
+
     /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known
     /// clients.
     pub fn app_uris(mut self, uris: AppUris) -> Self {
         self.app_uris = uris;
+        self
+    }
+
+    /// The sites where one segment of a client's redirect URI is free. Default: none.
+    pub fn redirect_prefixes(mut self, prefixes: RedirectPrefixes) -> Self {
+        self.redirect_prefixes = prefixes;
+        self
+    }
+
+    /// The redirect URIs whose clients get a secret though they register for none. Default: those of well-known clients.
+    pub fn secret_redirects(mut self, uris: SecretRedirects) -> Self {
+        self.secret_redirects = uris;
         self
     }
 
@@ -314,6 +390,9 @@ impl Builder {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
+        if self.client_documents.loopback && issuer.as_ref().is_some_and(|issuer| !issuer.is_loopback()) {
+            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
+        }
         let complete = (issuer, self.store, self.keys, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
@@ -332,7 +411,16 @@ impl Builder {
             entropy: Arc::clone(&self.entropy),
         });
         let remembered = self.settings.remembered;
+        #[cfg(feature = "server")]
+        let client_documents = DocumentParts {
+            settings: self.client_documents,
+            web: self.web,
+            clock: Arc::clone(&self.clock),
+            app_uris: self.app_uris.clone(),
+        };
         let context = Arc::new(Context {
+            #[cfg(feature = "server")]
+            client_documents: Arc::new(ClientDocuments::new(client_documents, &issuer)),
             issuer,
             settings: self.settings,
             store,
@@ -343,6 +431,8 @@ impl Builder {
             resources,
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
+            redirect_prefixes: self.redirect_prefixes,
+            secret_redirects: self.secret_redirects,
             registration: self.registration,
             connections,
             revocations: Arc::new(Revocations::new()),

@@ -19,7 +19,7 @@ use crate::tools;
 pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
-    log_level: &'static str,
+    environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
@@ -29,23 +29,27 @@ pub struct Gateway {
 impl Gateway {
     /// Starts `coatroom demo` and waits until it answers.
     pub async fn demo() -> Self {
-        // As talkative as it can be, because the tests look for secrets in what it says.
-        Self::demo_that_logs("trace").await
+        Self::demo_with(&[]).await
     }
 
-    /// As [`demo`](Self::demo), with a log level for the tests that make hundreds of thousands of requests.
-    pub async fn demo_that_logs(level: &'static str) -> Self {
+    /// As [`demo`](Self::demo), with variables of the environment.
+    pub async fn demo_with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        let listen = format!("127.0.0.1:{port}");
-        Self::start(folder, port, level, ["demo", "--listen", &listen, "--data", &data]).await
+        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data], environment)
+            .await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
     ///
     /// In the text, `{data}` stands for an existing folder of its own.
     pub async fn serve_at(port: u16, configuration: &str) -> Self {
+        Self::serve_with(port, configuration, &[]).await
+    }
+
+    /// The same, with further environment variables.
+    pub async fn serve_with(port: u16, configuration: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("the data folder");
@@ -53,7 +57,7 @@ impl Gateway {
         fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
             .expect("the configuration file");
         let file = file.display().to_string();
-        Self::start(folder, port, "trace", ["serve", "--config", &file]).await
+        Self::start(folder, port, ["serve", "--config", &file], environment).await
     }
 
     /// Starts another process over the same store and with the same configuration, but for the port.
@@ -61,8 +65,8 @@ impl Gateway {
         let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
         let mut gateway = Self {
             child: None,
+            environment: self.environment.clone(),
             arguments: self.arguments.iter().cloned().chain(listen).collect(),
-            log_level: self.log_level,
             folder: Arc::clone(&self.folder),
             log: Arc::default(),
             port,
@@ -75,13 +79,16 @@ impl Gateway {
     async fn start<const N: usize>(
         folder: TempDir,
         port: u16,
-        log_level: &'static str,
         arguments: [&str; N],
+        environment: &[(&str, &str)],
     ) -> Self {
         let mut gateway = Self {
             child: None,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            log_level,
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
@@ -142,6 +149,16 @@ impl Gateway {
         self.run().await;
     }
 
+    /// Stops it, and starts it again at another port with another configuration and the same data.
+    pub async fn move_to(&mut self, port: u16, configuration: &str) {
+        self.stop().await;
+        self.port = port;
+        let data = self.folder.path().join("data").display().to_string();
+        let file = self.folder.path().join("coatroom.toml");
+        fs::write(file, configuration.replace("{data}", &data)).expect("the configuration file");
+        self.run().await;
+    }
+
     /// Resident memory, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
@@ -189,7 +206,11 @@ impl Gateway {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.folder.path())
-            .env("COATROOM_LOG", self.log_level)
+            // As talkative as it can be, because the tests look for secrets in what it says.
+            .env("COATROOM_LOG", "trace")
+            // Tests reach nobody beyond this machine; those about documents say so themselves.
+            .env("COATROOM_CLIENT_DOCUMENTS_ENABLED", "off")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::{Authentication, SessionLimits};
+use coatroom::guard::{Authentication, Lists, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
@@ -20,8 +20,8 @@ use coatroom::{Coatroom, Protection};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig, ServerConfig,
-    StoreLocation, Unlisted,
+    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig,
+    ServerConfig, StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -47,14 +47,22 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
 }
 
-async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
+/// The server that the configuration describes, without what it serves.
+///
+/// # Errors
+/// When the store, the key file or another part of the configuration cannot be used; the message names it.
+pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outbound = Arc::new(Outbound::new());
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
+        .client_documents(config.client_documents.clone())
         .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
+        .app_uris(config.redirects.apps.clone())
+        .redirect_prefixes(config.redirects.prefixes.clone())
+        .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
     for provider in &config.providers {
         let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));
@@ -75,6 +83,7 @@ async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     }
     let coatroom = builder.build()?;
     coatroom.check_keys().await?;
+    coatroom.start();
     Ok(coatroom)
 }
 
@@ -157,6 +166,11 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
         .with_scopes(catalogue(&server.scopes)?)
         .with_manifest(Manifest::new(rules, unlisted))
         .with_roles_claim(&server.roles_claim)
+        .with_lists(match server.lists {
+            ListsConfig::Usable => Lists::Usable,
+            ListsConfig::Reachable => Lists::Reachable,
+            ListsConfig::All => Lists::All,
+        })
         .with_authentication(match server.auth {
             Auth::Required => Authentication::Required,
             Auth::Optional => Authentication::Optional,
@@ -196,6 +210,9 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     let mut client =
         Client::configured(config.id.as_str(), config.secret.as_ref(), config.redirect_uris.clone())
             .with_context(about)?;
+    if let Some(keys) = &config.keys {
+        client = client.with_keys(keys.clone()).with_context(about)?;
+    }
     client.name = Some(config.name.clone());
     client.scope_ceiling.clone_from(&config.scopes);
     Ok(client)

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Say which self-registered clients are not welcome, or list who is not
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Block(Block),
+    /// List or end what a user allowed to apps
+    #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
+    Grants(Grants),
     /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
     Demo(Demo),
 }
@@ -96,6 +99,34 @@ pub(crate) enum BlockCommand {
     Remove {
         /// The block
         block: String,
+    },
+}
+
+/// Whose grants, and where they are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Grants {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: GrantsCommand,
+}
+
+/// What to do about grants. A running server ends streams of a revoked grant within a second.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrantsCommand {
+    /// List the apps that may act for a user
+    List {
+        /// The user as the log names them: PROVIDER:ID
+        user: String,
+    },
+    /// End the access of one app, or of every app of a user
+    Revoke {
+        /// The user as the log names them: PROVIDER:ID
+        user: String,
+        /// The grant as `list` prints it; every grant of the user unless given
+        grant: Option<String>,
     },
 }
 

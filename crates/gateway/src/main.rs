@@ -7,6 +7,7 @@ mod client_address;
 mod config;
 mod demo;
 mod edge;
+mod grants;
 mod observe;
 mod proxy;
 mod serve;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
+        Command::Grants(options) => run(grants::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {

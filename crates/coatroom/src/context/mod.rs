@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod clients;
+mod grants;
 mod keys;
 mod revocations;
 mod revoke;
@@ -10,19 +11,22 @@ mod revoke;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
-pub(crate) use clients::ClientRefusal;
+pub(crate) use clients::{ClientRefusal, FoundClient};
+pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
 #[cfg(feature = "server")]
 use coatroom_protocol::words::ProviderName;
 use coatroom_protocol::words::{ClientId, Issuer};
 
+#[cfg(feature = "server")]
+use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
@@ -47,6 +51,13 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// Clients that are described by documents.
+    #[cfg(feature = "server")]
+    pub(crate) client_documents: Arc<ClientDocuments>,
+    /// The sites where one segment of a redirect URI is free.
+    pub(crate) redirect_prefixes: RedirectPrefixes,
+    /// The redirect URIs whose clients get a secret that they did not ask for.
+    pub(crate) secret_redirects: SecretRedirects,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
     pub(crate) connections: Connections,

@@ -11,15 +11,21 @@
 //! 6. the manifest: 403 with all scopes of the operation where scopes would help, 403 without a challenge where not
 //! 7. legacy sessions belong to the caller, else 404; on the modern wire they are ignored
 //! 8. credentials and whatever only the gateway may say are removed; the bytes that were judged are forwarded
+//! 9. the answer streams through untouched and ends with its grant; of lists, what the caller may not use is taken out; event
+//!    ids are bound to their session; on the modern wire a server asks for no input that was not declared
 //!
 //! A handler finds in the request's extensions: [`Caller`] (unless the call is anonymous), [`Era`], and for a POST
 //! `Arc<Judged<'static>>`.
 //!
 //! [`Era`]: coatroom_protocol::access::Era
 
+mod answer;
 mod caller;
 mod ending;
+mod events;
+mod headers;
 mod layer;
+mod learned;
 mod origin;
 mod own_tokens;
 mod remembered;
@@ -35,5 +41,5 @@ pub use layer::{Guard, GuardLayer};
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
 pub use sessions::{SessionError, SessionLimits, SessionOwner, Sessions};
-pub use settings::{Authentication, GuardBuilder, GuardConfigError};
+pub use settings::{Authentication, GuardBuilder, GuardConfigError, Lists};
 pub use verify::{VerifyError, VerifyToken};

@@ -119,6 +119,23 @@ impl Sessions {
         entries.filter(|entry| entry.nonce == nonce).for_each(|entry| entry.ended = true);
     }
 
+    /// What the client sees of an event id of a session: the id, and before it a MAC that binds it to the session. So events are
+    /// sent again to the owner of their own session alone, also by a server that keeps the events of all in one place.
+    #[must_use]
+    pub fn bind_event(&self, session: &str, event: &str) -> String {
+        format!("{}.{event}", event_tag(self.keys.active(), session, event))
+    }
+
+    /// The upstream server's id of an event that `session` was sent; `None` when it was not.
+    #[must_use]
+    pub fn find_event<'id>(&self, session: &str, id: &'id str) -> Option<&'id str> {
+        let (tag, event) = id.split_once('.')?;
+        let key = key_of(session).and_then(|key| self.keys.find(key));
+        let keys = std::iter::once(self.keys.active()).chain(key);
+        let mut tags = keys.map(|key| event_tag(key, session, event));
+        tags.any(|genuine| same_bytes(genuine.as_bytes(), tag.as_bytes())).then_some(event)
+    }
+
     /// Checks that an id is genuine and the owner's.
     fn open<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<([u8; NONCE], &'id str)> {
         let (head, upstream) = id.split_once('.').filter(|(_, upstream)| is_visible(upstream))?;
@@ -201,12 +218,25 @@ impl SessionOwner<'_> {
     }
 }
 
+/// The key that a session's id was made with.
+fn key_of(session: &str) -> Option<KeyId> {
+    let (head, _) = session.split_once('.')?;
+    from_base64url(head)?.first_chunk::<4>().map(|key| KeyId::from_bytes(*key))
+}
+
+fn event_tag(key: &MacKey, session: &str, event: &str) -> String {
+    let tag = key.tag(EVENT_LABEL, &[session.as_bytes(), event.as_bytes()]);
+    base64url(tag.get(..EVENT_TAG).unwrap_or(&tag))
+}
+
 /// MCP asks for visible ASCII, 0x21 to 0x7E.
 fn is_visible(id: &str) -> bool {
     (1..=LONGEST_UPSTREAM_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
 }
 
 const LABEL: &str = "mcp session";
+const EVENT_LABEL: &str = "mcp event";
+const EVENT_TAG: usize = 16;
 const NONCE: usize = 16;
 const LONGEST_UPSTREAM_ID: usize = 1024;
 

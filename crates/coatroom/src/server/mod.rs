@@ -7,10 +7,13 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
+//! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
+mod account;
 mod authenticate;
 mod authorize;
 mod body;
@@ -22,6 +25,7 @@ mod flow;
 mod hand_over;
 mod landing;
 mod limits;
+mod logos;
 mod metadata;
 mod ready;
 mod register;
@@ -44,7 +48,7 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{CONSENT_PATH, Pages, stylesheet};
+use crate::pages::{ACCOUNT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -84,10 +88,15 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(ACCOUNT_PATH, get(account::get))
+        .route(END_PATH, post(account::end))
+        .route(SIGN_IN_PATH, post(account::sign_in))
+        .route(SIGN_OUT_PATH, post(account::sign_out))
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method);
     Router::new()
         .merge(for_people)

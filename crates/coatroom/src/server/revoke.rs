@@ -9,11 +9,12 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{RevokedReason, parse_refresh_token};
 use coatroom_protocol::words::{AccessToken, GrantId, RefreshToken};
 use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 
 use super::App;
 use super::authenticate::authenticate;
@@ -29,10 +30,11 @@ use crate::vault::Ticket;
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     address: Option<Extension<ClientAddress>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match revoke(&app, address.map(|Extension(address)| address), &headers, body).await {
+    match revoke(&app, address.map(|Extension(address)| address), (&uri, &headers), body).await {
         Ok(()) => {
             let mut response = StatusCode::OK.into_response();
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -45,14 +47,15 @@ pub(super) async fn post(
 async fn revoke(
     app: &App,
     address: Option<ClientAddress>,
-    headers: &HeaderMap,
+    (uri, headers): (&Uri, &HeaderMap),
     body: Body,
 ) -> Result<(), Failure> {
     let context = &app.context;
+    body::refuse_query(uri)?;
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     let repeated = |text: String| OAuthError::json(ErrorCode::InvalidRequest, text);
     params.check_repeats().map_err(|refusal| repeated(refusal.to_string()))?;
-    let client = authenticate(app, address, headers, &params)?;
+    let client = authenticate(app, address, headers, (path::REVOKE, &params)).await?;
     let token = params.one("token").ok().flatten();
     let token = token.ok_or_else(|| OAuthError::json(ErrorCode::InvalidRequest, "token is missing"))?;
     // The hint is not needed: our tokens say what they are.
@@ -60,8 +63,12 @@ async fn revoke(
     let key = GrantRecord::key_of(&held.grant());
     let Some(seen) = records::load::<GrantRecord>(context.store.as_ref(), &key).await? else { return Ok(()) };
     // Another client's token is none of this client's business, and it does not learn that there is one.
-    if seen.value.grant.client != client.id.hash() {
+    if seen.value.grant.client != client.client().id.hash() {
         return Ok(());
+    }
+    // What has ended already needs no proof, and leaves none behind.
+    if seen.value.vault.is_some() {
+        client.use_up(context).await?;
     }
     let farewells = held.farewells(app, &seen.value).await;
     context.revoke(&held.grant(), RevokedReason::Client).await?;

@@ -5,20 +5,25 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coatroom::pages::{
-    AskedScope, AskingClient, ClientProof, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language,
-    McpServer, OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignedIn, Trouble, UsedAccount,
-    stylesheet,
+    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectedApp, ConsentPage, ErrorPage,
+    HandOverPage, LandingPage, Language, McpServer, OfferedProvider, Outcome, PageResponse, Pages,
+    ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount, stylesheet,
 };
-use coatroom::protocol::words::{Issuer, ProviderName, Scope};
+use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
 const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 /// What an operator writes is trusted, and escaped all the same.
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
-const TROUBLES: [Trouble<'static>; 15] = [
+const TROUBLES: [Trouble<'static>; 20] = [
     Trouble::UnknownClient,
     Trouble::BlockedClient,
+    Trouble::DocumentsOff,
+    Trouble::DocumentUnreachable { host: "evil.example" },
+    Trouble::DocumentRefused { host: "evil.example" },
+    Trouble::DocumentHost { host: "evil.example" },
+    Trouble::DocumentsBusy,
     Trouble::UnregisteredRedirect,
     Trouble::InvalidRequest,
     Trouble::Expired,
@@ -83,7 +88,7 @@ fn to(uri: &str) -> ReturnAddress {
 fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
     ConsentPage {
         flow: "sealed-flow",
-        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered },
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
         redirect,
         server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
         uses: &[],
@@ -102,6 +107,11 @@ async fn consent(page: &ConsentPage<'_>) -> String {
     html(pages().consent(Language::English, page)).await
 }
 
+/// What stands behind an app that this host describes.
+fn document(host: &str) -> ClientProof<'_> {
+    ClientProof::Document { host, url: "https://evil.example/c", only_loopback: host == "evil.example" }
+}
+
 /// One page of every kind and state, with hostile text wherever a stranger can write.
 fn every_page() -> Vec<PageResponse> {
     let (pages, language, asked) = (pages(), Language::English, Asked::new());
@@ -111,13 +121,13 @@ fn every_page() -> Vec<PageResponse> {
     let providers = [asked.github(), asked.google()];
     let uses = [UsedAccount { provider: PROVIDER, permissions: &["repo", CONFIGURED] }];
     let signed_in = Some(SignedIn { person: HOSTILE, provider: asked.github() });
-    let proofs =
-        [ClientProof::Configured, ClientProof::Registered, ClientProof::Document { host: "evil.example" }];
+    let proofs = [ClientProof::Configured, ClientProof::Registered, document("evil.example")];
     let mut answers = Vec::new();
     for redirect in [&web, &local, &app] {
         for proof in proofs {
             for name in [None, Some(HOSTILE)] {
-                let page = ConsentPage { client: AskingClient { name, proof }, ..plain_page(redirect) };
+                let page =
+                    ConsentPage { client: AskingClient { name, proof, logo: None }, ..plain_page(redirect) };
                 answers.push(pages.consent(language, &page));
                 let full = ConsentPage { uses: &uses, scopes: &scopes, providers: &providers, ..page };
                 answers.push(pages.consent(language, &full));
@@ -138,6 +148,32 @@ fn every_page() -> Vec<PageResponse> {
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
+    answers.extend(account_pages(&asked, &[Some(&web), Some(&local), Some(&app), None]));
+    answers
+}
+
+/// The pages of a person's connections, with apps that return to these addresses.
+fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<PageResponse> {
+    let (pages, language, grant) = (pages(), Language::English, GrantId::from_bytes([7; 16]));
+    let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
+    let app = |redirect, known, scopes| {
+        let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
+        ConnectedApp { grant: &grant, name: Some(HOSTILE), known, redirect, server, scopes, since, last_used }
+    };
+    let apps: Vec<_> = redirects
+        .iter()
+        .flat_map(|redirect| [app(*redirect, true, &[CONFIGURED, "Read"][..]), app(*redirect, false, &[])])
+        .collect();
+    let signed_in = SignedIn { person: HOSTILE, provider: asked.github() };
+    let mut answers = Vec::new();
+    for done in [None, Some(AccountNote::Ended), Some(AccountNote::SignedOut)] {
+        for apps in [&apps[..], &apps[..1], &[]] {
+            answers.push(pages.account(language, &AccountPage { signed_in, apps, done }));
+        }
+        for providers in [&[asked.github(), asked.google()][..], &[asked.github()], &[]] {
+            answers.push(pages.sign_in(language, &SignInPage { providers, done }));
+        }
+    }
     answers
 }
 
@@ -156,7 +192,7 @@ fn every_page_has_every_header() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(headers.join("\n"), @r"
             cache-control: no-store
-            content-security-policy: default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
+            content-security-policy: default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
             content-type: text/html; charset=utf-8
             cross-origin-opener-policy: unsafe-none
             permissions-policy: camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()
@@ -198,7 +234,10 @@ async fn only_the_link_back_to_the_app_leads_elsewhere() {
         let html = html(answer).await;
         let names = ["href", "src", "action", "srcset", "poster", "formaction"];
         for value in names.iter().flat_map(|name| attributes(&html, name)) {
-            let own = value == "/consent" || value == "data:," || value == stylesheet().path;
+            let own = value.starts_with("/account")
+                || value == "/consent"
+                || value == "data:,"
+                || value == stylesheet().path;
             let link = format!("<a class=\"button first\" href=\"{value}\"");
             let plain_link = format!("<a class=\"button\" href=\"{value}\"");
             assert!(own || html.contains(&link) || html.contains(&plain_link), "{value}");
@@ -223,6 +262,37 @@ async fn every_page_has_one_heading_of_the_first_order_one_main_part_and_a_langu
             }
         }
     }
+}
+
+// A page in another language has no word of this one.
+#[test]
+fn no_template_has_a_word_of_its_own() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (start, end) in [("{#", "#}"), ("{%", "%}"), ("{{", "}}")] {
+            text = without(&text, start, end);
+        }
+        for name in ["aria-label", "title", "alt", "placeholder", "value", "content"] {
+            for value in attributes(&text, name) {
+                let technical = ["", "width=device-width, initial-scale=1", "light dark", "noindex"];
+                assert!(technical.contains(&value.as_str()), "{name}={value:?} in {}", path.display());
+            }
+        }
+        let words = without(&text, "<", ">");
+        assert!(!words.chars().any(char::is_alphanumeric), "{} says {:?}", path.display(), words.trim());
+        seen += 1;
+    }
+    assert!(seen >= 8);
+}
+
+/// A text without everything that stands between two marks.
+fn without(text: &str, start: &str, end: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(end).unwrap_or_else(|| panic!("{part}")).1)
 }
 
 /// The values of an attribute, wherever it stands.
@@ -261,10 +331,12 @@ async fn consent_shows_who_asks_where_the_answer_goes_and_what_for() {
 #[tokio::test]
 async fn names_that_nobody_checked_are_marked() {
     let redirect = to("https://claude.ai/cb");
-    let with =
-        |proof| ConsentPage { client: AskingClient { name: Some("Claude"), proof }, ..plain_page(&redirect) };
+    let with = |proof| ConsentPage {
+        client: AskingClient { name: Some("Claude"), proof, logo: None },
+        ..plain_page(&redirect)
+    };
     assert!(consent(&with(ClientProof::Registered)).await.contains("Unverified"));
-    let document = consent(&with(ClientProof::Document { host: "claude.ai" })).await;
+    let document = consent(&with(document("claude.ai"))).await;
     assert!(document.contains("Unverified") && document.contains("This name comes from claude.ai."));
     assert!(!consent(&with(ClientProof::Configured)).await.contains("Unverified"));
 }
@@ -272,7 +344,7 @@ async fn names_that_nobody_checked_are_marked() {
 #[tokio::test]
 async fn a_hostile_name_is_shown_as_text() {
     let redirect = to("https://evil.example/cb");
-    let client = AskingClient { name: Some(HOSTILE), proof: ClientProof::Registered };
+    let client = AskingClient { name: Some(HOSTILE), proof: ClientProof::Registered, logo: None };
     let html = consent(&ConsentPage { client, ..plain_page(&redirect) }).await;
     assert!(
         html.contains("<bdi>&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;&#39;&#38;</bdi>"),
@@ -296,6 +368,41 @@ async fn answers_to_an_app_on_this_computer_and_foreign_letters_carry_a_warning(
         assert!(html.contains(warning.unwrap_or_default()), "{uri}");
         assert!(html.contains(&format!(r#"<strong class="host">{}</strong>"#, redirect.receiver())), "{uri}");
     }
+}
+
+#[tokio::test]
+async fn an_app_that_a_document_describes_is_shown_with_its_host_and_its_whole_address() {
+    let redirect = to("http://127.0.0.1:1/cb");
+    let page = |host, only_loopback| {
+        let proof = ClientProof::Document { host, url: "https://client.example/oauth/c.json", only_loopback };
+        ConsentPage { client: AskingClient { name: Some("App"), proof, logo: None }, ..plain_page(&redirect) }
+    };
+    let html = consent(&page("client.example", false)).await;
+    assert!(html.contains(r#"<strong class="host" id="document">client.example</strong>"#), "{html}");
+    assert!(html.contains("<code>https://client.example/oauth/c.json</code>"));
+    assert!(html.contains("Any app on this computer can use any name"));
+    assert!(!html.contains("unusual letters"));
+    let html = consent(&page("client.example", true)).await;
+    assert!(html.contains("client.example cannot make sure that it is this app"), "{html}");
+    let html = consent(&page("xn--clude-3ve.example", false)).await;
+    assert!(html.contains("xn--clude-3ve.example</strong>") && html.contains("unusual letters"), "{html}");
+}
+
+#[tokio::test]
+async fn a_logo_is_shown_from_our_own_address_and_pictures_are_allowed_on_that_page_alone() {
+    let redirect = to("https://claude.ai/cb");
+    let page = |logo| ConsentPage {
+        client: AskingClient { name: Some("Claude"), proof: document("claude.ai"), logo },
+        ..plain_page(&redirect)
+    };
+    let policy =
+        |answer: &PageResponse| answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let with = pages().consent(Language::English, &page(Some("/assets/logos/abc")));
+    assert!(policy(&with).contains("img-src 'self' data:;"));
+    assert!(html(with).await.contains(r#"<img src="/assets/logos/abc" alt="""#));
+    let without = pages().consent(Language::English, &page(None));
+    assert!(policy(&without).contains("img-src data:;"));
+    assert!(!html(without).await.contains("<img"));
 }
 
 #[tokio::test]
@@ -357,6 +464,47 @@ async fn enter_in_a_checkbox_presses_a_button_that_does_nothing() {
     let html = consent(&plain_page(&redirect)).await;
     let first = html.split("<button").nth(1).unwrap().split('>').next().unwrap();
     assert_eq!(first, r#" type="submit" formmethod="dialog" hidden"#);
+}
+
+// === Connections ===
+
+#[tokio::test]
+async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
+    let (asked, grant) = (Asked::new(), GrantId::from_bytes([7; 16]));
+    let (local, site) = (to("http://127.0.0.1:5/cb"), to("https://claude.ai/api/mcp/auth_callback"));
+    let app = |name, redirect, known| ConnectedApp {
+        grant: &grant,
+        name: Some(name),
+        known,
+        redirect: Some(redirect),
+        server: McpServer { name: "Notes", url: "https://mcp.example.com/notes" },
+        scopes: &["Read notes"],
+        since: Timestamp::from_unix(1_709_164_800).date(),
+        last_used: Timestamp::from_unix(1_795_651_200).date(),
+    };
+    let apps = [app("Editor", &local, false), app("Claude", &site, true)];
+    let signed_in = SignedIn { person: "Alice", provider: asked.github() };
+    let shown = async |apps| {
+        html(pages().account(Language::English, &AccountPage { signed_in, apps, done: None })).await
+    };
+    let both = shown(&apps[..]).await;
+    for part in [
+        "You are signed in as Alice (GitHub).",
+        "<bdi>Editor</bdi> <span class=\"mark\">Unverified</span>",
+        "<bdi>Claude</bdi></h2>",
+        "on a computer (127.0.0.1)",
+        "<dd>claude.ai</dd>",
+        "Read notes",
+        "<time datetime=\"2024-02-29\">29 February 2024</time>",
+        "<time datetime=\"2026-11-26\">26 November 2026</time>",
+        ">Remove Editor</button>",
+        ">Remove Claude</button>",
+        "name=\"grant\" value=\"all\">Remove all apps</button>",
+    ] {
+        assert!(both.contains(part), "{part} is missing in {both}");
+    }
+    assert!(!shown(&apps[..1]).await.contains("Remove all"));
+    assert!(shown(&[]).await.contains("No app may act for you at the moment."));
 }
 
 // === Hand-over, errors, landing, stylesheet ===

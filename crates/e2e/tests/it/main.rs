@@ -1,9 +1,12 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
 mod afterwards;
 mod authorize;
 mod bad_input;
 mod codes;
+mod conformance;
+mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
@@ -11,6 +14,8 @@ mod journey;
 mod kills;
 mod measured;
 mod processes;
+mod old_clients;
+mod pages;
 mod refresh;
 mod restart;
 mod revocation;
@@ -19,6 +24,7 @@ mod step_up;
 mod strangers;
 mod two_users;
 mod upstreams;
+mod wire;
 
 /// Repositories of Alice, and of nobody else.
 const ALICES: &[&str] = &["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];

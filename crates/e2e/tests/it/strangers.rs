@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 async fn thousands_of_strangers_leave_the_store_as_it_was_and_memory_bounded() {
     let strangers = 1_000 * tools::soak();
     // What is logged of each request would be the larger part of the work.
-    let gateway = Gateway::demo_that_logs("info").await;
+    let settings = [("COATROOM_LOG", "info"), ("COATROOM_CLIENT_DOCUMENTS_ENABLED", "on")];
+    let gateway = Gateway::demo_with(&settings).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
     client.sign_in("Alice").await;
     let doors = Doors::of(&client, &gateway);

@@ -4,12 +4,14 @@
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
+mod client_documents;
 mod environment;
 mod limits;
 mod mask;
 mod problem;
 mod providers;
 mod reader;
+mod redirects;
 mod servers;
 mod suggest;
 mod values;
@@ -20,7 +22,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::protocol::words::Issuer;
-use coatroom::settings::Rates;
+use coatroom::settings::{ClientDocuments, Rates};
 use toml::de::DeTable;
 
 #[cfg(test)]
@@ -30,7 +32,8 @@ pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
-pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use redirects::Redirects;
+pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
@@ -53,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
     pub(crate) clients: Vec<ClientConfig>,
+    /// Clients that are described by documents.
+    pub(crate) client_documents: ClientDocuments,
     /// How long things live.
     pub(crate) lifetimes: Lifetimes,
     /// How much is accepted.
@@ -65,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) replay: Replay,
     /// Further web origins whose pages may call; `*` is all of them.
     pub(crate) allowed_origins: Vec<String>,
+    /// Which redirect URIs clients may register beside https and loopback, and what is special about some.
+    pub(crate) redirects: Redirects,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpRange>,
     /// How log lines look.
@@ -181,12 +188,14 @@ fn read(
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
+        client_documents: client_documents::read(&root, public_url.as_ref()),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
         rates,
         limit_loopback,
         replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
+        redirects: Redirects::read(&root),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
         log_format: root.choice("log_format", LOG_FORMAT).map_or(LogFormat::Text, |found| found.value),
         store,
@@ -255,11 +264,15 @@ const KEYS: &[&str] = &[
     "providers",
     "servers",
     "clients",
+    "client_documents",
     "lifetimes",
     "limits",
     "rates",
     "replay",
     "allowed_origins",
+    "app_uris",
+    "redirect_prefixes",
+    "secret_redirect_uris",
     "trusted_proxies",
     "log_format",
 ];

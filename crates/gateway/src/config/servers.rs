@@ -34,6 +34,8 @@ pub(crate) struct ServerConfig {
     pub(crate) roles_claim: String,
     /// Whether what no rule is about may be used. Default: it may.
     pub(crate) unlisted: Unlisted,
+    /// What lists of tools, prompts and resources show. Default: what the caller may use.
+    pub(crate) lists: ListsConfig,
     /// What calling a tool takes.
     pub(crate) tools: Vec<RuleConfig>,
     /// What using a prompt takes.
@@ -60,6 +62,17 @@ pub(crate) enum Unlisted {
     Permitted,
     /// Nobody may.
     Denied,
+}
+
+/// What lists show of things that rules are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListsConfig {
+    /// What the caller may use now.
+    Usable,
+    /// Also what more scopes or signing in would open.
+    Reachable,
+    /// Everything.
+    All,
 }
 
 /// A scope of a server.
@@ -162,6 +175,7 @@ fn read_server(
         is_default: section.value("default", truth).is_some_and(|found| found.value),
         roles_claim: section.text("roles_claim").map_or_else(|| "roles".to_owned(), |found| found.value),
         unlisted: section.choice("unlisted", UNLISTED).map_or(Unlisted::Permitted, |found| found.value),
+        lists: section.choice("lists", LISTS).map_or(ListsConfig::Usable, |found| found.value),
         title: section.text("title").map_or_else(|| name.value.clone(), |found| found.value),
         name: name.value.clone(),
         path: path?,
@@ -308,6 +322,9 @@ const AUTH: &[(&str, Auth)] =
 
 const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
 
+const LISTS: &[(&str, ListsConfig)] =
+    &[("usable", ListsConfig::Usable), ("reachable", ListsConfig::Reachable), ("all", ListsConfig::All)];
+
 const KEYS: &[&str] = &[
     "title",
     "path",
@@ -319,6 +336,7 @@ const KEYS: &[&str] = &[
     "scopes",
     "roles_claim",
     "unlisted",
+    "lists",
     "tools",
     "prompts",
     "resources",

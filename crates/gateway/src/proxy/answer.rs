@@ -112,6 +112,7 @@ struct Peek<'a> {
 #[derive(Serialize)]
 struct Message<'a> {
     jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a RawValue>,
     error: ErrorBody,
 }

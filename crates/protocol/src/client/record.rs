@@ -5,8 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::client_id::CLIENT_ID_PREFIX;
+use super::document_url::ClientUrl;
+use super::redirect_prefixes::RedirectPrefixes;
 use super::redirect_uri::RedirectUri;
 use crate::errors::{ErrorCode, OAuthError};
+use crate::jws::{Algorithm, KeySet};
 use crate::words::{ClientId, ClientSecret, OFFLINE_ACCESS, Scopes, Timestamp, TokenHash, same_bytes};
 
 /// A client: who asks for access on a user's behalf.
@@ -43,6 +46,28 @@ pub enum ClientAuthentication {
         /// What the secret is compared with.
         expected: ExpectedSecret,
     },
+    /// By an assertion that it signs: `private_key_jwt` (RFC 7523, OpenID Connect Core §9).
+    Keys(ClientKeys),
+}
+
+/// With what a client signs its assertions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientKeys {
+    /// Its public keys.
+    pub source: KeySource,
+    /// The one algorithm that it uses, if it says so.
+    pub algorithm: Option<Algorithm>,
+    /// Whether it may as well come as a public client, because it says itself that it does both.
+    pub optional: bool,
+}
+
+/// Where the public keys of a client are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// Here.
+    Inline(KeySet),
+    /// At an address, to be fetched.
+    At(ClientUrl),
 }
 
 /// The ways in which one client may present its secret.
@@ -69,6 +94,8 @@ pub enum ClientOrigin {
         /// When its client id was issued.
         issued_at: Timestamp,
     },
+    /// By a document at the URL that is its id: whoever holds that URL wrote it, and nothing else of it is verified.
+    Document,
 }
 
 /// Where a client says that a person can read more about it; https only, unverified.
@@ -106,6 +133,9 @@ pub enum ConfiguredClientRefusal {
     /// An empty secret.
     #[error("a configured client secret must not be empty; leave it out for a public client")]
     EmptySecret,
+    /// A secret and keys.
+    #[error("a configured client has a secret or keys, not both")]
+    SecretAndKeys,
 }
 
 /// Why an authorization request's redirect URI cannot be used. Shown on a page, never redirected (OAuth 2.1 §4.1.2.1).
@@ -161,6 +191,19 @@ impl Client {
         })
     }
 
+    /// The same client, which proves who it is by signed assertions.
+    ///
+    /// # Errors
+    /// [`ConfiguredClientRefusal::SecretAndKeys`] when it has a secret.
+    pub fn with_keys(mut self, source: KeySource) -> Result<Self, ConfiguredClientRefusal> {
+        if !self.is_public() {
+            return Err(ConfiguredClientRefusal::SecretAndKeys);
+        }
+        let keys = ClientKeys { source, algorithm: None, optional: false };
+        self.authentication = ClientAuthentication::Keys(keys);
+        Ok(self)
+    }
+
     /// Whether the operator vouches for the client.
     #[must_use]
     pub const fn is_trusted(&self) -> bool {
@@ -174,15 +217,21 @@ impl Client {
     }
 
     /// The redirect URI for an authorization request that sent `asked`; it may be left out by a client that registered
-    /// exactly one (OAuth 2.1 §2.3.2).
+    /// exactly one (OAuth 2.1 §2.3.2). `prefixes` is the operator's list of sites where a segment is free.
     ///
     /// # Errors
     /// [`RedirectRefusal`], which must be shown on a page and never be redirected.
-    pub fn redirect_uri(&self, asked: Option<&str>) -> Result<RedirectUri, RedirectRefusal> {
+    pub fn redirect_uri(
+        &self,
+        asked: Option<&str>,
+        prefixes: &RedirectPrefixes,
+    ) -> Result<RedirectUri, RedirectRefusal> {
         match (asked, self.redirect_uris.as_slice()) {
             (Some(asked), registered) => registered
                 .iter()
-                .find_map(|registered| registered.accept(asked))
+                .find_map(|registered| {
+                    registered.accept(asked).or_else(|| prefixes.accept(registered, asked))
+                })
                 .ok_or(RedirectRefusal::NotRegistered),
             (None, [only]) => Ok(only.clone()),
             (None, _) => Err(RedirectRefusal::Missing),
@@ -247,19 +296,23 @@ mod tests {
     #[test]
     fn a_redirect_uri_may_be_left_out_only_if_there_is_one() {
         let one = client(&["https://h.example/cb"]);
-        assert_eq!(one.redirect_uri(None).unwrap().as_str(), "https://h.example/cb");
-        let two = client(&["https://h.example/cb", "http://localhost/cb"]);
-        assert_eq!(two.redirect_uri(None), Err(RedirectRefusal::Missing));
         assert_eq!(
-            two.redirect_uri(Some("http://localhost:5/cb")).unwrap().as_str(),
+            one.redirect_uri(None, &RedirectPrefixes::default()).unwrap().as_str(),
+            "https://h.example/cb"
+        );
+        let two = client(&["https://h.example/cb", "http://localhost/cb"]);
+        assert_eq!(two.redirect_uri(None, &RedirectPrefixes::default()), Err(RedirectRefusal::Missing));
+        assert_eq!(
+            two.redirect_uri(Some("http://localhost:5/cb"), &RedirectPrefixes::default()).unwrap().as_str(),
             "http://localhost:5/cb"
         );
     }
 
     #[test]
     fn an_unregistered_redirect_uri_is_never_redirected_to() {
-        let refusal =
-            client(&["https://h.example/cb"]).redirect_uri(Some("https://evil.example/cb")).unwrap_err();
+        let refusal = client(&["https://h.example/cb"])
+            .redirect_uri(Some("https://evil.example/cb"), &RedirectPrefixes::default())
+            .unwrap_err();
         assert_eq!(refusal, RedirectRefusal::NotRegistered);
         assert_eq!(OAuthError::from(refusal).shown(), Shown::OnPage);
     }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
+use coatroom_protocol::words::Date;
+
+use super::{AccountWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
 
 pub(super) static WORDS: Words = Words {
     lang: "en",
@@ -14,12 +16,14 @@ pub(super) static WORDS: Words = Words {
     hand_over: HAND_OVER,
     error: ERROR,
     landing: LANDING,
+    account: ACCOUNT,
 };
 
 const CONSENT: ConsentWords = ConsentWords {
     title: |app, server| format!("Allow {app} to use {server}?"),
     who: "Who is asking",
     known_here: "The people who run this site know this app.",
+    described_by: "Described by the website",
     named_by_host: |host| format!("This name comes from {host}. Nobody else has checked it."),
     named_by_itself: "The app chose this name itself. Nobody has checked it.",
     destination: "Where your answer goes",
@@ -28,6 +32,11 @@ const CONSENT: ConsentWords = ConsentWords {
     to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
     full_address: "Full address:",
     beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
+    beware_only_computer: |host| {
+        format!(
+            "{host} cannot make sure that it is this app: its answers always go to your own computer, where any app can pretend to be it. Continue only if you have just started this yourself."
+        )
+    },
     beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
     beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
     purpose: "What it wants to use",
@@ -45,6 +54,8 @@ const CONSENT: ConsentWords = ConsentWords {
     continue_as: |person, provider| format!("Continue as {person} ({provider})"),
     other_account: |provider| format!("Use another {provider} account"),
     cancel: "Cancel",
+    end_later: "You can see and end this access at any time:",
+    your_connections: "Your connections",
 };
 
 const HAND_OVER: HandOverWords = HandOverWords {
@@ -74,13 +85,57 @@ const ERROR: ErrorWords = ErrorWords {
         "This app is not known here",
         "An app sent you here, but its registration is not known here.",
         "The app probably uses an old registration. You did nothing wrong.",
-        "Open your app, remove this server from it, and add the server again.",
+        "Open your app, remove this server from it, and add the server again. If it still sends you here, look in its settings for this server: the entry is called “Clear authentication”, “Sign out”, “Disconnect” or “Reset”.",
     ),
     blocked_client: text(
         "This app is blocked",
         "An app sent you here, but the people who run this site have blocked it.",
         "That was their decision. It is not about you.",
         "Use another app, or ask the people who run this site.",
+    ),
+    documents_off: text(
+        "This site does not know apps by their web address",
+        "An app sent you here and named itself by a web address. Apps of this kind cannot be used here at the moment.",
+        "The people who run this site decide that, or this site cannot reach the internet. You did nothing wrong.",
+        "Update your app, remove this server from it, and add the server again. If that does not help, ask the people who run this site.",
+    ),
+    document_unreachable: |host| {
+        told(
+            format!("{host} did not answer"),
+            format!(
+                "An app sent you here that is described at {host}. That description could not be fetched."
+            ),
+            format!(
+                "This is probably a fault at {host}, or the app gave a wrong address. You did nothing wrong."
+            ),
+            "Wait a minute, then start again from your app.",
+        )
+    },
+    document_refused: |host| {
+        told(
+            format!("What {host} says about the app is not good"),
+            format!(
+                "An app sent you here that is described at {host}. That description has a mistake, so nobody can tell who the app is."
+            ),
+            format!("This is probably a mistake of the people who make the app at {host}, not yours."),
+            "If you were not just connecting an app, close this page. Otherwise tell the developer of the app what stands below.",
+        )
+    },
+    document_host: |host| {
+        told(
+            format!("Apps of {host} cannot be used here"),
+            format!(
+                "An app sent you here that is described at {host}. This site does not take apps from there."
+            ),
+            "The people who run this site decide that. It is not about you.".to_owned(),
+            "Use another app, or ask the people who run this site.",
+        )
+    },
+    documents_busy: text(
+        "Too many apps at once",
+        "An app sent you here, and this site must first fetch what its developer says about it. It is fetching too much at the moment.",
+        "Somebody may be trying again and again. You did nothing wrong.",
+        "Wait a minute, then start again from your app.",
     ),
     unregistered_redirect: text(
         "The app gave a wrong return address",
@@ -178,7 +233,63 @@ const LANDING: LandingWords = LandingWords {
     how: "Copy an address into your app. The app then sends you here to sign in, and nothing is allowed before you agree.",
     servers: "Servers",
     no_servers: "There are no servers yet.",
+    your_connections: "Apps that may act for you",
 };
+
+const ACCOUNT: AccountWords = AccountWords {
+    title: "Your connections",
+    signed_in_as: |person, provider| format!("You are signed in as {person} ({provider})."),
+    what: "These apps may act for you. An app that you remove here loses its access at once.",
+    none: "No app may act for you at the moment.",
+    uses: "May use",
+    answers_go_to: "Where it is",
+    on_a_computer: |host| format!("on a computer ({host})"),
+    on_a_device: |scheme| format!("on a device ({scheme})"),
+    may: "May do",
+    no_scopes: "Basic access",
+    since: "Allowed on",
+    last_used: "Last active",
+    end: |app| format!("Remove {app}"),
+    end_all: "Remove all apps",
+    ended: |provider| {
+        format!(
+            "Done: the access has ended. {provider} may still list this site among your apps; you can remove it there too."
+        )
+    },
+    signed_out: |provider| {
+        format!(
+            "You are signed out here. Apps keep their access, and you may still be signed in at {provider}."
+        )
+    },
+    sign_out: "Sign out",
+    sign_in: "Sign in to see which apps may act for you, and to end their access.",
+    sign_in_with: |provider| format!("Sign in with {provider}"),
+    where_you_sign_in: "the place where you sign in",
+    date,
+};
+
+fn date(date: Date) -> String {
+    let month = usize::try_from(date.month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    match month {
+        Some(month) => format!("{} {month} {}", date.day, date.year),
+        None => date.to_string(),
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 const fn text(
     title: &'static str,

@@ -15,16 +15,22 @@ use super::world::ISSUER;
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
     app: Router,
+    issuer: &'static str,
     pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
     pub(crate) fn new(app: &Router) -> Self {
-        Self { app: app.clone(), cookies: BTreeMap::new() }
+        Self::at(app, ISSUER)
+    }
+
+    /// The browser of a person who uses the server of this public URL.
+    pub(crate) fn at(app: &Router, issuer: &'static str) -> Self {
+        Self { app: app.clone(), issuer, cookies: BTreeMap::new() }
     }
 
     pub(crate) async fn open(&mut self, address: &str) -> Answer {
-        let path = address.strip_prefix(ISSUER).unwrap_or(address);
+        let path = address.strip_prefix(self.issuer).unwrap_or(address);
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
@@ -40,12 +46,20 @@ impl Browser {
         let scopes = consent.scopes();
         let mut fields = vec![("flow", consent.flow.as_str()), ("choice", choice)];
         fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
-        self.post_consent(&fields, &[("origin", ISSUER)]).await
+        self.post_consent(&fields, &[("origin", self.issuer)]).await
     }
 
     pub(crate) async fn post_consent(&mut self, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
-        let mut request =
-            Request::post("/consent").header("content-type", "application/x-www-form-urlencoded");
+        self.post("/consent", fields, headers).await
+    }
+
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -5,22 +5,30 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod account;
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
 mod client;
 mod code;
 mod consent;
+mod documents;
+mod documents_kept;
+mod endpoints;
+mod habits;
 mod idp;
 mod limits;
 mod metadata;
 mod model;
 mod outage;
+mod quirks;
 mod refresh;
 mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;
