@@ -27,11 +27,12 @@ impl Needs {
     pub(super) fn has(&self, judged: Option<&Judged<'_>>, provider: &ProviderName) -> bool {
         let Some(judged) = judged.filter(|judged| uses_something(judged)) else { return false };
         let targets = judged.messages().iter().filter_map(|message| message.call()).map(|call| &call.target);
-        let mut named = targets.filter_map(|target| match target {
-            Target::Tool(name) => Some((RuleKind::Tool, name)),
-            Target::Prompt(name) => Some((RuleKind::Prompt, name)),
-            Target::Resource(uri) => Some((RuleKind::Resource, uri)),
-            Target::Task(_) | Target::None => None,
+        let mut named = targets.flat_map(|target| match target {
+            Target::Tool(name) => vec![(RuleKind::Tool, name)],
+            Target::Prompt(name) => vec![(RuleKind::Prompt, name)],
+            Target::Resource(uri) | Target::Template(uri) => vec![(RuleKind::Resource, uri)],
+            Target::Subscriptions(uris) => uris.iter().map(|uri| (RuleKind::Resource, uri)).collect(),
+            Target::Task(_) | Target::None => Vec::new(),
         });
         self.always.contains(provider)
             || named.any(|(kind, name)| {
