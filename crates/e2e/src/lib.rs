@@ -11,6 +11,7 @@
 
 pub mod browser;
 pub mod conformance;
+pub mod document_site;
 pub mod foreign;
 pub mod form_browser;
 pub mod gateway;

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod bad_input;
+mod client_documents;
 mod codes;
 mod conformance;
 mod foreign;
