@@ -1,15 +1,21 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
 mod authorize;
 mod bad_input;
 mod client_documents;
 mod codes;
 mod conformance;
+mod connect;
+mod connections;
+mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
 mod journey;
 mod measured;
+mod old_clients;
+mod pages;
 mod refresh;
 mod restart;
 mod revocation;
@@ -18,6 +24,7 @@ mod step_up;
 mod strangers;
 mod two_users;
 mod upstreams;
+mod wire;
 
 /// Repositories of Alice, and of nobody else.
 const ALICES: &[&str] = &["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];

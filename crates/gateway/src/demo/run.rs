@@ -93,6 +93,7 @@ title = "Demo Repositories"
 path = "{MCP_PATH}"
 upstream = "http://{mcp}{MCP_PATH}"
 provider = "{PROVIDER_NAME}"
+lists = "reachable"
 
 [servers.coatroom-demo.scopes]
 {scopes}

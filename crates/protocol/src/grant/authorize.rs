@@ -203,7 +203,12 @@ impl<'a> AskedForm<'a> {
         let resource = resources.find(params.many("resource"))?;
         let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
         let scopes = one("scope")?.map(str::parse::<Scopes>).transpose()?;
-        Ok(Self { resource, challenge, scopes, prompt: prompt(one("prompt")?)? })
+        let prompt = match prompt(one("prompt")?)? {
+            // A sign-in that may be zero seconds old is a new one (OpenID Connect Core §3.1.2.1).
+            Prompt::AsNeeded | Prompt::SelectAccount if one("max_age")? == Some("0") => Prompt::Login,
+            prompt => prompt,
+        };
+        Ok(Self { resource, challenge, scopes, prompt })
     }
 }
 
@@ -350,6 +355,24 @@ mod tests {
         assert_eq!((scopes.to_string().as_str(), offline), ("write", true));
         let (scopes, offline, _) = check(&format!("{GOOD}&scope=offline_access")).unwrap();
         assert_eq!((scopes.to_string().as_str(), offline), ("read", true));
+    }
+
+    // `login_hint` names an account and proves nothing; there is no ID token for a nonce or an acr value to stand in.
+    #[test]
+    fn hints_of_openid_connect_are_taken_for_no_more_than_they_are() {
+        for (params, expected) in [
+            ("&max_age=0", Prompt::Login),
+            ("&max_age=0&prompt=select_account", Prompt::Login),
+            ("&max_age=0&prompt=none", Prompt::None),
+            ("&max_age=3600", Prompt::AsNeeded),
+            ("&max_age=x", Prompt::AsNeeded),
+            (
+                "&login_hint=alice@example.com&acr_values=loa3&nonce=n&ui_locales=de&id_token_hint=x",
+                Prompt::AsNeeded,
+            ),
+        ] {
+            assert_eq!(check(&format!("{GOOD}{params}")).unwrap().2, expected, "{params}");
+        }
     }
 
     #[test]

@@ -52,7 +52,8 @@ const GATEWAY: Plan = &[
     ("terminal", ""),
     ("shutdown", ""),
     ("demo", ""),
-    ("edge", "client_address"),
+    ("unread", ""),
+    ("edge", "client_address unread"),
     ("proxy", "edge"),
     ("config", "client_address proxy"),
     ("cli", "config"),
@@ -60,6 +61,7 @@ const GATEWAY: Plan = &[
     ("serve", "edge config"),
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
+    ("grants", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 
