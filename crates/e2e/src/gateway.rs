@@ -103,6 +103,20 @@ impl Gateway {
         gateway
     }
 
+    /// Runs another command of the program with the same configuration, and returns what it says.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let file = self.folder.path().join("coatroom.toml");
+        let output = Command::new(tools::coatroom())
+            .args([&arguments[..1], &["--config", &file.display().to_string()], &arguments[1..]].concat())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .expect("running the program");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
     /// The public origin, which is also the issuer.
     #[must_use]
     pub fn origin(&self) -> String {

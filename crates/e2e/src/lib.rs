@@ -12,6 +12,7 @@
 
 pub mod browser;
 pub mod conformance;
+pub mod document_site;
 pub mod evidence;
 pub mod foreign;
 pub mod form_browser;

@@ -131,6 +131,28 @@ impl OAuthClient {
         client
     }
 
+    /// A client that is described by the document at the URL `id`: it registers nowhere.
+    pub async fn described_at(mcp: &str, id: &str) -> Self {
+        let http = http();
+        let resource = discover_resource(&http, mcp).await;
+        let issuer =
+            resource["authorization_servers"][0].as_str().expect("an authorization server").to_owned();
+        let server = discover_server(&http, &issuer).await;
+        let listener = Listener::start().await;
+        let redirect_uri = listener.uri.clone();
+        let registration = json!({ "client_id": id });
+        Self {
+            http,
+            mcp: mcp.to_owned(),
+            resource,
+            server,
+            registration,
+            redirect_uri,
+            listener,
+            secrets: Arc::default(),
+        }
+    }
+
     /// The client id.
     #[must_use]
     pub fn id(&self) -> &str {

@@ -4,6 +4,7 @@ mod accessibility;
 mod afterwards;
 mod authorize;
 mod bad_input;
+mod client_documents;
 mod codes;
 mod conformance;
 mod connect;
