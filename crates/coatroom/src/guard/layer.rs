@@ -206,8 +206,9 @@ impl Settings {
                 let era = self.check_era(&parts.headers, &judged)?;
                 self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &bytes))?;
                 self.check_policy(caller.as_ref(), &judged)?;
+                let judged = Arc::new(judged.into_owned());
                 let inspection = Inspection::of_post(self, caller.as_ref(), era, &judged);
-                parts.extensions.insert(Arc::new(judged.into_owned()));
+                parts.extensions.insert(judged);
                 (era, bytes, inspection)
             }
             Method::GET | Method::HEAD | Method::DELETE => {

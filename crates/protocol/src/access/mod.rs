@@ -8,6 +8,7 @@
 //! documentation lists.
 
 pub mod bearer;
+mod disguise;
 pub mod era;
 pub mod input_required;
 pub mod jsonrpc;
