@@ -9,16 +9,22 @@ use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirec
 use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
 use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, ScopeCatalogue, Subject};
 
+#[cfg(feature = "server")]
+use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
+#[cfg(feature = "server")]
+use crate::guard::Connecting;
 use crate::guard::{
     Authentication, GuardLayer, Lists, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken,
 };
+#[cfg(feature = "server")]
+use crate::outbound::PublicWeb;
 use crate::providers::Provider;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::vault::KeyRing;
 
@@ -50,6 +56,7 @@ pub struct Protection {
     roles_claim: String,
     lists: Lists,
     authentication: Authentication,
+    connects: Vec<ProviderName>,
 }
 
 impl Protection {
@@ -64,6 +71,7 @@ impl Protection {
             roles_claim: "roles".to_owned(),
             lists: Lists::default(),
             authentication: Authentication::Required,
+            connects: Vec::new(),
         }
     }
 
@@ -88,6 +96,13 @@ impl Protection {
     /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
     pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
         self.roles_claim = path.into();
+        self
+    }
+
+    /// Names providers that its users may have to connect besides the one where they signed in. Clients that open links for
+    /// their users then get a session that remembers it, also where the endpoint has no sessions. Default: none.
+    pub fn with_connections(mut self, providers: impl IntoIterator<Item = ProviderName>) -> Self {
+        self.connects = providers.into_iter().collect();
         self
     }
 
@@ -122,6 +137,9 @@ pub struct Builder {
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
     registration: bool,
+    client_documents: settings::ClientDocuments,
+    #[cfg(feature = "server")]
+    web: PublicWeb,
     places: Places,
 }
 
@@ -153,8 +171,19 @@ impl Coatroom {
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
             registration: true,
+            client_documents: settings::ClientDocuments::default(),
+            #[cfg(feature = "server")]
+            web: PublicWeb::new(),
             places: Places::default(),
         }
+    }
+
+    /// Starts the background work now, and not with the first request: reading what other replicas write, and looking for a way out
+    /// of the network. To be called within a Tokio runtime.
+    #[cfg(feature = "server")]
+    pub fn start(&self) {
+        self.context.start_background();
+        self.context.client_documents.start();
     }
 
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
@@ -191,6 +220,11 @@ impl Coatroom {
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);
+        #[cfg(feature = "server")]
+        {
+            let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
+            guard = guard.with_connecting(connecting);
+        }
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -290,6 +324,20 @@ impl Builder {
         self
     }
 
+    /// Whether and how clients are taken that are described by a document at the URL that is their id. Default: everybody's
+    /// documents, as soon as the network lets us out.
+    pub fn client_documents(mut self, documents: settings::ClientDocuments) -> Self {
+        self.client_documents = documents;
+        self
+    }
+
+    /// How documents of clients are fetched: for tests, and for another name service or certificate authority.
+    #[cfg(feature = "server")]
+    pub fn public_web(mut self, web: PublicWeb) -> Self {
+        self.web = web;
+        self
+    }
+
     /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known
     /// clients.
     pub fn app_uris(mut self, uris: AppUris) -> Self {
@@ -358,6 +406,9 @@ impl Builder {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
+        if self.client_documents.loopback && issuer.as_ref().is_some_and(|issuer| !issuer.is_loopback()) {
+            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
+        }
         let complete = (issuer, self.store, self.keys, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
@@ -376,7 +427,16 @@ impl Builder {
             entropy: Arc::clone(&self.entropy),
         });
         let remembered = self.settings.remembered;
+        #[cfg(feature = "server")]
+        let client_documents = DocumentParts {
+            settings: self.client_documents,
+            web: self.web,
+            clock: Arc::clone(&self.clock),
+            app_uris: self.app_uris.clone(),
+        };
         let context = Arc::new(Context {
+            #[cfg(feature = "server")]
+            client_documents: Arc::new(ClientDocuments::new(client_documents, &issuer)),
             issuer,
             settings: self.settings,
             store,
@@ -418,14 +478,13 @@ impl Builder {
         }
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
-            let Protection { path, name, provider, scopes, .. } = protection;
+            let Protection { path, name, provider, scopes, connects, .. } = protection;
             if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
                 problems.push(format!("{path} is not a path such as /mcp"));
                 continue;
             }
-            if let Some(missing) =
-                provider.as_ref().filter(|name| !self.providers.iter().any(|known| known.name() == *name))
-            {
+            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
+            for missing in provider.iter().chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
             match Resource::parse(&issuer.url(path)) {

@@ -3,17 +3,22 @@
 //! # Rooms
 //!
 //! A room may use the rooms that stand before its arrow on the same line. `clock`, `entropy`, `settings`, `user`,
-//! `outbound` and `pages` use no other room.
+//! `outbound` and `pages` use no other room; `settings` ← `allowance`.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
 //! * `clock`, `user`, `outbound` ← `providers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
-//! * all of these but `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `pages` ← `server`; `server` and `guard` never use each other
+//! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
+//! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
+//! * `allowance`, `pages` ← `server`; `outbound` ← `builder`; `server` and `guard` never use each other
 
+#[cfg(feature = "server")]
+mod allowance;
 mod builder;
+#[cfg(feature = "server")]
+mod client_documents;
 pub mod clock;
 mod connections;
 mod context;

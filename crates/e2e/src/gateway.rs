@@ -18,6 +18,7 @@ use crate::tools;
 pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     folder: TempDir,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
@@ -30,13 +31,19 @@ impl Gateway {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data]).await
+        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data], &[])
+            .await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
     ///
     /// In the text, `{data}` stands for an existing folder of its own.
     pub async fn serve_at(port: u16, configuration: &str) -> Self {
+        Self::serve_with(port, configuration, &[]).await
+    }
+
+    /// The same, with further environment variables.
+    pub async fn serve_with(port: u16, configuration: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("the data folder");
@@ -44,12 +51,21 @@ impl Gateway {
         fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
             .expect("the configuration file");
         let file = file.display().to_string();
-        Self::start(folder, port, ["serve", "--config", &file]).await
+        Self::start(folder, port, ["serve", "--config", &file], environment).await
     }
 
-    async fn start<const N: usize>(folder: TempDir, port: u16, arguments: [&str; N]) -> Self {
+    async fn start<const N: usize>(
+        folder: TempDir,
+        port: u16,
+        arguments: [&str; N],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut gateway = Self {
             child: None,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             folder,
             log: Arc::default(),
@@ -170,6 +186,9 @@ impl Gateway {
             .env("HOME", self.folder.path())
             // As talkative as it can be, because the tests look for secrets in what it says.
             .env("COATROOM_LOG", "trace")
+            // Tests reach nobody beyond this machine; those about documents say so themselves.
+            .env("COATROOM_CLIENT_DOCUMENTS_ENABLED", "off")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

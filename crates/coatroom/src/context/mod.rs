@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod clients;
+mod connecting;
 mod grants;
 mod keys;
 mod revocations;
@@ -11,7 +12,8 @@ mod revoke;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
-pub(crate) use clients::ClientRefusal;
+pub(crate) use clients::{ClientRefusal, FoundClient};
+pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
@@ -21,10 +23,10 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
-#[cfg(feature = "server")]
-use coatroom_protocol::words::ProviderName;
-use coatroom_protocol::words::{ClientId, Issuer};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
+#[cfg(feature = "server")]
+use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
@@ -49,6 +51,9 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// Clients that are described by documents.
+    #[cfg(feature = "server")]
+    pub(crate) client_documents: Arc<ClientDocuments>,
     /// The sites where one segment of a redirect URI is free.
     pub(crate) redirect_prefixes: RedirectPrefixes,
     /// The redirect URIs whose clients get a secret that they did not ask for.
@@ -61,7 +66,6 @@ pub(crate) struct Context {
     pub(crate) background: Once,
 }
 
-#[cfg(feature = "server")]
 impl Context {
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {

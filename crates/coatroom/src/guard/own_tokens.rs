@@ -51,7 +51,7 @@ impl VerifyToken for OwnTokens {
             return Err(VerifyError::Refused("its grant is not active"));
         }
         context.blocks.know(store).await?;
-        if grant.client_id.as_ref().is_some_and(|client| context.is_blocked(client)) {
+        if grant.client_id.as_ref().is_some_and(|client| context.is_blocked(client, &grant.grant)) {
             return Err(VerifyError::Refused("its client was blocked"));
         }
         if !access.value.accepted {

@@ -7,9 +7,11 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
+//! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
 mod account;
@@ -17,6 +19,7 @@ mod authenticate;
 mod authorize;
 mod body;
 mod callback;
+mod connect;
 mod consent;
 mod cookies;
 mod cors;
@@ -24,6 +27,7 @@ mod flow;
 mod hand_over;
 mod landing;
 mod limits;
+mod logos;
 mod metadata;
 mod ready;
 mod register;
@@ -46,7 +50,9 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{ACCOUNT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet};
+use crate::pages::{
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -86,6 +92,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(&format!("{CONNECT_PATH}/{{link}}"), get(connect::get))
+        .route(CONNECT_PATH, post(connect::post))
         .route(ACCOUNT_PATH, get(account::get))
         .route(END_PATH, post(account::end))
         .route(SIGN_IN_PATH, post(account::sign_in))
@@ -94,6 +102,7 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .layer(limited(Door::Pages))
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method);
     Router::new()
         .merge(for_people)

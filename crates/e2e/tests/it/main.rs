@@ -1,9 +1,12 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
 mod authorize;
 mod bad_input;
 mod codes;
 mod conformance;
+mod connect;
+mod connections;
 mod endpoints;
 mod foreign;
 mod guard;
@@ -11,6 +14,7 @@ mod harness;
 mod journey;
 mod measured;
 mod old_clients;
+mod pages;
 mod refresh;
 mod restart;
 mod revocation;

@@ -130,7 +130,14 @@ impl Limits {
 /// Reads how often one address may knock, and whether callers from this machine are limited too.
 pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
     let section = root.section("rates");
-    section.only(&["register", "authorize", "token", "failed_authentication", "loopback"]);
+    section.only(&[
+        "register",
+        "authorize",
+        "token",
+        "failed_authentication",
+        "client_documents",
+        "loopback",
+    ]);
     let read = |key: &str, default| section.value(key, rate).map_or(default, |found| found.value);
     let defaults = Rates::default();
     let rates = Rates {
@@ -138,11 +145,17 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         authorize: read("authorize", defaults.authorize),
         token: read("token", defaults.token),
         failed_authentication: read("failed_authentication", defaults.failed_authentication),
+        client_documents: read("client_documents", defaults.client_documents),
     };
     (rates, section.value("loopback", truth).is_some_and(|found| found.value))
 }
 
-fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+pub(super) fn span(
+    section: &Section<'_>,
+    key: &str,
+    default: Duration,
+    range: RangeInclusive<Duration>,
+) -> Duration {
     let within = |text: &str| {
         let span = duration(text)?;
         let limits = format!("must be between {:?} and {:?}", range.start(), range.end());
@@ -151,7 +164,12 @@ fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusi
     section.value(key, within).map_or(default, |found| found.value)
 }
 
-fn number(section: &Section<'_>, key: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+pub(super) fn number(
+    section: &Section<'_>,
+    key: &str,
+    default: usize,
+    range: RangeInclusive<usize>,
+) -> usize {
     let within = |text: &str| {
         let number = size(text)?;
         let limits = format!("must be between {} and {}", range.start(), range.end());
@@ -160,9 +178,9 @@ fn number(section: &Section<'_>, key: &str, default: usize, range: RangeInclusiv
     section.value(key, within).map_or(default, |found| found.value)
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
-const KIB: usize = 1024;
-const MIB: usize = 1024 * 1024;
+pub(super) const DAY: Duration = Duration::from_hours(24);
+pub(super) const KIB: usize = 1024;
+pub(super) const MIB: usize = 1024 * 1024;

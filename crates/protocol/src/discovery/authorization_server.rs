@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::jws::ALGORITHMS;
 use crate::words::{Issuer, OFFLINE_ACCESS, Resource, Scope, Scopes};
 
 /// The paths of the endpoints, all at the root, where clients of MCP 2025-03-26 look for them without metadata.
@@ -33,6 +34,10 @@ pub struct AuthorizationServer<'a> {
     pub resources: &'a [Resource],
     /// Whether clients may register themselves (RFC 7591).
     pub registration: bool,
+    /// Whether clients may be described by a document at the URL that is their id.
+    pub client_documents: bool,
+    /// Whether clients may prove who they are by signed assertions.
+    pub assertions: bool,
 }
 
 /// The document. Its members are those of RFC 8414 §2 and the extensions named at each.
@@ -49,11 +54,18 @@ pub struct AuthorizationServerMetadata {
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
-    token_endpoint_auth_methods_supported: [&'static str; 3],
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_methods_supported: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg_values_supported: Option<[&'static str; ALGORITHMS.len()]>,
+    revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_endpoint_auth_signing_alg_values_supported: Option<[&'static str; ALGORITHMS.len()]>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
+    /// draft-ietf-oauth-client-id-metadata-document §6. Absent instead of false: some clients look for the member alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id_metadata_document_supported: Option<bool>,
     /// RFC 9728 §4.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<String>,
@@ -71,6 +83,8 @@ impl AuthorizationServer<'_> {
         let mut scopes_supported: Vec<String> =
             scopes.filter(|&scope| scope != OFFLINE_ACCESS).map(str::to_owned).collect();
         scopes_supported.push(OFFLINE_ACCESS.to_owned());
+        let methods = if self.assertions { ALL_METHODS } else { SECRET_METHODS };
+        let algorithms = self.assertions.then_some(ALGORITHMS);
         AuthorizationServerMetadata {
             issuer: self.issuer.to_string(),
             authorization_endpoint: self.issuer.url(path::AUTHORIZE),
@@ -82,10 +96,13 @@ impl AuthorizationServer<'_> {
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
             grant_types_supported: ["authorization_code", "refresh_token"],
-            token_endpoint_auth_methods_supported: CLIENT_METHODS,
-            revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
+            token_endpoint_auth_methods_supported: methods,
+            token_endpoint_auth_signing_alg_values_supported: algorithms,
+            revocation_endpoint_auth_methods_supported: methods,
+            revocation_endpoint_auth_signing_alg_values_supported: algorithms,
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: self.client_documents.then_some(true),
             protected_resources: self.resources.iter().map(ToString::to_string).collect(),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["RS256"],
@@ -93,7 +110,9 @@ impl AuthorizationServer<'_> {
     }
 }
 
-const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+const SECRET_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post"];
+
+const ALL_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
 #[cfg(test)]
 mod tests {
@@ -108,6 +127,8 @@ mod tests {
             scopes: &scopes.parse().unwrap(),
             resources: &resources,
             registration,
+            client_documents: registration,
+            assertions: registration,
         };
         serde_json::to_value(server.metadata()).unwrap()
     }
@@ -135,8 +156,15 @@ mod tests {
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
-                "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-                "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "token_endpoint_auth_methods_supported":
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported":
+                    ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+                "revocation_endpoint_auth_methods_supported":
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "revocation_endpoint_auth_signing_alg_values_supported":
+                    ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+                "client_id_metadata_document_supported": true,
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
                 "protected_resources": ["https://mcp.example.com/github"],
@@ -153,6 +181,7 @@ mod tests {
             "registration_endpoint",
             // Clients that read it try nothing else.
             "client_id_metadata_document_supported",
+            "token_endpoint_auth_signing_alg_values_supported",
             "protected_resources",
         ] {
             assert!(document.get(absent).is_none(), "{absent}");
