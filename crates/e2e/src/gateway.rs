@@ -37,8 +37,13 @@ impl Gateway {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data], environment)
-            .await
+        Self::start(
+            folder,
+            port,
+            ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data],
+            environment,
+        )
+        .await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
