@@ -16,6 +16,8 @@ use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
+#[cfg(feature = "server")]
+use crate::guard::Connecting;
 use crate::guard::{
     Authentication, GuardLayer, Lists, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken,
 };
@@ -54,6 +56,7 @@ pub struct Protection {
     roles_claim: String,
     lists: Lists,
     authentication: Authentication,
+    connects: Vec<ProviderName>,
 }
 
 impl Protection {
@@ -68,6 +71,7 @@ impl Protection {
             roles_claim: "roles".to_owned(),
             lists: Lists::default(),
             authentication: Authentication::Required,
+            connects: Vec::new(),
         }
     }
 
@@ -92,6 +96,13 @@ impl Protection {
     /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
     pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
         self.roles_claim = path.into();
+        self
+    }
+
+    /// Names providers that its users may have to connect besides the one where they signed in. Clients that open links for
+    /// their users then get a session that remembers it, also where the endpoint has no sessions. Default: none.
+    pub fn with_connections(mut self, providers: impl IntoIterator<Item = ProviderName>) -> Self {
+        self.connects = providers.into_iter().collect();
         self
     }
 
@@ -209,6 +220,11 @@ impl Coatroom {
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);
+        #[cfg(feature = "server")]
+        {
+            let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
+            guard = guard.with_connecting(connecting);
+        }
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -462,14 +478,13 @@ impl Builder {
         }
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
-            let Protection { path, name, provider, scopes, .. } = protection;
+            let Protection { path, name, provider, scopes, connects, .. } = protection;
             if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
                 problems.push(format!("{path} is not a path such as /mcp"));
                 continue;
             }
-            if let Some(missing) =
-                provider.as_ref().filter(|name| !self.providers.iter().any(|known| known.name() == *name))
-            {
+            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
+            for missing in provider.iter().chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
             match Resource::parse(&issuer.url(path)) {

@@ -13,6 +13,7 @@ mod proxy;
 mod serve;
 mod shutdown;
 mod terminal;
+mod unread;
 
 use std::process::ExitCode;
 

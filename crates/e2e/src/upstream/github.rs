@@ -76,8 +76,14 @@ impl GitHub {
     /// The `[providers.github]` section that makes the gateway use it.
     #[must_use]
     pub fn configuration(&self) -> String {
+        self.configuration_as("github")
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn configuration_as(&self, name: &str) -> String {
         format!(
-            "[providers.github]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nbase_url = \"{}\"\n",
+            "[providers.{name}]\nkind = \"github\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nbase_url = \"{}\"\n",
             self.origin
         )
     }

@@ -6,6 +6,8 @@ mod authorize;
 mod bad_input;
 mod codes;
 mod conformance;
+mod connect;
+mod connections;
 mod endpoints;
 mod foreign;
 mod guard;

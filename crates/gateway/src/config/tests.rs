@@ -495,3 +495,71 @@ fn a_broken_file_never_breaks_the_report() {
         }
     }
 }
+
+// DCR-01.
+#[test]
+fn registration_is_open_unless_it_is_switched_off() {
+    let registration = |line: &str| {
+        let text = format!("{line}\n{WHOLE}");
+        load_file(&text, &FakeEnvironment::default()).unwrap().registration
+    };
+    assert_eq!(registration(""), Registration::Open);
+    assert_eq!(registration("registration = \"open\""), Registration::Open);
+    assert_eq!(registration("registration = \"off\""), Registration::Off);
+    assert!(report(&format!("registration = \"closed\"\n{WHOLE}")).contains("registration"));
+}
+
+// RS-21.
+#[test]
+fn without_an_address_it_listens_on_this_machine_alone() {
+    let text = WHOLE.replace("listen = \"127.0.0.1:8787\"\n", "");
+    let listen = load_file(&text, &FakeEnvironment::default()).unwrap().listen;
+    assert_eq!(listen.to_string(), "127.0.0.1:8787");
+}
+
+const TWO: &str = r#"
+public_url = "https://mcp.example.com"
+store = "memory:"
+
+[providers.github]
+client_id = "a"
+client_secret = "canary"
+
+[providers.slack]
+kind = "oidc"
+issuer = "https://slack.example"
+client_id = "b"
+
+[servers.both]
+upstream = "http://127.0.0.1:3000/mcp"
+provider = "github"
+headers = { Authorization = "Bearer {github.access_token}", X-Slack = "{slack.access_token}" }
+"#;
+
+fn needs_of(more: &str) -> (Vec<String>, Vec<String>) {
+    let config = load_file(&format!("{TWO}{more}"), &FakeEnvironment::default()).unwrap();
+    let needs = &config.servers[0].needs;
+    let rules = needs.by_rule.iter().flat_map(|(_, _, providers)| providers);
+    (needs.always.iter().map(ToString::to_string).collect(), rules.map(ToString::to_string).collect())
+}
+
+#[test]
+fn every_provider_that_a_header_names_is_needed_unless_connects_or_a_rule_says_otherwise() {
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(needs_of(""), (list(&["github", "slack"]), list(&[])));
+    assert_eq!(needs_of("connects = []"), (list(&[]), list(&[])));
+    assert_eq!(needs_of("connects = [\"slack\"]"), (list(&["slack"]), list(&[])));
+    let rule = "[servers.both.tools]\n\"slack_*\" = { connects = [\"slack\"] }";
+    assert_eq!(needs_of(rule), (list(&["github"]), list(&["slack"])));
+}
+
+#[test]
+fn what_is_to_be_connected_must_be_a_provider_whose_token_a_header_carries() {
+    for more in ["connects = [\"slak\"]", "[servers.both.tools]\n\"slack_*\" = { connects = [\"slak\"] }"] {
+        let report = report(&format!("{TWO}{more}"));
+        assert!(report.contains("no header of the server has `{slak.access_token}`"), "{report}");
+        assert!(report.contains("did you mean `slack`?"), "{report}");
+    }
+    let without = TWO.replace(", X-Slack = \"{slack.access_token}\"", "");
+    assert!(report(&format!("{without}connects = [\"slack\"]")).contains("no header of the server"));
+}
