@@ -68,6 +68,7 @@ pub(crate) struct Connecting {
 }
 
 impl Connecting {
+    #[cfg(feature = "server")]
     pub(crate) const fn new(context: Arc<Context>, expected: bool) -> Self {
         Self { context, expected }
     }

@@ -106,7 +106,7 @@ fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
 fn connect_page() -> ConnectPage<'static> {
     ConnectPage {
         flow: "sealed-flow",
-        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered },
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
         server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
         provider: "Slack",
         permissions: &["channels:read", CONFIGURED],
@@ -164,7 +164,7 @@ fn every_page() -> Vec<PageResponse> {
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
     for name in [None, Some(HOSTILE)] {
         for proof in proofs {
-            let client = AskingClient { name, proof };
+            let client = AskingClient { name, proof, logo: None };
             answers.push(pages.connect(language, &ConnectPage { client, server, ..connect_page() }));
         }
         let page = ConnectSignInPage { flow: "sealed-flow", provider: CONFIGURED, somebody_else: name };

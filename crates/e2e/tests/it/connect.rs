@@ -1,7 +1,7 @@
 //! A user who signed in at one provider connects a second one, from inside a call.
 
 use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp, OidcProvider};
-use coatroom_e2e::{Answer, Browser, FormBrowser, Gateway, Mcp, OAuthClient, Page, Tokens, tools};
+use coatroom_e2e::{Answer, FormBrowser, Gateway, Mcp, OAuthClient, Page, Tokens, tools};
 use serde_json::{Value, json};
 
 /// A server that wants two accounts of its users: the one with which they sign in, and one more.
