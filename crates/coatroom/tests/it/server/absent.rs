@@ -136,7 +136,7 @@ async fn nothing_but_an_access_token_of_ours_opens_the_door() {
     let kid = get(&world.app, "/jwks.json").await.json()["keys"][0]["kid"].clone();
     let mut others = vec![tokens.refresh, client.id.clone(), secret, code];
     others.extend(world.idp.issued());
-    others.extend(browser.cookies.into_iter().map(|(_, value)| value));
+    others.extend(browser.cookies.into_values());
     for header in [
         json!({ "typ": "at+jwt", "alg": "ES256", "kid": kid }),
         json!({ "typ": "at+jwt", "alg": "none" }),
