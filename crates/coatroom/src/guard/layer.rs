@@ -394,9 +394,10 @@ impl Settings {
         headers.extend(upstream.clone().map(|upstream| (SESSION_ID, upstream)));
         if let Some(event) = headers.remove(&LAST_EVENT_ID) {
             let bound = event.to_str().ok().zip(here.to_str().ok());
-            match bound.and_then(|(event, here)| sessions.find_event(here, event)) {
-                Some(event) => drop(headers.insert(LAST_EVENT_ID, HeaderValue::from_str(event).ok()?)),
-                None => tracing::debug!("the event is of no stream of this session, so none is sent again"),
+            if let Some(event) = bound.and_then(|(event, here)| sessions.find_event(here, event)) {
+                headers.insert(LAST_EVENT_ID, HeaderValue::from_str(event).ok()?);
+            } else {
+                tracing::debug!("the event is of no stream of this session, so none is sent again");
             }
         }
         Some(Session::Legacy { named: Some(Named { here, upstream, url_mode }), deletes })
