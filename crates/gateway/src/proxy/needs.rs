@@ -31,7 +31,7 @@ impl Needs {
             Target::Tool(name) => Some((RuleKind::Tool, name)),
             Target::Prompt(name) => Some((RuleKind::Prompt, name)),
             Target::Resource(uri) => Some((RuleKind::Resource, uri)),
-            Target::Task(_) | Target::None => None,
+            Target::Template(_) | Target::Subscriptions(_) | Target::Task(_) | Target::None => None,
         });
         self.always.contains(provider)
             || named.any(|(kind, name)| {

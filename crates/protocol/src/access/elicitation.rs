@@ -82,12 +82,12 @@ impl Way {
     }
 }
 
-/// Whether a call uses something of the server, so that it needs the user's accounts. Handshakes, lists and notifications
-/// do not: a client that could not even list would never show its user what to connect.
+/// Whether a call uses something of the server, so that it needs the user's accounts. Handshakes, lists, subscriptions and
+/// notifications do not: a client that could not even list would never show its user what to connect.
 #[must_use]
 pub fn uses_something(judged: &Judged<'_>) -> bool {
     let mut calls = judged.messages().iter().filter_map(Message::call);
-    calls.any(|call| call.target != Target::None)
+    calls.any(|call| !matches!(call.target, Target::None | Target::Subscriptions(_)))
 }
 
 /// The answer to a judged body whose user has yet to connect these. `state` is what the client echoes where it calls
