@@ -6,6 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use crate::evidence::{self, Secret};
 use crate::oauth::http;
 
 /// How a client speaks.
@@ -64,6 +65,7 @@ impl Mcp {
                 .headers
                 .get("mcp-session-id")
                 .map(|id| id.to_str().expect("visible ASCII (SES-02)").to_owned());
+            evidence::secret(Secret::Credential, mcp.session().unwrap_or_default());
             let done = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
             let noted = mcp.post(&done).send().await.expect("a notification");
             assert_eq!(noted.status(), 202, "a notification is accepted (GW-13)");
@@ -74,6 +76,7 @@ impl Mcp {
     /// A caller that begins with its first request.
     #[must_use]
     pub fn without_handshake(url: &str, era: Era, token: &str) -> Self {
+        evidence::secret(Secret::Credential, token);
         Self {
             http: http(),
             url: url.to_owned(),
@@ -149,6 +152,7 @@ impl Answer {
     pub async fn read(answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await.unwrap_or_default();
+        evidence::answer(status, &bytes);
         let text = String::from_utf8_lossy(&bytes);
         let streamed =
             headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));

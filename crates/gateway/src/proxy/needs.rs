@@ -4,6 +4,8 @@
 //! server is not called, and the guard leads the user to the page where they connect it. Handshakes, lists and notifications
 //! need none, so that an app can show its user what there is before anything is connected.
 
+use std::slice;
+
 use coatroom::protocol::access::elicitation::uses_something;
 use coatroom::protocol::access::{Judged, Pattern, RuleKind, Target};
 use coatroom::protocol::words::ProviderName;
@@ -27,11 +29,15 @@ impl Needs {
     pub(super) fn has(&self, judged: Option<&Judged<'_>>, provider: &ProviderName) -> bool {
         let Some(judged) = judged.filter(|judged| uses_something(judged)) else { return false };
         let targets = judged.messages().iter().filter_map(|message| message.call()).map(|call| &call.target);
-        let mut named = targets.filter_map(|target| match target {
-            Target::Tool(name) => Some((RuleKind::Tool, name)),
-            Target::Prompt(name) => Some((RuleKind::Prompt, name)),
-            Target::Resource(uri) => Some((RuleKind::Resource, uri)),
-            Target::Template(_) | Target::Subscriptions(_) | Target::Task(_) | Target::None => None,
+        let mut named = targets.flat_map(|target| {
+            let (kind, names) = match target {
+                Target::Tool(name) => (RuleKind::Tool, slice::from_ref(name)),
+                Target::Prompt(name) => (RuleKind::Prompt, slice::from_ref(name)),
+                Target::Resource(uri) | Target::Template(uri) => (RuleKind::Resource, slice::from_ref(uri)),
+                Target::Subscriptions(uris) => (RuleKind::Resource, uris.as_slice()),
+                Target::Task(_) | Target::None => (RuleKind::Resource, &[][..]),
+            };
+            names.iter().map(move |name| (kind, name))
         });
         self.always.contains(provider)
             || named.any(|(kind, name)| {
