@@ -45,6 +45,8 @@ struct Ledger {
     /// Each is good once.
     refresh: HashMap<String, String>,
     issued: Vec<String>,
+    /// Requests at the token endpoint, answered or not.
+    arrivals: usize,
     renewals: usize,
     exchanges: usize,
     /// What it was told is thrown away.
@@ -70,6 +72,7 @@ impl Idp {
             access: HashMap::new(),
             refresh: HashMap::new(),
             issued: Vec::new(),
+            arrivals: 0,
             renewals: 0,
             exchanges: 0,
             revoked: Vec::new(),
@@ -108,6 +111,11 @@ impl Idp {
 
     pub(crate) fn set_token_life(&self, seconds: u64) {
         self.state.lock().unwrap().token_life = seconds;
+    }
+
+    /// How many requests reached its token endpoint, answered or not.
+    pub(crate) fn arrivals(&self) -> usize {
+        self.state.lock().unwrap().arrivals
     }
 
     /// How many renewals it was asked for.
@@ -161,7 +169,11 @@ async fn revoke(State(state): State<Arc<Mutex<Ledger>>>, body: String) -> Status
 }
 
 async fn token(State(state): State<Arc<Mutex<Ledger>>>, headers: HeaderMap, body: String) -> Response {
-    let delay = state.lock().unwrap().delay;
+    let delay = {
+        let mut ledger = state.lock().unwrap();
+        ledger.arrivals += 1;
+        ledger.delay
+    };
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

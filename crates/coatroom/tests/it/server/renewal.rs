@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use coatroom::store::{Kind, NewRecord, Record, Store as _};
 use futures_util::future::join_all;
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::client::Client;
@@ -203,13 +204,23 @@ async fn a_revocation_during_a_renewal_wins() {
     let key = connection(&world, &tokens.access).await.key;
     world.advance(3600);
     world.idp.set_delay(Duration::from_millis(150));
+    let before = world.idp.arrivals();
     let revoking = async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        // On a busy machine the renewal takes its time to get there.
+        while world.idp.arrivals() == before {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         client.revoke(&tokens.refresh).await
     };
     let ((status, told), revoked) = tokio::join!(world.call(&tokens.access), revoking);
-    assert_eq!((revoked.status.as_u16(), world.idp.renewals()), (200, 1));
-    assert_eq!((status, told["upstream"].as_str()), (502, Some("the sign-in at demo has ended")));
+    // The call is given up with its grant; the renewal goes on without it.
+    assert_eq!((revoked.status, status), (StatusCode::OK, 401), "{told}");
+    let renewed = async {
+        while world.idp.renewals() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), renewed).await.expect("a renewal");
     assert_eq!(world.store.get(Kind::Connection, &key).await.unwrap(), None);
     assert_eq!(world.status(&tokens.access).await, 401);
 }
