@@ -23,6 +23,8 @@ pub struct Gateway {
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
+    /// The port of the public origin; another one than `port` for a process beside the first.
+    public_port: u16,
     started_in: Duration,
 }
 
@@ -75,6 +77,7 @@ impl Gateway {
             folder: Arc::clone(&self.folder),
             log: Arc::default(),
             port,
+            public_port: self.public_port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
@@ -97,6 +100,7 @@ impl Gateway {
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
+            public_port: port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
@@ -117,10 +121,16 @@ impl Gateway {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Where this process listens, and the `Host` under which it knows itself.
+    #[must_use]
+    pub fn place(&self) -> (String, String) {
+        (format!("http://127.0.0.1:{}", self.port), format!("localhost:{}", self.public_port))
+    }
+
     /// The public origin, which is also the issuer.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://localhost:{}", self.public_port)
     }
 
     /// The address of the MCP server behind it, in the demo.
@@ -269,7 +279,7 @@ impl Gateway {
     async fn wait_until_ready(&mut self, started: Instant) {
         let discovery = format!("http://127.0.0.1:{}/.well-known/oauth-authorization-server", self.port);
         let http = reqwest::Client::new();
-        let host = format!("localhost:{}", self.port);
+        let (_, host) = self.place();
         loop {
             let child = self.child.as_mut().expect("just started");
             if let Some(status) = child.try_wait().expect("asking for the exit status") {
