@@ -247,8 +247,7 @@ impl Coatroom {
         self.context.grants_of(user).await
     }
 
-    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
-    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    /// Ends one of a user's grants; `false` when there is no such grant. The provider is not told: that takes a token.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
@@ -379,20 +378,8 @@ impl Builder {
         let mut problems = Vec::new();
         let issuer =
             Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
-        if self.store.is_none() {
-            problems.push("no store is set".to_owned());
-        }
-        if self.keys.is_none() {
-            problems.push("no keys are set".to_owned());
-        }
-        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
-        if self.providers.is_empty() && has_users {
-            problems.push("no provider is set: users have nowhere to sign in".to_owned());
-        }
+        problems.extend(self.missing(issuer.as_ref()).into_iter().map(str::to_owned));
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
-        if self.client_documents.loopback && issuer.as_ref().is_some_and(|issuer| !issuer.is_loopback()) {
-            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
-        }
         let complete = (issuer, self.store, self.keys, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
@@ -456,10 +443,21 @@ impl Builder {
         })
     }
 
+    /// What a server cannot do without, and what it may not have.
+    fn missing(&self, issuer: Option<&Issuer>) -> Vec<&'static str> {
+        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
+        let leaves_loopback = self.client_documents.loopback && issuer.is_some_and(|it| !it.is_loopback());
+        let checks = [
+            (self.store.is_none(), "no store is set"),
+            (self.keys.is_none(), "no keys are set"),
+            (self.providers.is_empty() && has_users, "no provider is set: users have nowhere to sign in"),
+            (self.protections.is_empty(), "nothing is protected: add at least one endpoint"),
+            (leaves_loopback, "documents on loopback are for a public URL on loopback alone"),
+        ];
+        checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, text)| text).collect()
+    }
+
     fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
-        if self.protections.is_empty() {
-            problems.push("nothing is protected: add at least one endpoint".to_owned());
-        }
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
             let Protection { path, name, provider, scopes, .. } = protection;
@@ -485,16 +483,11 @@ impl Builder {
                 Err(refusal) => problems.push(format!("{path}: {refusal}")),
             }
         }
-        let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
-        let default = match default.transpose() {
-            Ok(default) if default.as_ref().is_none_or(|id| entries.iter().any(|entry| &entry.id == id)) => {
-                default
-            }
-            _ => {
-                problems.push("the default path is not one of the protected ones".to_owned());
-                None
-            }
-        };
+        let default = self.default_path.as_ref().and_then(|path| Resource::parse(&issuer.url(path)).ok());
+        let default = default.filter(|id| entries.iter().any(|entry| &entry.id == id));
+        if self.default_path.is_some() && default.is_none() {
+            problems.push("the default path is not one of the protected ones".to_owned());
+        }
         Resources::new(entries, default)
     }
 }

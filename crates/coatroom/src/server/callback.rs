@@ -67,7 +67,7 @@ struct Arrived<'a> {
 /// What a callback is for.
 enum Purpose<'a> {
     /// An app gets its answer.
-    Grant(Returned<'a>),
+    Grant(Box<Returned<'a>>),
     /// A person wants to see their connections.
     SignIn(Arrival<'a>),
 }
@@ -103,7 +103,7 @@ impl<'a> Arrived<'a> {
         let state = params.one("state").ok().flatten()?;
         let flow = Flow::open(&app.context, Stage::Approved(provider.name()), browser, sealed);
         if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
-            return Some(Purpose::Grant(Returned { provider, flow, params }));
+            return Some(Purpose::Grant(Box::new(Returned { provider, flow, params })));
         }
         Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn)
     }

@@ -213,8 +213,8 @@ fn filter_list(
         let name = Object::read(entry).and_then(|entry| entry.text(kind.naming()));
         name.is_some_and(|name| shows(kind, &name))
     };
-    let shown: Vec<&str> = entries.into_iter().filter(|entry| is_shown(entry)).collect();
-    Ok((shown.len() < all).then(|| write_array(&shown)))
+    let kept: Vec<&str> = entries.into_iter().filter(|entry| is_shown(entry)).collect();
+    Ok((kept.len() < all).then(|| write_array(&kept)))
 }
 
 /// Whether two JSON texts are the same id. Numbers that are written in two ways are not: then the answer is looked through.
