@@ -1,13 +1,16 @@
 //! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
 
+mod protection;
+
+pub use protection::Protection;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::access::Manifest;
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
-use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, ScopeCatalogue, Subject};
+use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, Subject};
 
 #[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
@@ -16,9 +19,9 @@ use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{
-    Authentication, GuardLayer, Lists, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken,
-};
+#[cfg(feature = "server")]
+use crate::guard::Connecting;
+use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
@@ -40,72 +43,6 @@ pub struct Coatroom {
 struct Places {
     listen: Option<SocketAddr>,
     origins: Vec<String>,
-}
-
-/// One MCP endpoint to protect.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct Protection {
-    path: String,
-    name: String,
-    provider: Option<ProviderName>,
-    scopes: ScopeCatalogue,
-    manifest: Manifest,
-    roles_claim: String,
-    lists: Lists,
-    authentication: Authentication,
-}
-
-impl Protection {
-    /// Protects the endpoint at `path`, such as `/mcp`. Its name is what people read on the consent page.
-    pub fn new(path: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            name: name.into(),
-            provider: None,
-            scopes: ScopeCatalogue::default(),
-            manifest: Manifest::default(),
-            roles_claim: "roles".to_owned(),
-            lists: Lists::default(),
-            authentication: Authentication::Required,
-        }
-    }
-
-    /// Has its users sign in at this provider only. Default: any.
-    pub fn with_provider(mut self, provider: ProviderName) -> Self {
-        self.provider = Some(provider);
-        self
-    }
-
-    /// Sets its scopes. Default: none.
-    pub fn with_scopes(mut self, scopes: ScopeCatalogue) -> Self {
-        self.scopes = scopes;
-        self
-    }
-
-    /// Sets what its tools, prompts and resources need. Default: nothing but a token.
-    pub fn with_manifest(mut self, manifest: Manifest) -> Self {
-        self.manifest = manifest;
-        self
-    }
-
-    /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
-    pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
-        self.roles_claim = path.into();
-        self
-    }
-
-    /// Sets what its lists show. Default: what the caller may use now.
-    pub const fn with_lists(mut self, lists: Lists) -> Self {
-        self.lists = lists;
-        self
-    }
-
-    /// Sets whether callers must sign in. Default: they must.
-    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
-        self.authentication = authentication;
-        self
-    }
 }
 
 /// Collects what a server is made of. Every mistake is reported at once.
@@ -209,6 +146,11 @@ impl Coatroom {
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit);
+        #[cfg(feature = "server")]
+        {
+            let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
+            guard = guard.with_connecting(connecting);
+        }
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -460,14 +402,13 @@ impl Builder {
     fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
-            let Protection { path, name, provider, scopes, .. } = protection;
+            let Protection { path, name, provider, scopes, connects, .. } = protection;
             if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
                 problems.push(format!("{path} is not a path such as /mcp"));
                 continue;
             }
-            if let Some(missing) =
-                provider.as_ref().filter(|name| !self.providers.iter().any(|known| known.name() == *name))
-            {
+            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
+            for missing in provider.iter().chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
             match Resource::parse(&issuer.url(path)) {

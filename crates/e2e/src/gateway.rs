@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A running `coatroom`, killed when dropped.
@@ -19,7 +20,7 @@ pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
     started_in: Duration,
@@ -28,11 +29,21 @@ pub struct Gateway {
 impl Gateway {
     /// Starts `coatroom demo` and waits until it answers.
     pub async fn demo() -> Self {
+        Self::demo_with(&[]).await
+    }
+
+    /// As [`demo`](Self::demo), with variables of the environment.
+    pub async fn demo_with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data], &[])
-            .await
+        Self::start(
+            folder,
+            port,
+            ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data],
+            environment,
+        )
+        .await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
@@ -54,6 +65,22 @@ impl Gateway {
         Self::start(folder, port, ["serve", "--config", &file], environment).await
     }
 
+    /// Starts another process over the same store and with the same configuration, but for the port.
+    pub async fn beside(&self, port: u16) -> Self {
+        let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
+        let mut gateway = Self {
+            child: None,
+            environment: self.environment.clone(),
+            arguments: self.arguments.iter().cloned().chain(listen).collect(),
+            folder: Arc::clone(&self.folder),
+            log: Arc::default(),
+            port,
+            started_in: Duration::ZERO,
+        };
+        gateway.run().await;
+        gateway
+    }
+
     async fn start<const N: usize>(
         folder: TempDir,
         port: u16,
@@ -67,13 +94,27 @@ impl Gateway {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            folder,
+            folder: Arc::new(folder),
             log: Arc::default(),
             port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
         gateway
+    }
+
+    /// Runs another command of the program with the same configuration, and returns what it says.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let file = self.folder.path().join("coatroom.toml");
+        let output = Command::new(tools::coatroom())
+            .args([&arguments[..1], &["--config", &file.display().to_string()], &arguments[1..]].concat())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .expect("running the program");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The public origin, which is also the issuer.
@@ -198,7 +239,20 @@ impl Gateway {
         self.keep(child.stdout.take().expect("piped"));
         self.keep(child.stderr.take().expect("piped"));
         self.child = Some(child);
+        evidence::log(b"");
         self.wait_until_ready(started).await;
+        self.tell_keys();
+    }
+
+    /// The program's own keys are secrets like any other.
+    fn tell_keys(&self) {
+        let key_files = files(self.folder.path()).into_iter().filter(|file| file.ends_with("keys.toml"));
+        for text in key_files.filter_map(|file| fs::read_to_string(file).ok()) {
+            let is_key = |word: &&str| word.len() > 30 && !word.contains(char::is_whitespace);
+            for word in text.split('"').filter(is_key) {
+                evidence::secret(Secret::Credential, word);
+            }
+        }
     }
 
     fn keep(&self, mut from: impl AsyncRead + Unpin + Send + 'static) {
@@ -206,6 +260,7 @@ impl Gateway {
         tokio::spawn(async move {
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                evidence::log(&buffer[..read]);
                 log.lock().expect("the log").extend_from_slice(&buffer[..read]);
             }
         });

@@ -7,10 +7,13 @@
 //! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
 //! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
+//! - [`evidence`] keeps what the program said and every secret that a test saw, for the check after all tests.
 //! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
 
 pub mod browser;
 pub mod conformance;
+pub mod document_site;
+pub mod evidence;
 pub mod foreign;
 pub mod form_browser;
 pub mod gateway;

@@ -20,8 +20,8 @@ use coatroom::{Coatroom, Protection};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig,
-    ServerConfig, StoreLocation, Unlisted,
+    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Registration, Replay, RuleConfig,
+    ScopeConfig, ServerConfig, StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -39,6 +39,9 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let client = client(config.limits.upstream_connect)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
+        if server.auth == Auth::Off {
+            tracing::warn!(server = %server.name, path = %server.path, "auth is off: whoever reaches this server may use it");
+        }
         let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
         let proxy = Proxy::new(upstream(config, server), client.clone());
         router = router.route_service(&server.path, any_service(guard.layer(proxy)));
@@ -60,6 +63,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         .client_documents(config.client_documents.clone())
         .store(store(&config.store, &clock)?)
         .keys(keys(config, &clock)?)
+        .registration(config.registration == Registration::Open)
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
@@ -179,6 +183,8 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
     if let Some(provider) = &server.provider {
         protection = protection.with_provider(provider.clone());
     }
+    let elsewhere = server.needs.all().filter(|needed| server.provider.as_ref() != Some(*needed));
+    protection = protection.with_connections(elsewhere.cloned());
     Ok(protection)
 }
 
@@ -224,6 +230,7 @@ fn upstream(config: &Config, server: &ServerConfig) -> Upstream {
         url: server.upstream.clone(),
         is_open: server.auth != Auth::Required,
         headers: server.headers.clone(),
+        needs: server.needs.clone(),
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
     }

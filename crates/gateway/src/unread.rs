@@ -52,8 +52,10 @@ impl<B: Body<Data = Bytes> + Unpin> Unread<B> {
         if body.is_end_stream() {
             return;
         }
-        let is_read =
-            !self.waits && tokio::time::timeout(patience, read_to_its_end(&mut body)).await.unwrap_or(false);
+        let has_an_end = usize::try_from(body.size_hint().lower()).is_ok_and(|least| least <= MOST);
+        let is_read = !self.waits
+            && has_an_end
+            && tokio::time::timeout(patience, read_to_its_end(&mut body)).await.unwrap_or(false);
         if !is_read {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -110,6 +112,7 @@ mod tests {
     use std::convert::Infallible;
     use std::future::pending;
 
+    use futures_util::FutureExt as _;
     use http_body_util::{Full, StreamBody};
 
     use super::*;
@@ -132,6 +135,35 @@ mod tests {
         assert_eq!(connection(request(Full::new(Bytes::from_static(b"{}")))).await, None);
         assert_eq!(connection(request(Full::new(Bytes::from(vec![b' '; MOST])))).await, None);
         assert_eq!(connection(request(Full::new(Bytes::new()))).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_says_it_is_too_long_is_not_waited_for() {
+        let (request, unread) = watch(request(Announced(u64::try_from(MOST).unwrap() + 1)));
+        drop(request);
+        let mut response = Response::new(());
+        let settled = unread.settle_within(Duration::MAX, &mut response);
+        settled.now_or_never().expect("at once");
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+    }
+
+    /// A body of this many bytes, none of which comes.
+    struct Announced(u64);
+
+    impl Body for Announced {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
     }
 
     #[tokio::test]

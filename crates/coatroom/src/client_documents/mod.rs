@@ -40,8 +40,8 @@ pub(crate) struct ClientDocuments {
     web: PublicWeb,
     clock: Arc<dyn Clock>,
     app_uris: AppUris,
-    /// Host and port of this server: it fetches nothing from itself.
-    own_authority: String,
+    /// This server, which fetches nothing from itself.
+    issuer: Issuer,
     documents: Kept<KnownDocument>,
     keys: Kept<KeySet>,
     pictures: Kept<Logo>,
@@ -77,7 +77,7 @@ impl ClientDocuments {
             web,
             clock,
             app_uris,
-            own_authority: issuer.authority().to_owned(),
+            issuer: issuer.clone(),
             documents: Kept::new(MOST_BYTES),
             keys: Kept::new(MOST_BYTES),
             pictures: Kept::new(MOST_BYTES),
@@ -122,7 +122,12 @@ impl ClientDocuments {
 
     /// Nothing is fetched from this server itself, nor from this machine except for development.
     fn permit_machine(&self, url: &ClientUrl) -> Result<(), DocumentFailure> {
-        let is_own = url.authority() == self.own_authority || (url.is_loopback() && !self.settings.loopback);
+        let is_own = match (url.is_loopback(), self.settings.loopback) {
+            (true, true) => url.is_at(self.issuer.as_str()),
+            (true, false) => true,
+            // Nobody else's document lies at this server's own name, whatever the port.
+            (false, _) => url.has_host_of(self.issuer.as_str()),
+        };
         if is_own { Err(DocumentFailure::Host) } else { Ok(()) }
     }
 

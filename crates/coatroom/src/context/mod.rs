@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod clients;
+mod connecting;
 mod grants;
 mod keys;
 mod revocations;
@@ -12,6 +13,7 @@ pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::{ClientRefusal, FoundClient};
+pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub use grants::GrantSummary;
 pub(crate) use keys::agree_on_keys;
 pub use revocations::Revocations;
@@ -21,9 +23,7 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
-#[cfg(feature = "server")]
-use coatroom_protocol::words::ProviderName;
-use coatroom_protocol::words::{ClientId, Issuer};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
 #[cfg(feature = "server")]
 use crate::client_documents::ClientDocuments;
@@ -66,7 +66,6 @@ pub(crate) struct Context {
     pub(crate) background: Once,
 }
 
-#[cfg(feature = "server")]
 impl Context {
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {

@@ -23,6 +23,7 @@ use tracing::Instrument as _;
 
 use super::answer::Inspection;
 use super::caller::{Caller, SignInEnded};
+use super::connect::{Asked, ConnectNeeded, Restored};
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
 use super::events::{self, EventIds};
 use super::headers::{
@@ -30,7 +31,7 @@ use super::headers::{
 };
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
-use super::sessions::SessionOwner;
+use super::sessions::{self, SessionOwner};
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
 
@@ -92,6 +93,7 @@ struct Admitted {
     request: Request<Body>,
     caller: Option<Caller>,
     session: Session,
+    asked: Option<Asked>,
     inspection: Option<Inspection>,
 }
 
@@ -106,7 +108,15 @@ enum Session {
 /// A session by both of its ids.
 struct Named {
     here: HeaderValue,
-    upstream: HeaderValue,
+    upstream: Option<HeaderValue>,
+    url_mode: bool,
+}
+
+impl Session {
+    /// Whether its client declared elicitation in URL mode.
+    fn is_url_mode(&self) -> bool {
+        matches!(self, Self::Legacy { named: Some(named), .. } if named.url_mode)
+    }
 }
 
 impl Settings {
@@ -148,7 +158,7 @@ impl Settings {
     where
         S: Service<Request<Body>, Response = Response<Body>>,
     {
-        let Admitted { request, caller, session, inspection } = admitted;
+        let Admitted { request, caller, session, asked, inspection } = admitted;
         let caller = caller.as_ref();
         let opens_stream = request.method() == Method::GET && !request.headers().contains_key(&SESSION_ID);
         let revocations = self.ending.as_ref().map(|ending| &ending.revocations);
@@ -162,6 +172,12 @@ impl Settings {
         if response.extensions().get::<SignInEnded>().is_some() {
             return Ok(Err(Refusal::BadToken));
         }
+        if let Some(needed) = response.extensions_mut().remove::<ConnectNeeded>() {
+            response = match self.lead_there(caller, asked.as_ref(), &needed) {
+                Ok(response) => response,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+        }
         // To a client of the legacy wire 404 says that its session has ended, and it has none.
         if opens_stream && response.status() == StatusCode::NOT_FOUND {
             return Ok(Err(Refusal::Method { allowed: "POST, OPTIONS" }));
@@ -170,7 +186,7 @@ impl Settings {
             let life = caller.expires_at().since(ending.clock.now());
             response = end_with(caller, life, &ending.revocations, response);
         }
-        let session = match self.settle_session(caller, session, &mut response) {
+        let session = match self.settle_session(caller, session, asked.as_ref(), &mut response) {
             Ok(session) => session,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -198,36 +214,43 @@ impl Settings {
     async fn admit(&self, request: Request<Body>) -> Result<Admitted, Refusal> {
         let (mut parts, body) = request.into_parts();
         let caller = self.authenticate(&parts.uri, &parts.headers).await?;
-        let (era, body, inspection) = match parts.method {
+        let (era, asked, inspection) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
                 let bytes = self.read(&parts.headers, body).await?;
-                let judged = judge(&bytes).map_err(Refusal::Body)?;
-                let era = self.check_era(&parts.headers, &judged)?;
-                self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &bytes))?;
+                let first = judge(&bytes).map_err(Refusal::Body)?;
+                let era = self.check_era(&parts.headers, &first)?;
+                // From here on the call is what it was when it was first made, and that is what is forwarded.
+                let Restored { body, answers } = self.restore(caller.as_ref(), era, (&first, &bytes))?;
+                let judged = judge(&body).map_err(Refusal::Body)?;
+                self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &body))?;
                 self.check_policy(caller.as_ref(), &judged)?;
                 let inspection = Inspection::of_post(self, caller.as_ref(), era, &judged);
-                parts.extensions.insert(Arc::new(judged.into_owned()));
-                (era, bytes, inspection)
+                let asked = Asked::new(era, &parts.headers, &body, (judged.into_owned(), answers));
+                parts.extensions.insert(Arc::clone(&asked.judged));
+                (era, Some(asked), inspection)
             }
             Method::GET | Method::HEAD | Method::DELETE => {
                 let era = self.bodiless_era(&parts.headers)?;
                 let streams = parts.method == Method::GET;
                 let inspection = if streams { Inspection::of_stream(self, caller.as_ref()) } else { None };
-                (era, Bytes::new(), inspection)
+                (era, None, inspection)
             }
             _ => return Err(Refusal::Method { allowed: "GET, HEAD, POST, DELETE, OPTIONS" }),
         };
         let deletes = parts.method == Method::DELETE;
-        let id = parts.extensions.get::<Arc<Judged<'static>>>().and_then(|judged| judged.id().cloned());
+        let id = asked.as_ref().and_then(|asked| asked.judged.id().cloned());
         let session = self.find_session(caller.as_ref(), era, &mut parts.headers, deletes);
         let session = session.ok_or(Refusal::Session(id))?;
+        let asked = asked.map(|asked| asked.in_session(session.is_url_mode()));
+        let body = asked.as_ref().map(|asked| asked.body.clone()).unwrap_or_default();
         clean(&mut parts.headers, body.len());
         parts.extensions.insert(era);
         if let Some(caller) = &caller {
             parts.extensions.insert(caller.clone());
         }
-        Ok(Admitted { request: Request::from_parts(parts, Body::from(body)), caller, session, inspection })
+        let request = Request::from_parts(parts, Body::from(body));
+        Ok(Admitted { request, caller, session, asked, inspection })
     }
 
     /// Step 3. `None` is an anonymous call that is allowed.
@@ -363,9 +386,11 @@ impl Settings {
             return Some(Session::Legacy { named: None, deletes });
         };
         let owner = SessionOwner { resource: &self.resource, caller };
-        let upstream = sessions.find(&owner, here.to_str().ok()?)?;
-        let upstream = HeaderValue::from_str(upstream).ok()?;
-        headers.insert(SESSION_ID, upstream.clone());
+        let found = sessions.find(&owner, here.to_str().ok()?)?;
+        let upstream = found.upstream.map(HeaderValue::from_str).transpose().ok()?;
+        let url_mode = found.url_mode;
+        headers.remove(&SESSION_ID);
+        headers.extend(upstream.clone().map(|upstream| (SESSION_ID, upstream)));
         if let Some(event) = headers.remove(&LAST_EVENT_ID) {
             let bound = event.to_str().ok().zip(here.to_str().ok());
             match bound.and_then(|(event, here)| sessions.find_event(here, event)) {
@@ -373,7 +398,7 @@ impl Settings {
                 None => tracing::debug!("the event is of no stream of this session, so none is sent again"),
             }
         }
-        Some(Session::Legacy { named: Some(Named { here, upstream }), deletes })
+        Some(Session::Legacy { named: Some(Named { here, upstream, url_mode }), deletes })
     }
 
     /// Puts our session id in place of the upstream server's; what it is, if there is one.
@@ -381,6 +406,7 @@ impl Settings {
         &self,
         caller: Option<&Caller>,
         session: Session,
+        asked: Option<&Asked>,
         response: &mut Response<Body>,
     ) -> Result<Option<String>, Refusal> {
         let (named, deletes) = match session {
@@ -395,13 +421,20 @@ impl Settings {
         if let (true, Some(named)) = (deletes && response.status().is_success(), &named) {
             sessions.end(&owner, named.here.to_str().unwrap_or(""));
         }
-        let Some(upstream) = response.headers_mut().remove(&SESSION_ID) else {
-            return Ok(named.and_then(|named| named.here.to_str().ok().map(str::to_owned)));
-        };
+        let upstream = response.headers_mut().remove(&SESSION_ID);
+        let url_mode = named.as_ref().is_some_and(|named| named.url_mode) || Asked::declares(asked);
+        let begins = url_mode && named.is_none() && self.remembers_url_mode(caller, response);
         let here = match named {
-            Some(named) if named.upstream == upstream => named.here,
+            Some(named) if upstream.is_none() || named.upstream == upstream => {
+                if upstream.is_none() {
+                    return Ok(named.here.to_str().ok().map(str::to_owned));
+                }
+                named.here
+            }
+            None if upstream.is_none() && !begins => return Ok(None),
             _ => {
-                let id = sessions.begin(&owner, upstream.to_str().unwrap_or(""));
+                let upstream = upstream.as_ref().map(|id| id.to_str().unwrap_or(""));
+                let id = sessions.begin_as(&owner, sessions::Session { upstream, url_mode });
                 let id = id.inspect_err(|error| tracing::warn!(%error, "a session could not begin"));
                 let id = id.map_err(|_| Refusal::Unavailable)?;
                 HeaderValue::try_from(id).map_err(|_| Refusal::Unavailable)?

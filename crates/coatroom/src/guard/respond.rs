@@ -4,6 +4,7 @@
 //! modern wire fall back to the old handshake on a 400 that they cannot read.
 
 use axum::body::Body;
+use coatroom_protocol::access::retry::StateRefusal;
 use coatroom_protocol::access::{
     BearerRefusal, Denial, EraRefusal, Id, MirrorRefusal, Refused, RpcCode, RpcError,
 };
@@ -45,6 +46,8 @@ pub(super) enum Refusal {
     Body(Refused),
     /// A way of speaking that is not accepted.
     Era(EraRefusal, Option<Id<'static>>),
+    /// A call that is made again with a state that is not good for it.
+    State(StateRefusal, Option<Id<'static>>),
     /// A header that says something else than an argument.
     Mirror(MirrorRefusal, Id<'static>),
     /// More scopes would help: all of these.
@@ -122,7 +125,8 @@ impl Refusal {
             | Self::TokenInQuery
             | Self::BodyLost
             | Self::Body(_)
-            | Self::Mirror(..) => StatusCode::BAD_REQUEST,
+            | Self::Mirror(..)
+            | Self::State(..) => StatusCode::BAD_REQUEST,
             Self::Place(PlaceRefusal::Host | PlaceRefusal::Origin) | Self::Scopes(..) | Self::Denied(..) => {
                 StatusCode::FORBIDDEN
             }
@@ -159,6 +163,7 @@ impl Refusal {
             Self::BodyLost => (invalid("the body did not arrive whole"), None),
             Self::Body(refused) => (refused.reason.into(), refused.id),
             Self::Era(refusal, id) => (refusal.into(), id),
+            Self::State(refusal, id) => (refusal.into(), id),
             Self::Scopes(_, id) => (refused(MORE_SCOPES_NEEDED), id),
             Self::Denied(denial, id) => (RpcError::new(RpcCode::Refused, denial.to_string()), id),
             Self::Session(id) => (refused("there is no such session"), id),

@@ -7,6 +7,7 @@ use coatroom_protocol::access::Manifest;
 use coatroom_protocol::discovery::metadata_url;
 use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
+use super::connect::Connecting;
 use super::layer::GuardLayer;
 use super::learned::Learned;
 use super::origin::Places;
@@ -67,6 +68,7 @@ pub(super) struct Settings {
     pub(super) challenger: Challenger,
     pub(super) places: Places,
     pub(super) ending: Option<StreamEnds>,
+    pub(super) connecting: Option<Connecting>,
 }
 
 /// What open streams end with.
@@ -102,6 +104,7 @@ impl GuardBuilder {
             header_limit: HEADER_LIMIT,
             sessions: None,
             ending: None,
+            connecting: None,
         };
         Self { settings, problems: Vec::new() }
     }
@@ -186,6 +189,13 @@ impl GuardBuilder {
     /// Lets answers that are under way end when their token expires or their grant is revoked. Default: they outlive both.
     pub fn with_revocations(mut self, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         self.settings.ending = Some(StreamEnds { revocations, clock });
+        self
+    }
+
+    /// Leads users to the page where they connect what a call needs. Default: they are told in words alone.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_connecting(mut self, connecting: Connecting) -> Self {
+        self.settings.connecting = Some(connecting);
         self
     }
 

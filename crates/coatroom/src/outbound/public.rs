@@ -186,6 +186,7 @@ impl PublicWeb {
             .pool_max_idle_per_host(0)
             .retry_canceled_requests(false)
             .http1_max_headers(MAX_HEADERS)
+            .http1_max_buf_size(MAX_HEADER_BYTES)
             .build::<_, Empty<Bytes>>(connector);
         let (parts, body) = client.request(request).await.map_err(not_connected)?.into_parts();
         if parts.headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
@@ -343,6 +344,7 @@ const MAX_ADDRESSES: usize = 4;
 const PER_ADDRESS: Duration = Duration::from_millis(1500);
 
 const MAX_HEADERS: usize = 64;
+const MAX_HEADER_BYTES: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -220,24 +220,24 @@ struct ConsentView<'a> {
 }
 
 /// Who asks.
-struct Who<'a> {
-    name: String,
-    initial: String,
+pub(super) struct Who<'a> {
+    pub(super) name: String,
+    pub(super) initial: String,
     /// The mark beside a name that nobody checked.
-    unverified: Option<&'static str>,
-    explained: String,
-    document: Option<Described<'a>>,
+    pub(super) unverified: Option<&'static str>,
+    pub(super) explained: String,
+    pub(super) document: Option<Described<'a>>,
 }
 
 /// The document that describes an app.
-struct Described<'a> {
-    host: &'a str,
-    url: &'a str,
-    warning: Option<&'static str>,
+pub(super) struct Described<'a> {
+    pub(super) host: &'a str,
+    pub(super) url: &'a str,
+    pub(super) warning: Option<&'static str>,
 }
 
 impl<'a> Who<'a> {
-    fn new(words: &Words, app: &str, proof: ClientProof<'a>) -> Self {
+    pub(super) fn new(words: &Words, app: &str, proof: ClientProof<'a>) -> Self {
         let (unverified, explained) = match proof {
             ClientProof::Configured => (None, words.consent.known_here.to_owned()),
             ClientProof::Document { host, .. } => {

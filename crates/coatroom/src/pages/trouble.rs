@@ -44,6 +44,12 @@ pub enum Trouble<'a> {
     InvalidRequest,
     /// The flow has expired or was answered before. 400.
     Expired,
+    /// A link to connect an account is too old or was changed. 400.
+    LinkExpired,
+    /// The app's access, for which an account should be connected, has ended. 403.
+    GrantEnded,
+    /// Another person is signed in than the one who began. 403.
+    OtherUser,
     /// The provider's answer was not good. 502.
     SignInFailed {
         /// The provider.
@@ -90,8 +96,11 @@ impl Trouble<'_> {
             | Self::UnregisteredRedirect
             | Self::InvalidRequest
             | Self::Expired
+            | Self::LinkExpired
             | Self::SignInCancelled { .. } => StatusCode::BAD_REQUEST,
             Self::BlockedClient
+            | Self::GrantEnded
+            | Self::OtherUser
             | Self::DocumentHost { .. }
             | Self::SignInRefused { .. }
             | Self::NoCookie
@@ -116,6 +125,9 @@ impl Trouble<'_> {
             Self::UnregisteredRedirect => words.unregistered_redirect.clone(),
             Self::InvalidRequest => words.invalid_request.clone(),
             Self::Expired => words.expired.clone(),
+            Self::LinkExpired => words.link_expired.clone(),
+            Self::GrantEnded => words.grant_ended.clone(),
+            Self::OtherUser => words.other_user.clone(),
             Self::SignInFailed { provider } => (words.sign_in_failed)(&isolated(provider)),
             Self::SignInRefused { provider } => (words.sign_in_refused)(&isolated(provider)),
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),

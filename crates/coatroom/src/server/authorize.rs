@@ -113,7 +113,7 @@ fn no_client(id: &ClientId, refusal: ClientRefusal) -> Stop {
         ClientRefusal::Inside(error) => return Stop::Inside(error),
         ClientRefusal::Document(failure) => failure,
     };
-    tracing::debug!(client.id = %id, reason = %failure, "a client is not described");
+    tracing::debug!(client.id = ?id.as_str(), reason = %failure, "a client is not described");
     let reason = failure.to_string();
     let host = ClientUrl::parse(id.as_str()).map(|url| url.host().to_owned()).unwrap_or_default();
     match failure {

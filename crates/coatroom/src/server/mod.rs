@@ -7,6 +7,7 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
@@ -18,6 +19,7 @@ mod authenticate;
 mod authorize;
 mod body;
 mod callback;
+mod connect;
 mod consent;
 mod cookies;
 mod cors;
@@ -48,7 +50,9 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{ACCOUNT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet};
+use crate::pages::{
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -88,6 +92,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(&format!("{CONNECT_PATH}/{{link}}"), get(connect::get))
+        .route(CONNECT_PATH, post(connect::post))
         .route(ACCOUNT_PATH, get(account::get))
         .route(END_PATH, post(account::end))
         .route(SIGN_IN_PATH, post(account::sign_in))

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coatroom::pages::{
-    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectedApp, ConsentPage, ErrorPage,
-    HandOverPage, LandingPage, Language, McpServer, OfferedProvider, Outcome, PageResponse, Pages,
-    ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount, stylesheet,
+    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage,
+    ConnectSignInPage, ConnectedApp, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language, McpServer,
+    OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount,
+    stylesheet,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -16,7 +17,7 @@ const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
-const TROUBLES: [Trouble<'static>; 20] = [
+const TROUBLES: [Trouble<'static>; 23] = [
     Trouble::UnknownClient,
     Trouble::BlockedClient,
     Trouble::DocumentsOff,
@@ -27,6 +28,9 @@ const TROUBLES: [Trouble<'static>; 20] = [
     Trouble::UnregisteredRedirect,
     Trouble::InvalidRequest,
     Trouble::Expired,
+    Trouble::LinkExpired,
+    Trouble::GrantEnded,
+    Trouble::OtherUser,
     Trouble::SignInFailed { provider: PROVIDER },
     Trouble::SignInRefused { provider: PROVIDER },
     Trouble::SignInCancelled { provider: PROVIDER },
@@ -98,6 +102,18 @@ fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
     }
 }
 
+/// A page on which a registered app's user connects a provider, with a hostile name of theirs.
+fn connect_page() -> ConnectPage<'static> {
+    ConnectPage {
+        flow: "sealed-flow",
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
+        server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
+        provider: "Slack",
+        permissions: &["channels:read", CONFIGURED],
+        person: HOSTILE,
+    }
+}
+
 async fn html(answer: PageResponse) -> String {
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
@@ -134,7 +150,7 @@ fn every_page() -> Vec<PageResponse> {
                 answers.push(pages.consent(language, &ConsentPage { signed_in, ..full }));
             }
         }
-        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed] {
+        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed, Outcome::SignedIn] {
             answers.push(
                 pages.hand_over(language, &HandOverPage { client: Some(HOSTILE), to: redirect, outcome }),
             );
@@ -146,6 +162,18 @@ fn every_page() -> Vec<PageResponse> {
         }
     }
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
+    for name in [None, Some(HOSTILE)] {
+        for proof in proofs {
+            let client = AskingClient { name, proof, logo: None };
+            answers.push(pages.connect(language, &ConnectPage { client, server, ..connect_page() }));
+        }
+        let page = ConnectSignInPage { flow: "sealed-flow", provider: CONFIGURED, somebody_else: name };
+        answers.push(pages.connect_sign_in(language, &page));
+        for end in [ConnectEnd::Connected, ConnectEnd::Cancelled] {
+            let page = ConnectEndPage { provider: CONFIGURED, client: name, end };
+            answers.push(pages.connect_end(language, &page));
+        }
+    }
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
     answers.extend(account_pages(&asked, &[Some(&web), Some(&local), Some(&app), None]));
@@ -236,6 +264,7 @@ async fn only_the_link_back_to_the_app_leads_elsewhere() {
         for value in names.iter().flat_map(|name| attributes(&html, name)) {
             let own = value.starts_with("/account")
                 || value == "/consent"
+                || value == "/connect"
                 || value == "data:,"
                 || value == stylesheet().path;
             let link = format!("<a class=\"button first\" href=\"{value}\"");
@@ -464,6 +493,58 @@ async fn enter_in_a_checkbox_presses_a_button_that_does_nothing() {
     let html = consent(&plain_page(&redirect)).await;
     let first = html.split("<button").nth(1).unwrap().split('>').next().unwrap();
     assert_eq!(first, r#" type="submit" formmethod="dialog" hidden"#);
+}
+
+// === Connecting a further account ===
+
+#[tokio::test]
+async fn connecting_shows_who_asks_what_for_with_which_permissions_and_who_is_signed_in() {
+    let page = ConnectPage { person: "Alice", ..connect_page() };
+    let html = html(pages().connect(Language::English, &page)).await;
+    for part in [
+        "<h1>Connect your Slack account?</h1>",
+        "<bdi>Claude Code</bdi>",
+        "Unverified",
+        "<bdi>GitHub tools</bdi>",
+        "<code>https://mcp.example.com/github</code>",
+        "<code>channels:read</code>",
+        "You are signed in here as Alice.",
+        "Claude Code never gets it",
+        r#"value="connect" class="first" aria-describedby="decide">Continue to Slack</button>"#,
+        r#"value="cancel">Cancel</button>"#,
+        r#"<form method="post" action="/connect">"#,
+    ] {
+        assert!(html.contains(part), "{part} is missing in {html}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_not_the_links_user_learns_where_to_sign_in_and_nothing_else() {
+    let page = ConnectSignInPage { flow: "f", provider: "GitHub", somebody_else: None };
+    let answer = pages().connect_sign_in(Language::English, &page);
+    assert_eq!(answer.status(), 200);
+    assert!(html(answer).await.contains("Sign in with GitHub</button>"));
+    let page = ConnectSignInPage { somebody_else: Some("Bob"), ..page };
+    let answer = pages().connect_sign_in(Language::English, &page);
+    assert_eq!(answer.status(), 403);
+    let html = html(answer).await;
+    assert!(
+        html.contains("This link is for somebody else") && html.contains("signed in here as Bob"),
+        "{html}"
+    );
+    assert!(html.contains("do not use it"));
+}
+
+#[tokio::test]
+async fn the_last_page_says_how_it_ended_and_that_the_app_goes_on() {
+    let page = ConnectEndPage { provider: "Slack", client: Some("Claude"), end: ConnectEnd::Connected };
+    let connected = html(pages().connect_end(Language::English, &page)).await;
+    assert!(
+        connected.contains("<h1>Slack is connected</h1>") && connected.contains("go back to Claude"),
+        "{connected}"
+    );
+    let page = ConnectEndPage { end: ConnectEnd::Cancelled, ..page };
+    assert!(html(pages().connect_end(Language::English, &page)).await.contains("Slack was not connected"));
 }
 
 // === Connections ===

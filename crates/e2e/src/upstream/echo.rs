@@ -17,6 +17,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{json_answer, serve};
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A running echo server.
@@ -59,6 +60,10 @@ async fn answer(
     let mut named = json!({});
     for (name, value) in &headers {
         named[name.as_str()] = json!(String::from_utf8_lossy(value.as_bytes()));
+        if name == "authorization" {
+            let token = String::from_utf8_lossy(value.as_bytes());
+            evidence::secret(Secret::Credential, token.trim_start_matches("Bearer "));
+        }
     }
     arrived.lock().expect("the record").push(json!({"headers": named, "message": message}));
     if method == Method::GET {

@@ -1,19 +1,24 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
 mod accessibility;
+mod afterwards;
 mod authorize;
 mod bad_input;
+mod client_documents;
 mod codes;
 mod conformance;
+mod connect;
 mod connections;
 mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
 mod journey;
+mod kills;
 mod measured;
 mod old_clients;
 mod pages;
+mod processes;
 mod refresh;
 mod restart;
 mod revocation;

@@ -68,6 +68,8 @@ pub(crate) struct Config {
     pub(crate) limit_loopback: bool,
     /// What happens when a refresh token is replayed.
     pub(crate) replay: Replay,
+    /// Who may register clients.
+    pub(crate) registration: Registration,
     /// Further web origins whose pages may call; `*` is all of them.
     pub(crate) allowed_origins: Vec<String>,
     /// Which redirect URIs clients may register beside https and loopback, and what is special about some.
@@ -94,6 +96,15 @@ pub(crate) enum Replay {
     Revoke,
     /// The request is refused, and the grant lives on.
     Refuse,
+}
+
+/// Who may register clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// Everybody: clients register themselves.
+    Open,
+    /// The operator, in the configuration.
+    Off,
 }
 
 /// How log lines look.
@@ -194,6 +205,9 @@ fn read(
         rates,
         limit_loopback,
         replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
+        registration: root
+            .choice("registration", REGISTRATION)
+            .map_or(Registration::Open, |found| found.value),
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
         redirects: Redirects::read(&root),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
@@ -254,6 +268,8 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 
 const REPLAY: &[(&str, Replay)] = &[("revoke", Replay::Revoke), ("refuse", Replay::Refuse)];
 
+const REGISTRATION: &[(&str, Registration)] = &[("open", Registration::Open), ("off", Registration::Off)];
+
 const LOG_FORMAT: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 const KEYS: &[&str] = &[
@@ -269,6 +285,7 @@ const KEYS: &[&str] = &[
     "limits",
     "rates",
     "replay",
+    "registration",
     "allowed_origins",
     "app_uris",
     "redirect_prefixes",

@@ -4,10 +4,12 @@
 //! mirror it, and [`mirrored`] with those that mirror arguments (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which
 //! scopes and roles an operation needs. Of answers, [`lists`] takes out what a caller may not use, and [`input_required`]
 //! says whether they may ask for input.
+//! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
 pub mod bearer;
+pub mod elicitation;
 pub mod era;
 pub mod input_required;
 pub mod jsonrpc;
@@ -17,6 +19,7 @@ pub mod message;
 pub mod mirrored;
 mod object;
 pub mod pattern;
+pub mod retry;
 pub mod rpc_error;
 mod walk;
 

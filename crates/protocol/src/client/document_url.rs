@@ -125,6 +125,19 @@ impl ClientUrl {
         rest.split(['/', '?']).next().unwrap_or_default()
     }
 
+    /// Whether the document lies at the host of this origin.
+    #[must_use]
+    pub fn has_host_of(&self, origin: &str) -> bool {
+        Url::parse(origin).is_ok_and(|origin| origin.host_str() == Some(self.host.as_str()))
+    }
+
+    /// Whether the document lies at this origin, however its port is written.
+    #[must_use]
+    pub fn is_at(&self, origin: &str) -> bool {
+        let both = (Url::parse(origin), Url::parse(&self.text));
+        matches!(both, (Ok(origin), Ok(own)) if origin.origin() == own.origin())
+    }
+
     /// Whether the host is this machine by its name: `localhost` or an address of loopback.
     #[must_use]
     pub const fn is_loopback(&self) -> bool {
@@ -317,6 +330,16 @@ mod tests {
     fn host_and_authority_are_what_is_written() {
         let url = ClientUrl::parse("https://client.example:8443/c?x=/y").unwrap();
         assert_eq!((url.host(), url.authority()), ("client.example", "client.example:8443"));
+    }
+
+    #[test]
+    fn an_origin_is_recognised_however_its_port_is_written() {
+        for own in ["https://gate.example/c", "https://gate.example:443/c"] {
+            assert!(ClientUrl::parse(own).unwrap().is_at("https://gate.example"), "{own}");
+        }
+        let other = ClientUrl::parse("https://gate.example:8443/c").unwrap();
+        assert!(!other.is_at("https://gate.example") && other.has_host_of("https://gate.example"));
+        assert!(!other.has_host_of("https://gate.example.evil.example"));
     }
 
     proptest! {

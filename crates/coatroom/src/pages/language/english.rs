@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use coatroom_protocol::words::Date;
 
-use super::{AccountWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
+use super::{
+    AccountWords, ConnectWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words,
+};
 
 pub(super) static WORDS: Words = Words {
     lang: "en",
@@ -13,6 +15,7 @@ pub(super) static WORDS: Words = Words {
     unverified: "Unverified",
     served_by: |site| format!("You are at {site}. Compare this with the address bar of your browser."),
     consent: CONSENT,
+    connect: CONNECT,
     hand_over: HAND_OVER,
     error: ERROR,
     landing: LANDING,
@@ -58,6 +61,40 @@ const CONSENT: ConsentWords = ConsentWords {
     your_connections: "Your connections",
 };
 
+const CONNECT: ConnectWords = ConnectWords {
+    title: |provider| format!("Connect your {provider} account?"),
+    purpose: "What it is using",
+    needed: "What this needs",
+    needs: |provider| format!("You sign in at {provider} and agree there."),
+    kept: |app, server| {
+        format!(
+            "Your sign-in is kept here, encrypted, and {server} works with it when {app} asks. {app} never gets it."
+        )
+    },
+    signed_in_as: |person| format!("You are signed in here as {person}."),
+    decide: "Continue only if you have just started this yourself. If you are not sure, cancel: then nothing happens.",
+    sign_in_title: "Sign in first",
+    sign_in_why: "This link is good for one person. Sign in as you did when you connected your app, so that we know that it is you.",
+    sign_in_with: |provider| format!("Sign in with {provider}"),
+    other_title: "This link is for somebody else",
+    other_happened: |person| {
+        format!("You are signed in here as {person}, and this link was made for another account.")
+    },
+    other_beware: "If somebody sent you this link, do not use it: they would then work with your account.",
+    other_next: "If the other account is yours too, sign in with it. Otherwise close this page; nothing has happened.",
+    other_account: |provider| format!("Use another {provider} account"),
+    connected: |provider| format!("{provider} is connected"),
+    connected_then: |app| {
+        format!(
+            "You can close this window and go back to {app}. If it does not go on by itself, ask it once more."
+        )
+    },
+    cancelled: "Cancelled",
+    cancelled_then: |provider, app| {
+        format!("{provider} was not connected. You can close this window and go back to {app}.")
+    },
+};
+
 const HAND_OVER: HandOverWords = HandOverWords {
     allowed: "All done here",
     cancelled: "Cancelled",
@@ -70,6 +107,9 @@ const HAND_OVER: HandOverWords = HandOverWords {
     signing_in: |provider| format!("Taking you to {provider}"),
     signing_in_then: |provider| format!("You will sign in at {provider}. Then you come back here."),
     continue_to: |provider| format!("Continue to {provider}"),
+    signed_in: "You are signed in",
+    signed_in_then: "You are on your way back to where you were.",
+    go_on: "Continue",
     if_nothing_happens: "If nothing happens within a few seconds, use the button.",
     close: "When the app goes on, you can close this window.",
 };
@@ -154,6 +194,24 @@ const ERROR: ErrorWords = ErrorWords {
         "The request behind this page has expired, or it was already answered.",
         "This happens when a page stays open for long, is loaded twice, or is reached with the back button.",
         "Start again from your app.",
+    ),
+    link_expired: text(
+        "This link does not work any more",
+        "The link that you opened is too old, or a part of it is missing.",
+        "Such links are good for some minutes only.",
+        "Go back to your app and ask it once more; it then gives you a new link.",
+    ),
+    grant_ended: text(
+        "This app has no access any more",
+        "The app that you wanted to connect an account for is not allowed to act for you any more.",
+        "Its access was ended or has run out since the link was made.",
+        "Open your app and sign in there again.",
+    ),
+    other_user: text(
+        "Somebody else is signed in now",
+        "You came back from connecting an account, but the person who is signed in here is not the one who began.",
+        "Somebody has signed in or out in this browser in the meantime.",
+        "Nothing was connected. Go back to your app and ask it once more.",
     ),
     sign_in_failed: |provider| {
         told(

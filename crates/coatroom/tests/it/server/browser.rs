@@ -53,6 +53,13 @@ impl Browser {
         self.post("/consent", fields, headers).await
     }
 
+    /// Presses a button of a page where an account is connected.
+    pub(crate) async fn press_connect(&mut self, page: &Answer, choice: &str) -> Answer {
+        let flow =
+            attribute(&page.body, r#"name="flow" value=""#).unwrap_or_else(|| panic!("no form: {page:?}"));
+        self.post("/connect", &[("flow", &flow), ("choice", choice)], &[("origin", ISSUER)]).await
+    }
+
     pub(crate) async fn post(
         &mut self,
         path: &str,
@@ -148,7 +155,7 @@ pub(crate) fn way_back_of(page: &Answer) -> Option<String> {
         .map(|href| href.replace("&#38;", "&").replace("&amp;", "&"))
 }
 
-fn attribute(html: &str, start: &str) -> Option<String> {
+pub(crate) fn attribute(html: &str, start: &str) -> Option<String> {
     html.split_once(start).map(|(_, rest)| up_to_quote(rest))
 }
 

@@ -5,6 +5,7 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod absent;
 mod account;
 mod assertions;
 mod authorize;
@@ -12,6 +13,7 @@ mod browser;
 mod callback;
 mod client;
 mod code;
+mod connect;
 mod consent;
 mod documents;
 mod documents_kept;
