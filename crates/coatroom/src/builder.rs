@@ -25,7 +25,9 @@ use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLim
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
-use crate::settings::{self, Settings};
+#[cfg(feature = "server")]
+use crate::settings;
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::vault::KeyRing;
 
@@ -63,6 +65,7 @@ pub struct Builder {
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
     registration: bool,
+    #[cfg(feature = "server")]
     client_documents: settings::ClientDocuments,
     #[cfg(feature = "server")]
     web: PublicWeb,
@@ -97,6 +100,7 @@ impl Coatroom {
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
             registration: true,
+            #[cfg(feature = "server")]
             client_documents: settings::ClientDocuments::default(),
             #[cfg(feature = "server")]
             web: PublicWeb::new(),
@@ -189,7 +193,8 @@ impl Coatroom {
         self.context.grants_of(user).await
     }
 
-    /// Ends one of a user's grants; `false` when there is no such grant. The provider is not told: that takes a token.
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
@@ -251,6 +256,7 @@ impl Builder {
 
     /// Whether and how clients are taken that are described by a document at the URL that is their id. Default: everybody's
     /// documents, as soon as the network lets us out.
+    #[cfg(feature = "server")]
     pub fn client_documents(mut self, documents: settings::ClientDocuments) -> Self {
         self.client_documents = documents;
         self
@@ -320,12 +326,16 @@ impl Builder {
         let mut problems = Vec::new();
         let issuer =
             Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
-        problems.extend(self.missing(issuer.as_ref()).into_iter().map(str::to_owned));
+        self.note_what_is_missing(&mut problems);
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
+        #[cfg(feature = "server")]
+        let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
         let complete = (issuer, self.store, self.keys, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
         };
+        #[cfg(feature = "server")]
+        let Some(client_documents) = documents else { return Err(BuildError { problems }) };
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
@@ -340,16 +350,9 @@ impl Builder {
             entropy: Arc::clone(&self.entropy),
         });
         let remembered = self.settings.remembered;
-        #[cfg(feature = "server")]
-        let client_documents = DocumentParts {
-            settings: self.client_documents,
-            web: self.web,
-            clock: Arc::clone(&self.clock),
-            app_uris: self.app_uris.clone(),
-        };
         let context = Arc::new(Context {
             #[cfg(feature = "server")]
-            client_documents: Arc::new(ClientDocuments::new(client_documents, &issuer)),
+            client_documents,
             issuer,
             settings: self.settings,
             store,
@@ -385,21 +388,37 @@ impl Builder {
         })
     }
 
-    /// What a server cannot do without, and what it may not have.
-    fn missing(&self, issuer: Option<&Issuer>) -> Vec<&'static str> {
+    fn note_what_is_missing(&self, problems: &mut Vec<String>) {
+        if self.store.is_none() {
+            problems.push("no store is set".to_owned());
+        }
+        if self.keys.is_none() {
+            problems.push("no keys are set".to_owned());
+        }
         let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
-        let leaves_loopback = self.client_documents.loopback && issuer.is_some_and(|it| !it.is_loopback());
-        let checks = [
-            (self.store.is_none(), "no store is set"),
-            (self.keys.is_none(), "no keys are set"),
-            (self.providers.is_empty() && has_users, "no provider is set: users have nowhere to sign in"),
-            (self.protections.is_empty(), "nothing is protected: add at least one endpoint"),
-            (leaves_loopback, "documents on loopback are for a public URL on loopback alone"),
-        ];
-        checks.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, text)| text).collect()
+        if self.providers.is_empty() && has_users {
+            problems.push("no provider is set: users have nowhere to sign in".to_owned());
+        }
+    }
+
+    #[cfg(feature = "server")]
+    fn documents(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Arc<ClientDocuments> {
+        if self.client_documents.loopback && !issuer.is_loopback() {
+            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
+        }
+        let parts = DocumentParts {
+            settings: self.client_documents.clone(),
+            web: self.web.clone(),
+            clock: Arc::clone(&self.clock),
+            app_uris: self.app_uris.clone(),
+        };
+        Arc::new(ClientDocuments::new(parts, issuer))
     }
 
     fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
+        if self.protections.is_empty() {
+            problems.push("nothing is protected: add at least one endpoint".to_owned());
+        }
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
             let Protection { path, name, provider, scopes, connects, .. } = protection;
@@ -424,11 +443,16 @@ impl Builder {
                 Err(refusal) => problems.push(format!("{path}: {refusal}")),
             }
         }
-        let default = self.default_path.as_ref().and_then(|path| Resource::parse(&issuer.url(path)).ok());
-        let default = default.filter(|id| entries.iter().any(|entry| &entry.id == id));
-        if self.default_path.is_some() && default.is_none() {
-            problems.push("the default path is not one of the protected ones".to_owned());
-        }
+        let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
+        let default = match default.transpose() {
+            Ok(default) if default.as_ref().is_none_or(|id| entries.iter().any(|entry| &entry.id == id)) => {
+                default
+            }
+            _ => {
+                problems.push("the default path is not one of the protected ones".to_owned());
+                None
+            }
+        };
         Resources::new(entries, default)
     }
 }

@@ -9,6 +9,7 @@
 //! documentation lists.
 
 pub mod bearer;
+mod disguise;
 pub mod elicitation;
 pub mod era;
 pub mod input_required;
