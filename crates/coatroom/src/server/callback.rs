@@ -71,7 +71,7 @@ struct Arrived<'a> {
 /// What a callback is for.
 enum Purpose<'a> {
     /// An app gets its answer.
-    Grant(Returned<'a>),
+    Grant(Box<Returned<'a>>),
     /// A person wants to see their connections.
     SignIn(Arrival<'a>),
     /// A person connects a further provider, or signs in to do so.
@@ -109,7 +109,7 @@ impl<'a> Arrived<'a> {
         let state = params.one("state").ok().flatten()?;
         let flow = Flow::open(&app.context, Stage::Approved(provider.name()), browser, sealed);
         if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
-            return Some(Purpose::Grant(Returned { provider, flow, params }));
+            return Some(Purpose::Grant(Box::new(Returned { provider, flow, params })));
         }
         let arrival = Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn);
         let connects = || connect::Returned::find(app, provider, browser, (sealed, params));
