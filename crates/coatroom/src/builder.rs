@@ -2,23 +2,27 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::access::Manifest;
-use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::client::{AppUris, Client, ExpectedSecret};
 use coatroom_protocol::grant::{ProtectedResource, Resources};
-use coatroom_protocol::words::{Issuer, ProviderName, Resource, ScopeCatalogue};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName, Resource, ScopeCatalogue};
 
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, Revocations, agree_on_keys};
+use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
+use crate::guard::{
+    Assertions, Authentication, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions,
+    VerifyToken,
+};
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::KeyRing;
+use crate::vault::{KeyRing, LiveKeys};
 
 /// A server: its authorization server's routes, and a guard for each thing that it protects.
 #[derive(Debug, Clone)]
@@ -26,6 +30,7 @@ pub struct Coatroom {
     context: Arc<Context>,
     verify: Arc<Remembered>,
     protected: Arc<HashMap<String, Protection>>,
+    limits: Arc<CallLimits>,
     places: Arc<Places>,
 }
 
@@ -101,16 +106,24 @@ pub struct Builder {
     public_url: String,
     settings: Settings,
     store: Option<Arc<dyn Store>>,
-    keys: Option<KeyRing>,
+    keys: Option<KeySource>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     providers: Vec<Provider>,
     protections: Vec<Protection>,
     default_path: Option<String>,
     clients: Vec<Client>,
+    resource_servers: Vec<ResourceServer>,
     app_uris: AppUris,
     registration: bool,
     places: Places,
+}
+
+/// Where the keys come from.
+#[derive(Debug)]
+enum KeySource {
+    Ring(KeyRing),
+    File(PathBuf),
 }
 
 /// Why a server cannot be built: every reason.
@@ -137,6 +150,7 @@ impl Coatroom {
             protections: Vec::new(),
             default_path: None,
             clients: Vec::new(),
+            resource_servers: Vec::new(),
             app_uris: AppUris::shipped(),
             registration: true,
             places: Places::default(),
@@ -175,7 +189,8 @@ impl Coatroom {
             .with_roles_claim(&protection.roles_claim)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
-            .with_body_limit(self.context.settings.mcp_body_limit);
+            .with_body_limit(self.context.settings.mcp_body_limit)
+            .with_limits(Arc::clone(&self.limits));
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -198,12 +213,18 @@ impl Coatroom {
     #[must_use]
     pub fn sessions(&self, limits: SessionLimits) -> Arc<Sessions> {
         let context = &self.context;
-        Arc::new(Sessions::new(
-            context.keys.tickets.clone(),
+        Arc::new(Sessions::following(
+            Arc::clone(&context.keys),
             Arc::clone(&context.clock),
             Arc::clone(&context.entropy),
             limits,
         ))
+    }
+
+    /// What signs, for the MCP server of this exact URL, who its callers are.
+    #[must_use]
+    pub fn assertions(&self, audience: impl Into<String>) -> Assertions {
+        Assertions::new(Arc::clone(&self.context), audience.into())
     }
 
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
@@ -211,7 +232,9 @@ impl Coatroom {
     /// # Errors
     /// [`Error::Corrupt`] names the key that differs; [`Error::Unavailable`] when the store is down.
     pub async fn check_keys(&self) -> Result<(), Error> {
-        agree_on_keys(self.context.store.as_ref(), &self.context.keys).await
+        // From here on the key file is followed, so that the first request meets the keys of the day.
+        self.context.start_background();
+        agree_on_keys(self.context.store.as_ref(), &self.context.keys()).await
     }
 }
 
@@ -222,9 +245,16 @@ impl Builder {
         self
     }
 
-    /// The keys. Required: they must outlive the process for tokens to do so.
+    /// The keys. Required, unless there is a [key file](Self::key_file): they must outlive the process for tokens to do so.
     pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.keys = Some(keys);
+        self.keys = Some(KeySource::Ring(keys));
+        self
+    }
+
+    /// The file of the keys, made with mode 0600 when there is none. It is followed: keys that are added to it or
+    /// retired from it come and go without a restart.
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keys = Some(KeySource::File(path.into()));
         self
     }
 
@@ -249,6 +279,13 @@ impl Builder {
     /// Adds a client that the operator vouches for.
     pub fn client(mut self, client: Client) -> Self {
         self.clients.push(client);
+        self
+    }
+
+    /// Adds a resource server beside this one that may ask about tokens at `/introspect` (RFC 7662). Without any there is no
+    /// such endpoint.
+    pub fn resource_server(mut self, server: ResourceServer) -> Self {
+        self.resource_servers.push(server);
         self
     }
 
@@ -314,7 +351,16 @@ impl Builder {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
-        let complete = (issuer, self.store, self.keys, resources);
+        let asking_servers =
+            issuer.as_ref().map(|issuer| self.asking_servers(issuer, &mut problems)).unwrap_or_default();
+        let live = match self.keys {
+            None => None,
+            Some(KeySource::Ring(ring)) => Some(LiveKeys::fixed(ring)),
+            Some(KeySource::File(path)) => LiveKeys::open(&path, self.entropy.as_ref(), self.clock.now())
+                .map_err(|error| problems.push(error.to_string()))
+                .ok(),
+        };
+        let complete = (issuer, self.store, live, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
         };
@@ -344,11 +390,13 @@ impl Builder {
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
             registration: self.registration,
+            asking_servers,
             connections,
             revocations: Arc::new(Revocations::new()),
             blocks: Blocks::default(),
             background: Once::new(),
         });
+        let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
         let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
         let verify = Arc::new(Remembered::new(own, self.clock, remembered, REMEMBERED_TOKENS));
         let forgetting = Arc::downgrade(&verify);
@@ -362,8 +410,37 @@ impl Builder {
             context,
             verify,
             protected: Arc::new(protected.collect()),
+            limits: Arc::new(limits),
             places: Arc::new(self.places),
         })
+    }
+
+    fn asking_servers(&self, issuer: &Issuer, problems: &mut Vec<String>) -> HashMap<ClientId, AskingServer> {
+        let mut servers = HashMap::new();
+        for ResourceServer { id, secret, paths } in &self.resource_servers {
+            let name = id.as_str();
+            if name.is_empty() || secret.expose().len() < SHORTEST_SECRET {
+                let text = "needs an id, and a secret of at least";
+                problems.push(format!("the resource server '{name}' {text} {SHORTEST_SECRET} bytes"));
+            }
+            if paths.is_empty() {
+                problems.push(format!("the resource server '{name}' has no path: it could learn nothing"));
+            }
+            let mut resources = Vec::new();
+            for path in paths {
+                let is_protected = self.protections.iter().any(|protection| &protection.path == path);
+                match Resource::parse(&issuer.url(path)) {
+                    Ok(resource) if is_protected => resources.push(resource),
+                    _ => problems
+                        .push(format!("the resource server '{name}' names {path}, which is not protected")),
+                }
+            }
+            let server = AskingServer { secret: ExpectedSecret::of(secret), resources };
+            if servers.insert(id.clone(), server).is_some() {
+                problems.push(format!("two resource servers have the id '{name}'"));
+            }
+        }
+        servers
     }
 
     fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
@@ -408,6 +485,9 @@ impl Builder {
         Resources::new(entries, default)
     }
 }
+
+/// Of a resource server's secret, in bytes.
+const SHORTEST_SECRET: usize = 16;
 
 /// How many verified tokens are remembered at the most.
 const REMEMBERED_TOKENS: usize = 65_536;

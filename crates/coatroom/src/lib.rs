@@ -34,6 +34,4 @@ pub mod vault;
 
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
-pub use context::{Block, BlockForm, Revocations};
-#[cfg(feature = "server")]
-pub use server::ClientAddress;
+pub use context::{Block, BlockForm, ClientAddress, ResourceServer, Revocations, agree_on_keys};

@@ -1,17 +1,25 @@
 //! What every request of one server shares: its settings, store, keys, providers, resources and clients.
 
+mod access;
+mod allowance;
 mod background;
 mod blocks;
 mod clients;
+mod introspection;
 mod keys;
 mod revocations;
 mod revoke;
 
+pub(crate) use access::{AccessRefusal, LiveAccess};
+pub(crate) use allowance::Allowance;
+pub use allowance::ClientAddress;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::ClientRefusal;
-pub(crate) use keys::agree_on_keys;
+pub(crate) use introspection::AskingServer;
+pub use introspection::ResourceServer;
+pub use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;
@@ -29,7 +37,7 @@ use crate::entropy::Entropy;
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::KeyRing;
+use crate::vault::{KeyRing, LiveKeys};
 
 /// What every request of one server shares.
 #[derive(Debug)]
@@ -38,7 +46,7 @@ pub(crate) struct Context {
     pub(crate) issuer: Issuer,
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<LiveKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     /// In the order in which the consent page offers them.
@@ -49,10 +57,19 @@ pub(crate) struct Context {
     pub(crate) app_uris: AppUris,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
+    /// Who may ask about tokens, by the id that they authenticate with.
+    pub(crate) asking_servers: HashMap<ClientId, AskingServer>,
     pub(crate) connections: Connections,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,
+}
+
+impl Context {
+    /// Our keys at the moment. What belongs together takes them once.
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        self.keys.current()
+    }
 }
 
 #[cfg(feature = "server")]

@@ -24,11 +24,13 @@ use tracing::Instrument as _;
 
 use super::caller::{Caller, SignInEnded};
 use super::ending::end_with;
+use super::limits::{CallLimits, TooMany};
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
 use super::sessions::SessionOwner;
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
+use crate::context::ClientAddress;
 
 /// Protects one MCP endpoint, whatever service answers it.
 #[derive(Debug, Clone)]
@@ -148,7 +150,7 @@ impl Settings {
     fn check_edge(&self, request: &Request<Body>) -> Result<(), Refusal> {
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         if request.headers().iter().map(size).sum::<usize>() > self.header_limit {
-            return Err(Refusal::HeadersTooLarge);
+            return Err(Refusal::HeadersTooLarge(self.header_limit));
         }
         self.places.check(request.uri(), request.headers()).map_err(Refusal::Place)
     }
@@ -156,7 +158,16 @@ impl Settings {
     /// Steps 3 to 8.
     async fn admit(&self, request: Request<Body>) -> Result<Admitted, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let caller = self.authenticate(&parts.uri, &parts.headers).await?;
+        let address = parts.extensions.get::<ClientAddress>().copied();
+        self.limit(|limits| limits.called_from(address))?;
+        let caller = self.authenticate(&parts.uri, &parts.headers).await;
+        if let Err(Refusal::BadToken) = caller {
+            self.limit(|limits| limits.token_failed(address))?;
+        }
+        let caller = caller?;
+        if let Some(caller) = &caller {
+            self.limit(|limits| limits.called_by(caller))?;
+        }
         let (era, body) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
@@ -182,6 +193,10 @@ impl Settings {
         Ok(Admitted { request: Request::from_parts(parts, Body::from(body)), caller, session })
     }
 
+    fn limit(&self, count: impl FnOnce(&CallLimits) -> Result<(), TooMany>) -> Result<(), Refusal> {
+        self.limits.as_deref().map_or(Ok(()), count).map_err(Refusal::TooMany)
+    }
+
     /// Step 3. `None` is an anonymous call that is allowed.
     async fn authenticate(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
         if self.authentication == Authentication::Off {
@@ -192,6 +207,11 @@ impl Settings {
             Bearer::Anonymous if self.authentication == Authentication::Optional => None,
             Bearer::Anonymous => return Err(Refusal::NoToken(self.challenger.baseline.clone())),
             Bearer::Token(token) => match self.verify.verify(&token, &self.resource).await {
+                // Whoever shows it as a bearer may have stolen it (RFC 9449 §7.2).
+                Ok(caller) if caller.is_sender_constrained() => {
+                    tracing::debug!("a token that is bound to a key came without its proof");
+                    return Err(Refusal::BadToken);
+                }
                 Ok(caller) => Some(caller),
                 Err(VerifyError::Refused(reason)) => {
                     tracing::debug!(reason, "the token was refused");
@@ -214,11 +234,11 @@ impl Settings {
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
         let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: usize| length > self.body_limit) {
-            return Err(Refusal::TooLarge);
+            return Err(Refusal::TooLarge(self.body_limit));
         }
         match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, self.body_limit).collect()).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(self.body_limit)),
             Ok(Err(_)) | Err(_) => Err(Refusal::BodyLost),
         }
     }

@@ -5,7 +5,8 @@
 //! 1. header block within its limit, else 431
 //! 2. `Host` is ours, `Origin` is absent or allowed, else 403; a browser's preflight is answered here, without a token
 //! 3. `Authorization`: malformed 400, absent 401, verified or 401 `invalid_token`, nobody can tell 503; no token in the
-//!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge
+//!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge.
+//!    Too many calls from the address, of the user or by the client, or too many bad tokens from the address: 429
 //! 4. GET, HEAD and DELETE: a known revision of MCP that has them, then step 7; other methods but POST 405
 //! 5. POST: plain JSON (415), within the limit (413), judged (400), headers and body agree (400)
 //! 6. the manifest: 403 with all scopes of the operation where scopes would help, 403 without a challenge where not
@@ -17,9 +18,11 @@
 //!
 //! [`Era`]: coatroom_protocol::access::Era
 
+mod assertion;
 mod caller;
 mod ending;
 mod layer;
+mod limits;
 mod origin;
 mod own_tokens;
 mod remembered;
@@ -28,10 +31,12 @@ mod sessions;
 mod settings;
 mod verify;
 
+pub use assertion::Assertions;
 pub use caller::{
     Caller, CallerClient, CallerParts, NoCredentials, SignInEnded, UpstreamCredentials, UpstreamError,
 };
 pub use layer::{Guard, GuardLayer};
+pub use limits::CallLimits;
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
 pub use sessions::{SessionError, SessionLimits, SessionOwner, Sessions};

@@ -19,14 +19,37 @@ use coatroom_protocol::words::{KeyId, MacKey, MacKeys, Resource, base64url, from
 use super::caller::Caller;
 use crate::clock::Clock;
 use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::vault::LiveKeys;
 
 /// The sessions of the legacy transports.
 pub struct Sessions {
-    keys: MacKeys,
+    keys: SessionKeys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     limits: SessionLimits,
     users: Mutex<HashMap<String, Vec<Entry>>>,
+}
+
+/// What makes the ids.
+enum SessionKeys {
+    Fixed(MacKeys),
+    Live(Arc<LiveKeys>),
+}
+
+impl SessionKeys {
+    fn active(&self) -> MacKey {
+        match self {
+            Self::Fixed(keys) => keys.active().clone(),
+            Self::Live(keys) => keys.current().tickets.active().clone(),
+        }
+    }
+
+    fn find(&self, id: KeyId) -> Option<MacKey> {
+        match self {
+            Self::Fixed(keys) => keys.find(id).cloned(),
+            Self::Live(keys) => keys.current().tickets.find(id).cloned(),
+        }
+    }
 }
 
 /// How long and how many.
@@ -84,7 +107,17 @@ impl Sessions {
         entropy: Arc<dyn Entropy>,
         limits: SessionLimits,
     ) -> Self {
-        Self { keys, clock, entropy, limits, users: Mutex::default() }
+        Self { keys: SessionKeys::Fixed(keys), clock, entropy, limits, users: Mutex::default() }
+    }
+
+    /// Sessions whose ids are made with the keys for tickets, as they are at the moment.
+    pub(crate) fn following(
+        keys: Arc<LiveKeys>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: SessionLimits,
+    ) -> Self {
+        Self { keys: SessionKeys::Live(keys), clock, entropy, limits, users: Mutex::default() }
     }
 
     /// Begins a session for the id that the upstream server chose, and gives it the id that the client sees.
@@ -97,7 +130,7 @@ impl Sessions {
         }
         let nonce = draw::<NONCE>(self.entropy.as_ref())?;
         let key = self.keys.active();
-        let tag = owner.tag(key, &nonce, upstream);
+        let tag = owner.tag(&key, &nonce, upstream);
         let head = base64url(&[&key.id().as_bytes()[..], &nonce, &tag].concat());
         self.touch(owner, nonce);
         Ok(format!("{head}.{upstream}"))
@@ -126,7 +159,7 @@ impl Sessions {
         let (key, rest) = head.split_first_chunk::<4>()?;
         let (nonce, tag) = rest.split_first_chunk::<NONCE>()?;
         let key = self.keys.find(KeyId::from_bytes(*key))?;
-        same_bytes(&owner.tag(key, nonce, upstream), tag).then_some((*nonce, upstream))
+        same_bytes(&owner.tag(&key, nonce, upstream), tag).then_some((*nonce, upstream))
     }
 
     /// Notes that a session is used now; false when it has ended.
@@ -230,6 +263,7 @@ mod tests {
             grant: GrantId::from_bytes([1; 16]),
             resource: resource(),
             scopes: Scopes::none(),
+            sender_constrained: false,
             expires_at: Timestamp::from_unix(u64::MAX),
             credentials: Arc::new(NoCredentials),
         })

@@ -8,6 +8,7 @@ use coatroom_protocol::discovery::metadata_url;
 use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
 use super::layer::GuardLayer;
+use super::limits::CallLimits;
 use super::origin::Places;
 use super::respond::Challenger;
 use super::sessions::Sessions;
@@ -51,6 +52,7 @@ pub(super) struct Settings {
     pub(super) challenger: Challenger,
     pub(super) places: Places,
     pub(super) ending: Option<StreamEnds>,
+    pub(super) limits: Option<Arc<CallLimits>>,
 }
 
 /// What open streams end with.
@@ -84,6 +86,7 @@ impl GuardBuilder {
             header_limit: HEADER_LIMIT,
             sessions: None,
             ending: None,
+            limits: None,
         };
         Self { settings, problems: Vec::new() }
     }
@@ -162,6 +165,12 @@ impl GuardBuilder {
     /// Lets open event streams end when their token expires or their grant is revoked. Default: they outlive both.
     pub fn with_revocations(mut self, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         self.settings.ending = Some(StreamEnds { revocations, clock });
+        self
+    }
+
+    /// Limits how often it may be called. Default: not at all.
+    pub fn with_limits(mut self, limits: Arc<CallLimits>) -> Self {
+        self.settings.limits = Some(limits);
         self
     }
 

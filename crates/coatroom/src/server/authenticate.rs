@@ -7,9 +7,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::App;
-use super::limits::ClientAddress;
 use super::respond::Failure;
-use crate::context::ClientRefusal;
+use crate::context::{ClientAddress, ClientRefusal};
 
 /// The client of a request, authenticated if it has a secret.
 ///

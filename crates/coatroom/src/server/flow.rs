@@ -109,7 +109,7 @@ impl Flow {
     ) -> Result<String, NoEntropy> {
         let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
         let sealed = bound(context, stage, browser, |bound_to| {
-            context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
+            context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
         })?;
         Ok(base64url(&sealed))
     }
@@ -118,8 +118,9 @@ impl Flow {
     /// expired: a person can only begin again.
     pub(super) fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
         let sealed = from_base64url(sealed)?;
-        let text =
-            bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
+        let text = bound(context, stage, browser, |bound_to| {
+            context.keys().sealing.open(PURPOSE, bound_to, &sealed)
+        });
         let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
         (!context.clock.now().has_reached(flow.ends_at(context))).then_some(flow)
     }

@@ -2,29 +2,25 @@
 //!
 //! Everything here is open to strangers, and a stranger who asks without pause costs work. Each address has an allowance per
 //! minute for each door; it fills up again evenly. Nothing is counted for callers whose address is not known, nor, unless a
-//! setting says so, for this machine. What is remembered is bounded, and of no consequence when lost.
+//! setting says so, for this machine. How much one request may say is limited where it is read; here, how long its query is.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::words::ClientIdHash;
+use http::StatusCode;
 
 use super::App;
+use super::landing::is_browser;
 use super::respond::Failure;
 use super::visit::Visit;
-use crate::settings::{Rate, Rates, Settings};
-
-/// The address of a client, which whoever serves puts into the extensions of each request. Behind a proxy that is what a trusted
-/// header says, not the peer of the connection. A request without one is not limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a plain wrapper that whoever serves makes")]
-pub struct ClientAddress(pub IpAddr);
+use crate::context::{Allowance, ClientAddress};
+use crate::settings::{Rate, Settings};
 
 /// What one address has an allowance for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +31,10 @@ pub(super) enum Door {
     Pages,
     /// `/token` and `/revoke`.
     Tokens,
+    /// `/introspect`.
+    Introspection,
+    /// The discovery documents, and whatever else is the same for everybody.
+    Documents,
 }
 
 /// The allowances of every address; a door without one is open.
@@ -44,27 +44,31 @@ pub(super) struct Limits {
     registration: Option<Allowance<IpAddr>>,
     pages: Option<Allowance<IpAddr>>,
     tokens: Option<Allowance<IpAddr>>,
+    introspection: Option<Allowance<IpAddr>>,
+    documents: Option<Allowance<IpAddr>>,
+    guesses: Option<Allowance<IpAddr>>,
     failures: Option<Allowance<(IpAddr, ClientIdHash)>>,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
-        let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_CALLERS));
-        let Rates { register, authorize, token, failed_authentication } = settings.rates;
+        let allowance = |rate: Option<Rate>| rate.map(Allowance::new);
+        let rates = settings.rates;
         Self {
             loopback_too: settings.limit_loopback,
-            registration: allowance(register),
-            pages: allowance(authorize),
-            tokens: allowance(token),
-            failures: failed_authentication.map(|rate| Allowance::new(rate, MOST_CALLERS)),
+            registration: allowance(rates.register),
+            pages: allowance(rates.authorize),
+            tokens: allowance(rates.token),
+            introspection: allowance(rates.introspect),
+            documents: allowance(rates.discovery),
+            guesses: allowance(rates.failed_token),
+            failures: rates.failed_authentication.map(Allowance::new),
         }
     }
 
     /// Whose allowance a request uses up; `None` when the caller is not limited.
     fn caller(&self, address: Option<ClientAddress>) -> Option<IpAddr> {
-        let ClientAddress(address) = address?;
-        let address = neighbourhood(address);
-        (self.loopback_too || !address.is_loopback()).then_some(address)
+        address?.caller(self.loopback_too)
     }
 
     /// Lets a caller through a door, or says how long to wait.
@@ -76,6 +80,16 @@ impl Limits {
             Door::Registration => take(&self.registration),
             Door::Pages => take(&self.pages),
             Door::Tokens => take(&self.tokens),
+            Door::Introspection => take(&self.introspection),
+            Door::Documents => take(&self.documents),
+        }
+    }
+
+    /// Notes that a token was asked about that is not good; says how long to wait when that happens too often.
+    pub(super) fn guessed(&self, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
+        match (&self.guesses, self.caller(address)) {
+            (Some(guesses), Some(caller)) => guesses.take(caller, now),
+            _ => Ok(()),
         }
     }
 
@@ -113,150 +127,36 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
+    let is_for_people = match door {
+        Door::Pages => true,
+        Door::Documents => is_browser(request.headers()),
+        Door::Registration | Door::Tokens | Door::Introspection => false,
+    };
+    if request.uri().query().is_some_and(|query| query.len() > LONGEST_QUERY) {
+        let text = format!("the address has more than {LONGEST_QUERY} bytes after its question mark");
+        let error = OAuthError::json(ErrorCode::InvalidRequest, text);
+        let mut response = if is_for_people {
+            Visit::new(&app, request.headers(), None).stop(&error)
+        } else {
+            Failure::Refused(error).into_response()
+        };
+        *response.status_mut() = StatusCode::URI_TOO_LONG;
+        return response;
+    }
     let address = request.extensions().get::<ClientAddress>().copied();
     let Some(caller) = app.limits.caller(address) else { return next.run(request).await };
     let now = app.context.clock.elapsed();
     let entered = app.limits.enter(door, caller, now);
     if let Err(wait) = entered {
         tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
-        return match door {
-            Door::Pages => Visit::new(&app, request.headers(), None).too_many(wait),
-            Door::Registration | Door::Tokens => Failure::TooMany(wait).into_response(),
+        return if is_for_people {
+            Visit::new(&app, request.headers(), None).too_many(wait)
+        } else {
+            Failure::TooMany(wait).into_response()
         };
     }
     next.run(request).await
 }
 
-/// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
-        }
-        address => address,
-    }
-}
-
-/// An allowance for each of a bounded number of callers.
-///
-/// Kept is one moment per caller: when the whole allowance will be there again (the generic cell rate algorithm).
-#[derive(Debug)]
-struct Allowance<K> {
-    /// How much of the span one request costs.
-    cost: Duration,
-    /// The span in which the whole allowance comes back.
-    whole: Duration,
-    most_callers: usize,
-    full_at: Mutex<HashMap<K, Duration>>,
-}
-
-impl<K: Eq + Hash> Allowance<K> {
-    fn new(rate: Rate, most_callers: usize) -> Self {
-        Self { cost: rate.per / rate.count.max(1), whole: rate.per, most_callers, full_at: Mutex::default() }
-    }
-
-    /// Whether the caller could take one now; else how long to wait.
-    fn check(&self, caller: &K, now: Duration) -> Result<(), Duration> {
-        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        self.next(full_at.get(caller).copied(), now).map(|_| ())
-    }
-
-    /// Takes one of the caller's allowance; else says how long to wait.
-    fn take(&self, caller: K, now: Duration) -> Result<(), Duration> {
-        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.next(full_at.get(&caller).copied(), now)?;
-        if full_at.len() >= self.most_callers {
-            make_room(&mut full_at, now);
-        }
-        full_at.insert(caller, next);
-        Ok(())
-    }
-
-    /// When the allowance will be whole again after one more request.
-    fn next(&self, full_at: Option<Duration>, now: Duration) -> Result<Duration, Duration> {
-        let next = full_at.unwrap_or(now).max(now).saturating_add(self.cost);
-        let latest = now.saturating_add(self.whole);
-        // The division of the span may have rounded the cost up by nothing, and down by less than a nanosecond per request.
-        if next <= latest { Ok(next) } else { Err(whole_seconds(next.saturating_sub(latest))) }
-    }
-}
-
-/// Forgets whoever has a whole allowance again, and if that is not enough the half of the callers who asked least.
-fn make_room<K: Eq + Hash>(full_at: &mut HashMap<K, Duration>, now: Duration) {
-    let before = full_at.len();
-    full_at.retain(|_, moment| *moment > now);
-    if full_at.len() == before {
-        let mut moments: Vec<Duration> = full_at.values().copied().collect();
-        let middle = moments.len() / 2;
-        let median = *moments.select_nth_unstable(middle).1;
-        full_at.retain(|_, moment| *moment > median);
-    }
-}
-
-/// Rounded up, for `Retry-After`.
-fn whole_seconds(wait: Duration) -> Duration {
-    Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
-}
-
-/// How many callers each allowance remembers: a few megabytes.
-const MOST_CALLERS: usize = 65_536;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    fn taken(allowance: &Allowance<u32>, caller: u32, now: Duration) -> usize {
-        (0..10_000).take_while(|_| allowance.take(caller, now).is_ok()).count()
-    }
-
-    #[test]
-    fn an_allowance_is_used_up_and_fills_up_evenly() {
-        for per_minute in [1, 7, 10, 60, 600] {
-            let allowance = Allowance::new(Rate::per_minute(per_minute), 10);
-            let all = usize::try_from(per_minute).unwrap();
-            assert_eq!(taken(&allowance, 1, seconds(100)), all, "{per_minute}");
-            assert_eq!(taken(&allowance, 2, seconds(100)), all, "another caller has one of their own");
-            assert_eq!(taken(&allowance, 1, seconds(130)), all / 2, "half a minute, half the allowance");
-            assert_eq!(taken(&allowance, 1, seconds(1000)), all, "never more than a minute's");
-        }
-    }
-
-    #[test]
-    fn a_refusal_says_how_long_to_wait_and_costs_nothing() {
-        let allowance = Allowance::new(Rate::per_minute(10), 10);
-        taken(&allowance, 1, seconds(0));
-        for _ in 0..3 {
-            assert_eq!(allowance.take(1, seconds(0)), Err(seconds(6)));
-            assert_eq!(allowance.check(&1, Duration::from_millis(5500)), Err(seconds(1)));
-        }
-        assert_eq!(allowance.check(&1, seconds(6)), Ok(()));
-        assert_eq!(allowance.take(1, seconds(6)), Ok(()));
-        assert_eq!(allowance.take(1, seconds(6)), Err(seconds(6)));
-    }
-
-    #[test]
-    fn memory_is_bounded_and_whoever_asks_most_is_forgotten_last() {
-        let allowance = Allowance::new(Rate::per_minute(10), 100);
-        taken(&allowance, 0, seconds(0));
-        for caller in 1..10_000 {
-            assert_eq!(allowance.take(caller, seconds(0)), Ok(()));
-        }
-        assert!(allowance.full_at.lock().unwrap().len() <= 100);
-        assert!(allowance.take(0, seconds(0)).is_err());
-    }
-
-    #[test]
-    fn an_ipv6_customer_is_one_caller_and_a_mapped_address_is_its_ipv4_address() {
-        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::1"), "::1");
-    }
-}
+/// Of a query, in bytes: more than twice of what a Flow can carry.
+const LONGEST_QUERY: usize = 16 * 1024;

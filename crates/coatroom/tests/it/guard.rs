@@ -2,6 +2,7 @@
 
 mod calls;
 mod fixture;
+mod limits;
 mod origins;
 mod remembered;
 mod sessions;

@@ -8,7 +8,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use super::record::{Client, ClientAuthentication};
+use super::record::{Client, ClientAuthentication, ExpectedSecret};
 use crate::errors::{ErrorCode, OAuthError};
 use crate::words::{ClientId, ClientSecret, Params, ParamsRefusal};
 
@@ -102,6 +102,21 @@ impl PresentedClient {
         &self.id
     }
 
+    /// Whether the request presents this secret, in either way.
+    ///
+    /// # Security
+    /// That the secret belongs to whom [`client_id`](Self::client_id) names is for the caller to know.
+    #[must_use]
+    pub fn presents(&self, expected: &ExpectedSecret) -> bool {
+        match &self.secret {
+            Presented::Nothing => false,
+            Presented::Basic(raw, decoded) => {
+                expected.is(raw) | decoded.as_ref().is_some_and(|decoded| expected.is(decoded))
+            }
+            Presented::Post(secret) => expected.is(secret),
+        }
+    }
+
     /// Checks the presented secret against the client that [`client_id`](Self::client_id) names.
     ///
     /// # Errors
@@ -119,15 +134,12 @@ impl PresentedClient {
                 Presented::Basic(..) | Presented::Post(_) => Err(AuthenticationRefusal::NoSecretExpected),
             };
         };
-        let (is_registered, is_right) = match &self.secret {
+        let is_registered = match &self.secret {
             Presented::Nothing => return Err(AuthenticationRefusal::NoSecret),
-            Presented::Basic(raw, decoded) => {
-                let decoded_is_right = decoded.as_ref().is_some_and(|decoded| expected.is(decoded));
-                (methods.basic, expected.is(raw) | decoded_is_right)
-            }
-            Presented::Post(secret) => (methods.post, expected.is(secret)),
+            Presented::Basic(..) => methods.basic,
+            Presented::Post(_) => methods.post,
         };
-        match (is_registered, is_right) {
+        match (is_registered, self.presents(expected)) {
             (false, _) => Err(AuthenticationRefusal::OtherMethod),
             (true, false) => Err(AuthenticationRefusal::WrongSecret),
             (true, true) => Ok(()),

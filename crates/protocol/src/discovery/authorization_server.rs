@@ -14,6 +14,8 @@ pub mod path {
     pub const REGISTER: &str = "/register";
     /// The revocation endpoint (RFC 7009).
     pub const REVOKE: &str = "/revoke";
+    /// The introspection endpoint (RFC 7662).
+    pub const INTROSPECT: &str = "/introspect";
     /// The public keys of signed assertions (RFC 7517 §5).
     pub const JWKS: &str = "/jwks.json";
 }
@@ -33,6 +35,8 @@ pub struct AuthorizationServer<'a> {
     pub resources: &'a [Resource],
     /// Whether clients may register themselves (RFC 7591).
     pub registration: bool,
+    /// Whether other resource servers may ask about tokens (RFC 7662).
+    pub introspection: bool,
 }
 
 /// The document. Its members are those of RFC 8414 §2 and the extensions named at each.
@@ -44,6 +48,8 @@ pub struct AuthorizationServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
     revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint: Option<String>,
     jwks_uri: String,
     scopes_supported: Vec<String>,
     response_types_supported: [&'static str; 1],
@@ -51,6 +57,8 @@ pub struct AuthorizationServerMetadata {
     grant_types_supported: [&'static str; 2],
     token_endpoint_auth_methods_supported: [&'static str; 3],
     revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
@@ -77,6 +85,7 @@ impl AuthorizationServer<'_> {
             token_endpoint: self.issuer.url(path::TOKEN),
             registration_endpoint: self.registration.then(|| self.issuer.url(path::REGISTER)),
             revocation_endpoint: self.issuer.url(path::REVOKE),
+            introspection_endpoint: self.introspection.then(|| self.issuer.url(path::INTROSPECT)),
             jwks_uri: self.issuer.url(path::JWKS),
             scopes_supported,
             response_types_supported: ["code"],
@@ -84,6 +93,7 @@ impl AuthorizationServer<'_> {
             grant_types_supported: ["authorization_code", "refresh_token"],
             token_endpoint_auth_methods_supported: CLIENT_METHODS,
             revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
+            introspection_endpoint_auth_methods_supported: self.introspection.then_some(SECRET_METHODS),
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
             protected_resources: self.resources.iter().map(ToString::to_string).collect(),
@@ -95,19 +105,22 @@ impl AuthorizationServer<'_> {
 
 const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
 
+const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn document(scopes: &str, resources: &[&str], registration: bool) -> Value {
+    fn document(scopes: &str, resources: &[&str], all: bool) -> Value {
         let resources: Vec<_> = resources.iter().map(|text| Resource::parse(text).unwrap()).collect();
         let server = AuthorizationServer {
             issuer: &Issuer::parse("https://mcp.example.com").unwrap(),
             scopes: &scopes.parse().unwrap(),
             resources: &resources,
-            registration,
+            registration: all,
+            introspection: all,
         };
         serde_json::to_value(server.metadata()).unwrap()
     }
@@ -130,6 +143,7 @@ mod tests {
                 "token_endpoint": "https://mcp.example.com/token",
                 "registration_endpoint": "https://mcp.example.com/register",
                 "revocation_endpoint": "https://mcp.example.com/revoke",
+                "introspection_endpoint": "https://mcp.example.com/introspect",
                 "jwks_uri": "https://mcp.example.com/jwks.json",
                 "scopes_supported": ["read", "write", "offline_access"],
                 "response_types_supported": ["code"],
@@ -137,6 +151,7 @@ mod tests {
                 "grant_types_supported": ["authorization_code", "refresh_token"],
                 "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
                 "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
                 "protected_resources": ["https://mcp.example.com/github"],
@@ -151,6 +166,9 @@ mod tests {
         let document = document("", &[], false);
         for absent in [
             "registration_endpoint",
+            "introspection_endpoint",
+            "introspection_endpoint_auth_methods_supported",
+            "dpop_signing_alg_values_supported",
             // Clients that read it try nothing else.
             "client_id_metadata_document_supported",
             "protected_resources",
