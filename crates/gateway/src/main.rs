@@ -7,6 +7,7 @@ mod client_address;
 mod config;
 mod demo;
 mod edge;
+mod keys;
 mod observe;
 mod proxy;
 mod serve;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
+        Command::Keys(options) => run(keys::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {
@@ -76,7 +78,7 @@ async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");
-    let limits = serve::ServeSettings::from(&config.limits);
+    let limits = serve::ServeSettings::from(&config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
 }

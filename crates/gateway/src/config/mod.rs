@@ -5,6 +5,7 @@
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
 mod environment;
+mod introspection;
 mod limits;
 mod mask;
 mod problem;
@@ -26,11 +27,13 @@ use toml::de::DeTable;
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
 pub(crate) use environment::{Environment, ProcessEnvironment};
+pub(crate) use introspection::IntrospectionConfig;
 pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
@@ -53,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
     pub(crate) clients: Vec<ClientConfig>,
+    /// The resource servers beside Coatroom that may ask about tokens.
+    pub(crate) introspection: Vec<IntrospectionConfig>,
     /// How long things live.
     pub(crate) lifetimes: Lifetimes,
     /// How much is accepted.
@@ -181,6 +186,7 @@ fn read(
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
+        introspection: introspection::read_introspection(&root, &servers),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
         rates,
@@ -255,6 +261,7 @@ const KEYS: &[&str] = &[
     "providers",
     "servers",
     "clients",
+    "introspection",
     "lifetimes",
     "limits",
     "rates",

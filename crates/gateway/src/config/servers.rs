@@ -28,6 +28,8 @@ pub(crate) struct ServerConfig {
     pub(crate) is_default: bool,
     /// What the gateway adds to each request.
     pub(crate) headers: Vec<(HeaderName, Template)>,
+    /// Whether it gets a signed assertion with each call of a user.
+    pub(crate) assertion: bool,
     /// The scopes that users are asked for.
     pub(crate) scopes: Vec<ScopeConfig>,
     /// The user's claim that holds their roles; dots lead into objects. Default `roles`.
@@ -152,10 +154,17 @@ fn read_server(
         Some(_) => section.value("path", endpoint_path).map(|found| found.value),
         None => Some("/mcp".to_owned()),
     };
+    let assertion = section.value("assertion", |text| match (truth(text)?, auth) {
+        (true, Auth::Off) => {
+            Err("with `auth = \"off\"` nobody is known, so there is nothing to assert".to_owned())
+        }
+        (wanted, _) => Ok(wanted),
+    });
     let scopes = read_scopes(section);
     let rules = |key: &str| read_rules(section, key, &scopes);
     Some(ServerConfig {
         headers: read_headers(section, provider.as_ref(), providers, auth),
+        assertion: assertion.is_some_and(|found| found.value),
         tools: rules("tools"),
         prompts: rules("prompts"),
         resources: rules("resources"),
@@ -316,6 +325,7 @@ const KEYS: &[&str] = &[
     "auth",
     "default",
     "headers",
+    "assertion",
     "scopes",
     "roles_claim",
     "unlisted",

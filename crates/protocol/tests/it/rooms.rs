@@ -48,9 +48,10 @@ const GATEWAY: Plan = &[
     ("config", "client_address proxy"),
     ("cli", "config"),
     ("observe", "config"),
-    ("serve", "edge config"),
+    ("serve", "client_address edge config"),
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
+    ("keys", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 
