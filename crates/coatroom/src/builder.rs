@@ -1,18 +1,23 @@
 //! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
 
+mod asking;
+mod protection;
+
+pub use protection::Protection;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::access::Manifest;
-use coatroom_protocol::client::{AppUris, Client, ExpectedSecret};
-use coatroom_protocol::grant::{ProtectedResource, Resources};
-use coatroom_protocol::words::{ClientId, Issuer, ProviderName, Resource, ScopeCatalogue};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
+use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
+use coatroom_protocol::words::{GrantId, Issuer, Resource, Subject};
 
+use self::asking::asking_servers;
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations, agree_on_keys};
+use crate::context::{Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 use crate::guard::{
@@ -41,64 +46,6 @@ struct Places {
     origins: Vec<String>,
 }
 
-/// One MCP endpoint to protect.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct Protection {
-    path: String,
-    name: String,
-    provider: Option<ProviderName>,
-    scopes: ScopeCatalogue,
-    manifest: Manifest,
-    roles_claim: String,
-    authentication: Authentication,
-}
-
-impl Protection {
-    /// Protects the endpoint at `path`, such as `/mcp`. Its name is what people read on the consent page.
-    pub fn new(path: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            name: name.into(),
-            provider: None,
-            scopes: ScopeCatalogue::default(),
-            manifest: Manifest::default(),
-            roles_claim: "roles".to_owned(),
-            authentication: Authentication::Required,
-        }
-    }
-
-    /// Has its users sign in at this provider only. Default: any.
-    pub fn with_provider(mut self, provider: ProviderName) -> Self {
-        self.provider = Some(provider);
-        self
-    }
-
-    /// Sets its scopes. Default: none.
-    pub fn with_scopes(mut self, scopes: ScopeCatalogue) -> Self {
-        self.scopes = scopes;
-        self
-    }
-
-    /// Sets what its tools, prompts and resources need. Default: nothing but a token.
-    pub fn with_manifest(mut self, manifest: Manifest) -> Self {
-        self.manifest = manifest;
-        self
-    }
-
-    /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
-    pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
-        self.roles_claim = path.into();
-        self
-    }
-
-    /// Sets whether callers must sign in. Default: they must.
-    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
-        self.authentication = authentication;
-        self
-    }
-}
-
 /// Collects what a server is made of. Every mistake is reported at once.
 #[derive(Debug)]
 #[must_use]
@@ -115,6 +62,8 @@ pub struct Builder {
     clients: Vec<Client>,
     resource_servers: Vec<ResourceServer>,
     app_uris: AppUris,
+    redirect_prefixes: RedirectPrefixes,
+    secret_redirects: SecretRedirects,
     registration: bool,
     places: Places,
 }
@@ -152,6 +101,8 @@ impl Coatroom {
             clients: Vec::new(),
             resource_servers: Vec::new(),
             app_uris: AppUris::shipped(),
+            redirect_prefixes: RedirectPrefixes::default(),
+            secret_redirects: SecretRedirects::shipped(),
             registration: true,
             places: Places::default(),
         }
@@ -225,6 +176,23 @@ impl Coatroom {
     #[must_use]
     pub fn assertions(&self, audience: impl Into<String>) -> Assertions {
         Assertions::new(Arc::clone(&self.context), audience.into())
+    }
+
+    /// Which apps may act for a user, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
+        self.context.grants_of(user).await
+    }
+
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
+    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
+        self.context.revoke_of(user, grant, RevokedReason::Operator).await
     }
 
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
@@ -302,6 +270,18 @@ impl Builder {
         self
     }
 
+    /// The sites where one segment of a client's redirect URI is free. Default: none.
+    pub fn redirect_prefixes(mut self, prefixes: RedirectPrefixes) -> Self {
+        self.redirect_prefixes = prefixes;
+        self
+    }
+
+    /// The redirect URIs whose clients get a secret though they register for none. Default: those of well-known clients.
+    pub fn secret_redirects(mut self, uris: SecretRedirects) -> Self {
+        self.secret_redirects = uris;
+        self
+    }
+
     /// Lifetimes and limits.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -351,8 +331,10 @@ impl Builder {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
-        let asking_servers =
-            issuer.as_ref().map(|issuer| self.asking_servers(issuer, &mut problems)).unwrap_or_default();
+        let asking_servers = issuer
+            .as_ref()
+            .map(|issuer| asking_servers(&self.resource_servers, &self.protections, issuer, &mut problems))
+            .unwrap_or_default();
         let live = match self.keys {
             None => None,
             Some(KeySource::Ring(ring)) => Some(LiveKeys::fixed(ring)),
@@ -389,6 +371,8 @@ impl Builder {
             resources,
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
+            redirect_prefixes: self.redirect_prefixes,
+            secret_redirects: self.secret_redirects,
             registration: self.registration,
             asking_servers,
             connections,
@@ -413,34 +397,6 @@ impl Builder {
             limits: Arc::new(limits),
             places: Arc::new(self.places),
         })
-    }
-
-    fn asking_servers(&self, issuer: &Issuer, problems: &mut Vec<String>) -> HashMap<ClientId, AskingServer> {
-        let mut servers = HashMap::new();
-        for ResourceServer { id, secret, paths } in &self.resource_servers {
-            let name = id.as_str();
-            if name.is_empty() || secret.expose().len() < SHORTEST_SECRET {
-                let text = "needs an id, and a secret of at least";
-                problems.push(format!("the resource server '{name}' {text} {SHORTEST_SECRET} bytes"));
-            }
-            if paths.is_empty() {
-                problems.push(format!("the resource server '{name}' has no path: it could learn nothing"));
-            }
-            let mut resources = Vec::new();
-            for path in paths {
-                let is_protected = self.protections.iter().any(|protection| &protection.path == path);
-                match Resource::parse(&issuer.url(path)) {
-                    Ok(resource) if is_protected => resources.push(resource),
-                    _ => problems
-                        .push(format!("the resource server '{name}' names {path}, which is not protected")),
-                }
-            }
-            let server = AskingServer { secret: ExpectedSecret::of(secret), resources };
-            if servers.insert(id.clone(), server).is_some() {
-                problems.push(format!("two resource servers have the id '{name}'"));
-            }
-        }
-        servers
     }
 
     fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
@@ -485,9 +441,6 @@ impl Builder {
         Resources::new(entries, default)
     }
 }
-
-/// Of a resource server's secret, in bytes.
-const SHORTEST_SECRET: usize = 16;
 
 /// How many verified tokens are remembered at the most.
 const REMEMBERED_TOKENS: usize = 65_536;

@@ -34,4 +34,6 @@ pub mod vault;
 
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
-pub use context::{Block, BlockForm, ClientAddress, ResourceServer, Revocations, agree_on_keys};
+pub use context::{
+    Block, BlockForm, ClientAddress, GrantSummary, ResourceServer, Revocations, agree_on_keys,
+};

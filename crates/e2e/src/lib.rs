@@ -6,14 +6,17 @@
 //! - [`Gateway`] starts, kills and restarts the program and keeps its log.
 //! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
+//! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
 //! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
 
 pub mod browser;
+pub mod conformance;
 pub mod foreign;
 pub mod form_browser;
 pub mod gateway;
 pub mod mcp;
 pub mod oauth;
+pub mod token_proxy;
 pub mod tools;
 pub mod upstream;
 
@@ -22,3 +25,4 @@ pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
 pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
+pub use token_proxy::TokenProxy;

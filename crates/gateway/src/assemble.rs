@@ -48,13 +48,20 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
 }
 
-async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
+/// The server that the configuration describes, without what it serves.
+///
+/// # Errors
+/// When the store, the key file or another part of the configuration cannot be used; the message names it.
+pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outbound = Arc::new(Outbound::new());
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
         .store(store(&config.store, &clock)?)
+        .app_uris(config.redirects.apps.clone())
+        .redirect_prefixes(config.redirects.prefixes.clone())
+        .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
     builder = match &config.keys_file {
         Some(path) => builder.key_file(path),

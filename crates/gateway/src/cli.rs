@@ -33,6 +33,9 @@ pub(crate) enum Command {
     /// List the keys, add a new one, or remove one; programs that run follow within seconds
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Keys(Keys),
+    /// List or end what a user allowed to apps
+    #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
+    Grants(Grants),
     /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
     Demo(Demo),
 }
@@ -143,6 +146,34 @@ pub(crate) enum KeysCommand {
 fn purpose(text: &str) -> Result<Purpose, String> {
     let found = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == text);
     found.ok_or_else(|| "a purpose is signing, sealing, tickets, wrapping or registration".to_owned())
+}
+
+/// Whose grants, and where they are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Grants {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: GrantsCommand,
+}
+
+/// What to do about grants. A running server ends streams of a revoked grant within a second.
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrantsCommand {
+    /// List the apps that may act for a user
+    List {
+        /// The user as the log names them: PROVIDER:ID
+        user: String,
+    },
+    /// End the access of one app, or of every app of a user
+    Revoke {
+        /// The user as the log names them: PROVIDER:ID
+        user: String,
+        /// The grant as `list` prints it; every grant of the user unless given
+        grant: Option<String>,
+    },
 }
 
 /// How to run the demo.

@@ -13,7 +13,7 @@ use coatroom::ClientAddress;
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
 use futures_util::FutureExt;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower_service::Service;
 use tracing::Instrument;
@@ -83,12 +83,12 @@ impl Edge {
         if let Some(id) = id {
             extensions.insert(id);
         }
-        let two_hosts = request.headers().get_all(header::HOST).iter().nth(1).is_some();
+        let has_one_host = has_one_host(&request);
         let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
         let mut router = self.router.clone();
         let answering = async move {
-            if two_hosts {
-                // Whoever stands before us may have read the other one (RFC 9112 §3.2).
+            if !has_one_host {
+                // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
                 return refusal(StatusCode::BAD_REQUEST, "a request has one Host header\n");
             }
             if let Some(advice) = misdirected {
@@ -151,6 +151,14 @@ impl Hosts {
     }
 }
 
+/// Whether a request says exactly once which host it is for. HTTP/1.0 need not say it, and HTTP/2 says it elsewhere.
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() != Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
+
 /// Draws a name. Without random bytes the request goes on without one; what needs them for security fails by itself.
 fn request_id() -> Option<RequestId> {
     let bytes = draw::<9>(&SystemEntropy::new()).ok()?;
@@ -197,6 +205,19 @@ mod tests {
             assert!(!allows(&hosts, bad), "{bad}");
         }
         assert!(hosts.advice().contains("http://localhost:8787"));
+    }
+
+    #[test]
+    fn a_request_names_its_host_once() {
+        let request = |version: Version, hosts: &[&str]| {
+            let request = Request::builder().version(version).uri("/mcp");
+            hosts.iter().fold(request, |request, host| request.header("host", *host)).body(()).unwrap()
+        };
+        assert!(has_one_host(&request(Version::HTTP_11, &["a.example"])));
+        assert!(has_one_host(&request(Version::HTTP_10, &[])));
+        assert!(has_one_host(&request(Version::HTTP_2, &[])));
+        assert!(!has_one_host(&request(Version::HTTP_11, &[])));
+        assert!(!has_one_host(&request(Version::HTTP_11, &["a.example", "a.example"])));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod client_address;
 mod config;
 mod demo;
 mod edge;
+mod grants;
 mod keys;
 mod observe;
 mod proxy;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
         Command::Keys(options) => run(keys::run(&options)),
+        Command::Grants(options) => run(grants::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {

@@ -73,6 +73,34 @@ fn every_bad_redirect_uri_is_named_with_its_place() {
     assert!(said.contains("3 mistakes"), "{said}");
 }
 
+// CON-12, for the operator. What it lists and ends is tested from outside, where somebody signs in.
+#[test]
+fn grants_are_asked_for_by_user_and_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(
+        &path,
+        "public_url = \"https://mcp.example.com\"\n[providers.github]\nclient_id = \"a\"\nclient_secret = \"b\"\n\
+         [servers.tools]\nupstream = \"http://127.0.0.1:3000/mcp\"\n",
+    )
+    .unwrap();
+    let grants = |args: &[&str]| {
+        let output = coatroom().arg("grants").args(args).arg("--config").arg(&path).output().unwrap();
+        (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+    };
+    assert_eq!(grants(&["list", "github:1"]), (Some(0), String::new()));
+    for (args, said) in [
+        (&["list", "alice"][..], "write PROVIDER:ID"),
+        (&["list", "github:"], "write PROVIDER:ID"),
+        (&["revoke", "github:1"], "has no grants"),
+        (&["revoke", "github:1", "x"], "is not a grant id"),
+        (&["revoke", "github:1", "AAAAAAAAAAAAAAAAAAAAAA"], "has no grant"),
+    ] {
+        let (code, output) = grants(args);
+        assert!(code == Some(1) && output.contains(said), "{args:?}: {output}");
+    }
+}
+
 #[test]
 fn without_arguments_the_program_explains_itself() {
     let output = coatroom().output().unwrap();

@@ -5,6 +5,7 @@ mod allowance;
 mod background;
 mod blocks;
 mod clients;
+mod grants;
 mod introspection;
 mod keys;
 mod revocations;
@@ -17,6 +18,7 @@ pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::ClientRefusal;
+pub use grants::GrantSummary;
 pub(crate) use introspection::AskingServer;
 pub use introspection::ResourceServer;
 pub use keys::agree_on_keys;
@@ -25,7 +27,7 @@ pub use revocations::Revocations;
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client};
+use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
 #[cfg(feature = "server")]
 use coatroom_protocol::words::ProviderName;
@@ -55,6 +57,10 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// The sites where one segment of a redirect URI is free.
+    pub(crate) redirect_prefixes: RedirectPrefixes,
+    /// The redirect URIs whose clients get a secret that they did not ask for.
+    pub(crate) secret_redirects: SecretRedirects,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
     /// Who may ask about tokens, by the id that they authenticate with.

@@ -154,7 +154,7 @@ const DENY: &str = "deny";
 /// Names of providers have no colon, so that no name ends like this.
 const OTHER_ACCOUNT: &str = ":other";
 /// The longest name of an app or a person that is shown, in characters.
-const NAME_LIMIT: usize = 60;
+pub(super) const NAME_LIMIT: usize = 60;
 
 impl Pages {
     /// Answers with the consent page.

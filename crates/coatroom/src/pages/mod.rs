@@ -6,6 +6,7 @@
 //!
 //! The headers follow OAuth 2.1 §7.10 (no framing) and RFC 9700 §4.2 (no address leaks by `Referer`).
 
+mod account;
 mod address;
 mod consent;
 mod hand_over;
@@ -16,6 +17,10 @@ mod stylesheet;
 mod text;
 mod trouble;
 
+pub use account::{
+    ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, END_PATH, EVERY_GRANT, GRANT_FIELD, PROVIDER_FIELD,
+    SIGN_IN_PATH, SIGN_OUT_PATH, SignInPage,
+};
 pub use address::ReturnAddress;
 pub use consent::{
     AskedScope, AskingClient, CHOICE_FIELD, CONSENT_PATH, Choice, ClientProof, ConsentPage, FLOW_FIELD,

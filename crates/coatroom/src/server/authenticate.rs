@@ -1,6 +1,6 @@
 //! Which client sends a request to the token or revocation endpoint, and whether it proves it.
 
-use coatroom_protocol::client::{AuthenticationRefusal, Client, PresentedClient, challenge};
+use coatroom_protocol::client::{AuthenticationRefusal, Client, PresentedClient};
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::words::Params;
 use http::HeaderMap;
@@ -22,28 +22,21 @@ pub(super) fn authenticate(
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let authorization = values.next().map(|value| value.to_str().unwrap_or_default());
     if values.next().is_some() {
-        return Err(AuthenticationRefusal::TwoMechanisms)
-            .map_err(|refusal| refused(refusal.into(), authorization));
+        return Err(OAuthError::from(AuthenticationRefusal::TwoMechanisms).into());
     }
-    let refuse = |refusal: AuthenticationRefusal| refused(refusal.into(), authorization);
-    let presented = PresentedClient::read(authorization, params).map_err(refuse)?;
+    let presented = PresentedClient::read(authorization, params).map_err(OAuthError::from)?;
     let client = app.context.client(presented.client_id()).map_err(|refusal| {
         let text = match refusal {
             ClientRefusal::Unknown => "the client is not registered here; register again",
             ClientRefusal::Blocked => "the client was blocked by the operator of this server",
         };
-        refused(OAuthError::json(ErrorCode::InvalidClient, text), authorization)
+        OAuthError::json(ErrorCode::InvalidClient, text)
     })?;
     let (hash, now) = (client.id.hash(), app.context.clock.elapsed());
     app.limits.may_authenticate(address, hash, now).map_err(Failure::TooMany)?;
     presented.check(&client).map_err(|refusal| {
         app.limits.authentication_failed(address, hash, now);
-        refuse(refusal)
+        OAuthError::from(refusal)
     })?;
     Ok(client)
-}
-
-fn refused(error: OAuthError, authorization: Option<&str>) -> Failure {
-    let challenge = (error.code() == ErrorCode::InvalidClient).then(|| challenge(authorization)).flatten();
-    Failure::Unauthenticated(error, challenge)
 }

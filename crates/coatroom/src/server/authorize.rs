@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::client::{Client, ClientOrigin};
+use coatroom_protocol::client::{Client, ClientOrigin, RedirectUri};
 use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
 use coatroom_protocol::grant::{
     AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client,
@@ -52,10 +52,15 @@ async fn ask(app: &App, visit: &Visit<'_>, params: &Params) -> Result<Response, 
         ClientRefusal::Unknown => Stop::Trouble(Trouble::UnknownClient),
         ClientRefusal::Blocked => Stop::Trouble(Trouble::BlockedClient),
     })?;
-    let back = return_path(params, &client).map_err(|refusal| match refusal {
+    let back = return_path(params, &client, &context.redirect_prefixes).map_err(|refusal| match refusal {
         AuthorizeRefusal::Redirect(_) => Stop::Trouble(Trouble::UnregisteredRedirect),
         refusal => Stop::from_refusal(refusal),
     })?;
+    // A client id outlives the list of schemes under which it was registered.
+    let is_listed = RedirectUri::parse(back.redirect_uri.as_str(), &context.app_uris).is_ok();
+    if !is_listed && !client.is_trusted() {
+        return Err(Stop::Trouble(Trouble::UnregisteredRedirect));
+    }
     let session = Session::of(context, &visit.jar);
     let request = check_request(params, &client, &context.resources).map_err(OAuthError::from);
     let request = request.and_then(|request| refuse_silence(request, session.is_some()));

@@ -6,10 +6,10 @@ use axum::body::Body;
 use bytes::Bytes;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::words::Params;
-use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Uri};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-
-use super::respond::has_media_type;
 
 /// Why a body was not read.
 #[derive(Debug)]
@@ -20,8 +20,11 @@ pub(super) enum BodyRefusal {
     Unreadable(OAuthError),
 }
 
-/// Reads a body of at most `limit` bytes.
+/// Reads a body of at most `limit` bytes. One that says how large it is need not be sent to be refused.
 pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyRefusal> {
+    if usize::try_from(body.size_hint().lower()).map_or(true, |least| least > limit) {
+        return Err(BodyRefusal::TooLarge(limit));
+    }
     match tokio::time::timeout(PATIENCE, Limited::new(body, limit).collect()).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyRefusal::TooLarge(limit)),
@@ -32,11 +35,21 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, BodyRefusal>
     }
 }
 
+/// Refuses parameters in the address, which others log (OAuth 2.1 §3.2).
+pub(super) fn refuse_query(uri: &Uri) -> Result<(), OAuthError> {
+    if uri.query().is_none_or(str::is_empty) {
+        return Ok(());
+    }
+    Err(OAuthError::json(ErrorCode::InvalidRequest, "parameters belong in the body, not in the query"))
+}
+
 /// Reads a form of at most `limit` bytes.
 pub(super) async fn form(headers: &HeaderMap, body: Body, limit: usize) -> Result<Params, BodyRefusal> {
     let invalid = |text: String| BodyRefusal::Unreadable(OAuthError::json(ErrorCode::InvalidRequest, text));
     if !has_media_type(headers, "application/x-www-form-urlencoded") {
-        return Err(invalid("the body must be application/x-www-form-urlencoded".to_owned()));
+        return Err(invalid(
+            "the body must be application/x-www-form-urlencoded, and not compressed".to_owned(),
+        ));
     }
     let bytes = read(body, limit).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| invalid("the body must be UTF-8".to_owned()))?;
@@ -47,9 +60,20 @@ impl From<BodyRefusal> for super::respond::Failure {
     fn from(refusal: BodyRefusal) -> Self {
         match refusal {
             BodyRefusal::Unreadable(error) => Self::Refused(error),
-            BodyRefusal::TooLarge(limit) => Self::TooLarge(limit),
+            BodyRefusal::TooLarge(limit) => Self::TooLarge(ErrorCode::InvalidRequest, limit),
         }
     }
+}
+
+/// Whether the body of a request is of this media type, whatever its parameters, and is sent as it is. Of two media types nobody
+/// knows which one others read.
+pub(super) fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let value = value.to_str().unwrap_or_default();
+    let is_expected = value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected);
+    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    is_expected && headers.get_all(CONTENT_ENCODING).iter().all(is_plain)
 }
 
 /// How long a body may take to arrive. Strangers send these, and each one holds a connection.

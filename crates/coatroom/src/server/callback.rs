@@ -14,6 +14,7 @@ use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName}
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::App;
+use super::account::Arrival;
 use super::cookies;
 use super::flow::{self, Browser, Flow, Stage};
 use super::hand_over::{self, Answer};
@@ -34,30 +35,51 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Response {
     let visit = Visit::new(&app, &headers, None);
-    let returned = Returned::find(&app, &visit, &provider, uri.query().unwrap_or_default());
-    let (mut response, used) = match returned {
+    let (mut response, used) = match Arrived::find(&app, &visit, &provider, uri.query().unwrap_or_default()) {
         Err(stop) => (visit.stopped(stop), Vec::new()),
-        Ok(mut returned) => {
-            let used = std::mem::take(&mut returned.used_cookies);
-            match finish(&app, &visit, &returned).await {
-                Ok(response) => (response, used),
-                Err(stop) => (hand_over::stopped(&app, &visit, &returned.flow, stop), used),
-            }
+        Ok(arrived) => {
+            let response = match arrived.belongs_to(&app) {
+                Some(Purpose::Grant(returned)) => match finish(&app, &visit, &returned).await {
+                    Ok(response) => response,
+                    Err(stop) => hand_over::stopped(&app, &visit, &returned.flow, stop),
+                },
+                Some(Purpose::SignIn(arrival)) => {
+                    arrival.finish(&app, &visit).await.unwrap_or_else(|stop| visit.stopped(stop))
+                }
+                None => visit.stopped(Stop::Trouble(Trouble::Expired)),
+            };
+            (response, arrived.used_cookies)
         }
     };
     cookies::add(response.headers_mut(), used);
     response
 }
 
-/// A callback whose flow was found.
-struct Returned<'a> {
+/// A callback for which the browser kept something.
+struct Arrived<'a> {
     provider: &'a Provider,
-    flow: Flow,
+    browser: Browser,
+    sealed: String,
     params: Params,
     used_cookies: Vec<HeaderValue>,
 }
 
-impl<'a> Returned<'a> {
+/// What a callback is for.
+enum Purpose<'a> {
+    /// An app gets its answer.
+    Grant(Returned<'a>),
+    /// A person wants to see their connections.
+    SignIn(Arrival<'a>),
+}
+
+/// A callback whose flow was found.
+struct Returned<'a> {
+    provider: &'a Provider,
+    flow: Flow,
+    params: &'a Params,
+}
+
+impl<'a> Arrived<'a> {
     fn find(app: &'a App, visit: &Visit<'_>, provider: &str, query: &str) -> Result<Self, Stop> {
         let context = &app.context;
         let provider = ProviderName::parse(provider).and_then(|name| context.provider(&name));
@@ -72,14 +94,23 @@ impl<'a> Returned<'a> {
         let state = params.one("state").ok().flatten().ok_or_else(expired)?;
         let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
         let (sealed, used_cookies) = flow::kept(&visit.jar, state).ok_or_else(expired)?;
-        let flow = Flow::open(context, Stage::Approved(provider.name()), &browser, &sealed);
-        let flow = flow.filter(|flow| flow.id.to_string() == state).ok_or_else(expired)?;
-        Ok(Self { provider, flow, params, used_cookies })
+        Ok(Self { provider, browser, sealed, params, used_cookies })
+    }
+
+    /// What was kept opens for this provider and this browser only, and as what it is.
+    fn belongs_to(&self, app: &'a App) -> Option<Purpose<'_>> {
+        let Self { provider, browser, sealed, params, .. } = self;
+        let state = params.one("state").ok().flatten()?;
+        let flow = Flow::open(&app.context, Stage::Approved(provider.name()), browser, sealed);
+        if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
+            return Some(Purpose::Grant(Returned { provider, flow, params }));
+        }
+        Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn)
     }
 }
 
 async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_>) -> Result<Response, Stop> {
-    let Returned { provider, flow, params, .. } = returned;
+    let Returned { provider, flow, params } = returned;
     let one = |name| params.one(name).ok().flatten();
     let iss = one("iss");
     provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;

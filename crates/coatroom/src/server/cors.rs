@@ -20,6 +20,12 @@ pub(super) const fn reading() -> Cors {
     Cors { methods: "GET, HEAD, OPTIONS" }
 }
 
+/// For addresses where nothing is: a client that tries one, such as a form of the metadata that is not served or an endpoint that is
+/// switched off, learns so.
+pub(super) const fn trying() -> Cors {
+    Cors { methods: "GET, HEAD, POST, OPTIONS" }
+}
+
 /// For the endpoints that clients post to. No credentials mode: nothing there works by cookies.
 pub(super) const fn posting() -> Cors {
     Cors { methods: "POST, OPTIONS" }
@@ -60,30 +66,34 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let methods = self.cors.methods;
+        let cors = self.cors;
         if request.method() == Method::OPTIONS {
-            return Box::pin(async move {
-                let mut response = StatusCode::NO_CONTENT.into_response();
-                let headers = response.headers_mut();
-                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-                headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-                headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
-                headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-                Ok(response)
-            });
+            return Box::pin(async move { Ok(cors.preflight()) });
         }
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            let headers = response.headers_mut();
-            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-            headers.insert(
-                ACCESS_CONTROL_EXPOSE_HEADERS,
-                HeaderValue::from_static("WWW-Authenticate, Retry-After"),
-            );
-            Ok(response)
-        })
+        Box::pin(async move { Ok(readable(answer.await?)) })
     }
+}
+
+impl Cors {
+    /// The answer to a page that asks first.
+    pub(super) fn preflight(self) -> Response<Body> {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(self.methods));
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
+        response
+    }
+}
+
+/// Lets every page read an answer.
+pub(super) fn readable(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("WWW-Authenticate, Retry-After"));
+    response
 }
 
 /// `*` does not cover `Authorization` (Fetch Standard), and clients send the protocol version on discovery.

@@ -13,6 +13,7 @@ use coatroom_protocol::words::{
     sha256,
 };
 use http::HeaderValue;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::cookies::CookieJar;
@@ -97,6 +98,8 @@ pub(super) enum Stage<'a> {
     Asked,
     /// The person agreed, and was sent to this provider.
     Approved(&'a ProviderName),
+    /// The person signs in at this provider for the page with their connections, and no client is meant.
+    SignIn(&'a ProviderName),
 }
 
 impl Flow {
@@ -107,21 +110,13 @@ impl Flow {
         stage: Stage<'_>,
         browser: &Browser,
     ) -> Result<String, NoEntropy> {
-        let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
-        let sealed = bound(context, stage, browser, |bound_to| {
-            context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
-        })?;
-        Ok(base64url(&sealed))
+        seal(self, context, stage, browser)
     }
 
     /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
     /// expired: a person can only begin again.
     pub(super) fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
-        let sealed = from_base64url(sealed)?;
-        let text = bound(context, stage, browser, |bound_to| {
-            context.keys().sealing.open(PURPOSE, bound_to, &sealed)
-        });
-        let flow: Self = serde_json::from_slice(&text.ok()?).ok()?;
+        let flow: Self = open(context, stage, browser, sealed)?;
         (!context.clock.now().has_reached(flow.ends_at(context))).then_some(flow)
     }
 
@@ -130,31 +125,68 @@ impl Flow {
         self.started_at.plus(context.settings.flow_life)
     }
 
-    /// The cookies that keep the approved flow until the callback. Older flows of the browser make room for it, and so does what
-    /// it kept of this flow when the page was sent before.
+    /// The cookies that keep the approved flow until the callback.
     pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        let own = self.id.to_string();
-        let mut others: Vec<Part<'_>> =
-            jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
-        others.sort_unstable();
-        let mut flows: Vec<&str> = others.iter().map(|part| part.flow).collect();
-        flows.dedup();
-        let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
-        let dropped = flows.get(..surplus).unwrap_or_default();
-        let dropped = others.iter().filter(|part| dropped.contains(&part.flow));
-        let mut cookies: Vec<HeaderValue> =
-            dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
-        let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
-        for (number, text) in ["0", "1"].into_iter().zip(parts) {
-            let name = Part { started_at: self.started_at.unix(), flow: &own, number }.name();
-            if !text.is_empty() {
-                cookies.extend(jar.set(&name, text, Some(life)));
-            } else if jar.get(&name).is_some() {
-                cookies.extend(jar.set(&name, "", Some(Duration::ZERO)));
-            }
-        }
-        cookies
+        keep(&self.id, self.started_at, jar, (sealed, life))
     }
+}
+
+/// Seals what is under way for the browser.
+pub(super) fn seal(
+    value: &impl Serialize,
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+) -> Result<String, NoEntropy> {
+    let text = serde_json::to_vec(value).map_err(|_| NoEntropy)?;
+    let sealed = bound(context, stage, browser, |bound_to| {
+        context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
+    })?;
+    Ok(base64url(&sealed))
+}
+
+/// Opens what this browser brings back; whether it has expired is for the caller to say.
+pub(super) fn open<T: DeserializeOwned>(
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+    sealed: &str,
+) -> Option<T> {
+    let sealed = from_base64url(sealed)?;
+    let text =
+        bound(context, stage, browser, |bound_to| context.keys().sealing.open(PURPOSE, bound_to, &sealed));
+    serde_json::from_slice(&text.ok()?).ok()
+}
+
+/// The cookies that keep what is under way until the callback. Older flows of the browser make room for it, and so does what it
+/// kept of this one when the page was sent before.
+pub(super) fn keep(
+    id: &FlowId,
+    started_at: Timestamp,
+    jar: &CookieJar<'_>,
+    (sealed, life): (&str, Duration),
+) -> Vec<HeaderValue> {
+    let own = id.to_string();
+    let mut others: Vec<Part<'_>> =
+        jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
+    others.sort_unstable();
+    let mut flows: Vec<&str> = others.iter().map(|part| part.flow).collect();
+    flows.dedup();
+    let surplus = (flows.len() + 1).saturating_sub(MOST_FLOWS);
+    let dropped = flows.get(..surplus).unwrap_or_default();
+    let dropped = others.iter().filter(|part| dropped.contains(&part.flow));
+    let mut cookies: Vec<HeaderValue> =
+        dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
+    let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
+    for (number, text) in ["0", "1"].into_iter().zip(parts) {
+        let name = Part { started_at: started_at.unix(), flow: &own, number }.name();
+        if !text.is_empty() {
+            cookies.extend(jar.set(&name, text, Some(life)));
+        } else if jar.get(&name).is_some() {
+            cookies.extend(jar.set(&name, "", Some(Duration::ZERO)));
+        }
+    }
+    cookies
 }
 
 /// Whether a sealed flow fits into the cookies that will keep it. What is added on approval is counted in.
@@ -198,6 +230,7 @@ fn bound<T>(context: &Context, stage: Stage<'_>, browser: &Browser, work: impl F
     let (stage, provider) = match stage {
         Stage::Asked => ("asked", ""),
         Stage::Approved(provider) => ("approved", provider.as_str()),
+        Stage::SignIn(provider) => ("sign-in", provider.as_str()),
     };
     let browser = sha256(browser.0.as_bytes());
     work(&[context.issuer.as_str().as_bytes(), stage.as_bytes(), provider.as_bytes(), &browser])

@@ -59,8 +59,8 @@ fn answer_address(app: &App, flow: &Flow, answer: Answer<'_>) -> Result<ReturnAd
     }];
     params.extend(flow.state.as_deref().map(|state| ("state", state)));
     params.push(("iss", app.context.issuer.as_str()));
-    // The flow's redirect URI was checked before it was sealed; a scheme that was taken off the list since is not used.
-    let registered = RedirectUri::parse(&flow.redirect_uri, &app.context.app_uris);
+    // The flow's redirect URI was found registered, and its scheme on the list, before it was sealed.
+    let registered = RedirectUri::try_from(flow.redirect_uri.clone());
     let registered = registered.map_err(|_| Stop::Trouble(Trouble::UnregisteredRedirect))?;
     super::visit::address(&registered.with_params(&params))
 }

@@ -95,10 +95,7 @@ fn authenticate<'a>(
     headers: &HeaderMap,
     params: &Params,
 ) -> Result<&'a AskingServer, Failure> {
-    let refuse = |text: String| {
-        let error = OAuthError::json(ErrorCode::InvalidClient, text);
-        Failure::Unauthenticated(error, Some(CHALLENGE))
-    };
+    let refuse = |text: String| Failure::from(OAuthError::json(ErrorCode::InvalidClient, text));
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let authorization = values.next().map(|value| value.to_str().unwrap_or_default());
     if values.next().is_some() {
@@ -114,6 +111,3 @@ fn authenticate<'a>(
         refuse("the resource server is unknown, or its secret is wrong".to_owned())
     })
 }
-
-/// Due on every 401 (RFC 9110 §15.5.2).
-const CHALLENGE: &str = r#"Basic realm="coatroom""#;

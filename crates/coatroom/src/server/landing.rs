@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, ACCESS_CONTROL_REQUEST_METHOD};
+use http::{HeaderMap, Method};
 
 use super::App;
+use super::cors;
 use super::respond;
 use super::visit::{Stop, Visit};
 use crate::pages::{LandingPage, McpServer, Trouble};
@@ -25,12 +26,15 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Resp
     app.pages.landing(visit.language, &LandingPage { servers: &servers })
 }
 
-/// Answers what does not exist.
-pub(super) async fn not_found(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+/// Answers what does not exist. That it does not, a page of another origin may read: clients in browsers try addresses too.
+pub(super) async fn not_found(State(app): State<Arc<App>>, method: Method, headers: HeaderMap) -> Response {
     if is_browser(&headers) {
         return Visit::new(&app, &headers, None).stopped(Stop::Trouble(Trouble::NotFound));
     }
-    respond::not_found().await
+    if method == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return cors::trying().preflight();
+    }
+    cors::readable(respond::not_found().await)
 }
 
 /// Answers a method that a page does not have.

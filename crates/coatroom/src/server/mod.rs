@@ -7,11 +7,13 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
 //! | `POST /introspect` | `introspect` |
 //! | `GET /` | `landing` |
 
+mod account;
 mod authenticate;
 mod authorize;
 mod body;
@@ -44,7 +46,7 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{CONSENT_PATH, Pages, stylesheet};
+use crate::pages::{ACCOUNT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -90,6 +92,10 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(ACCOUNT_PATH, get(account::get))
+        .route(END_PATH, post(account::end))
+        .route(SIGN_IN_PATH, post(account::sign_in))
+        .route(SIGN_OUT_PATH, post(account::sign_out))
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .method_not_allowed_fallback(landing::wrong_method);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use crate::entropy::NoEntropy;
@@ -24,10 +24,8 @@ struct ErrorBody<'a> {
 pub(super) enum Failure {
     /// The client may learn why.
     Refused(OAuthError),
-    /// Client authentication failed; the challenge is due when the client used the `Authorization` header.
-    Unauthenticated(OAuthError, Option<&'static str>),
-    /// The body is larger than this many bytes.
-    TooLarge(usize),
+    /// The body is larger than this many bytes. The code is the one that the endpoint has for bad requests.
+    TooLarge(ErrorCode, usize),
     /// The address asked too often; how long to wait.
     TooMany(Duration),
     /// Something here is down or broken: nobody's fault but ours.
@@ -56,16 +54,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         match self {
             Self::Refused(error) => refused(&error),
-            Self::Unauthenticated(error, challenge) => {
-                let mut response = refused(&error);
-                if let Some(challenge) = challenge {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-                }
-                response
-            }
-            Self::TooLarge(limit) => {
+            Self::TooLarge(code, limit) => {
                 let text = format!("the body is larger than {limit} bytes");
-                let mut response = refused(&OAuthError::json(ErrorCode::InvalidRequest, text));
+                let mut response = refused(&OAuthError::json(code, text));
                 *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                 response
             }
@@ -98,6 +89,12 @@ fn refused(error: &OAuthError) -> Response {
     let body = ErrorBody { error: error.code().as_str(), error_description: error.description() };
     let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = json(status, &body);
+    if status == StatusCode::UNAUTHORIZED {
+        // Every 401 names a way to authenticate (RFC 9110 §15.5.2), also to who named their client in the body.
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static(r#"Basic realm="coatroom""#));
+    }
     if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::SlowDown) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
     }
@@ -120,6 +117,8 @@ pub(super) async fn wrong_method() -> Response {
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut response = document(status, body);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // OAuth 2.1 dropped it, and RFC 6749 §5.1 demands it.
+    response.headers_mut().insert(PRAGMA, HeaderValue::from_static("no-cache"));
     response
 }
 
@@ -132,10 +131,4 @@ pub(super) fn document(status: StatusCode, body: &impl Serialize) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Whether the body of a request is of this media type, whatever its parameters.
-pub(super) fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(expected)
 }

@@ -13,7 +13,7 @@ use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{RevokedReason, parse_refresh_token};
 use coatroom_protocol::words::{AccessToken, GrantId, RefreshToken};
 use http::header::{CACHE_CONTROL, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 
 use super::App;
 use super::authenticate::authenticate;
@@ -29,10 +29,11 @@ use crate::vault::Ticket;
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     address: Option<Extension<ClientAddress>>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    match revoke(&app, address.map(|Extension(address)| address), &headers, body).await {
+    match revoke(&app, address.map(|Extension(address)| address), (&uri, &headers), body).await {
         Ok(()) => {
             let mut response = StatusCode::OK.into_response();
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -45,10 +46,11 @@ pub(super) async fn post(
 async fn revoke(
     app: &App,
     address: Option<ClientAddress>,
-    headers: &HeaderMap,
+    (uri, headers): (&Uri, &HeaderMap),
     body: Body,
 ) -> Result<(), Failure> {
     let context = &app.context;
+    body::refuse_query(uri)?;
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     let repeated = |text: String| OAuthError::json(ErrorCode::InvalidRequest, text);
     params.check_repeats().map_err(|refusal| repeated(refusal.to_string()))?;

@@ -1,6 +1,9 @@
 //! The cookie that names the account after a sign-in, so that the next page can say "Continue as Alice".
 //!
-//! It approves nothing: every grant needs a click and goes through the provider again.
+//! It approves nothing: every grant needs a click and goes through the provider again. It does show a person their own grants
+//! and lets them end those.
+
+use std::time::Duration;
 
 use coatroom_protocol::words::{Subject, Timestamp, base64url, from_base64url};
 use http::HeaderValue;
@@ -42,6 +45,11 @@ impl Session {
         let bound_to = [context.issuer.as_str().as_bytes()];
         let sealed = context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to, &text)?;
         Ok(jar.set(NAME, &base64url(&sealed), Some(context.settings.session_life)))
+    }
+
+    /// The cookie that ends the session in this browser.
+    pub(super) fn forget(jar: &CookieJar<'_>) -> Option<HeaderValue> {
+        jar.set(NAME, "", Some(Duration::ZERO))
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coatroom::pages::{
-    AskedScope, AskingClient, ClientProof, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language,
-    McpServer, OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignedIn, Trouble, UsedAccount,
-    stylesheet,
+    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectedApp, ConsentPage, ErrorPage,
+    HandOverPage, LandingPage, Language, McpServer, OfferedProvider, Outcome, PageResponse, Pages,
+    ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount, stylesheet,
 };
-use coatroom::protocol::words::{Issuer, ProviderName, Scope};
+use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
 const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 /// What an operator writes is trusted, and escaped all the same.
@@ -138,6 +138,32 @@ fn every_page() -> Vec<PageResponse> {
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
+    answers.extend(account_pages(&asked, &[Some(&web), Some(&local), Some(&app), None]));
+    answers
+}
+
+/// The pages of a person's connections, with apps that return to these addresses.
+fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<PageResponse> {
+    let (pages, language, grant) = (pages(), Language::English, GrantId::from_bytes([7; 16]));
+    let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
+    let app = |redirect, known, scopes| {
+        let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
+        ConnectedApp { grant: &grant, name: Some(HOSTILE), known, redirect, server, scopes, since, last_used }
+    };
+    let apps: Vec<_> = redirects
+        .iter()
+        .flat_map(|redirect| [app(*redirect, true, &[CONFIGURED, "Read"][..]), app(*redirect, false, &[])])
+        .collect();
+    let signed_in = SignedIn { person: HOSTILE, provider: asked.github() };
+    let mut answers = Vec::new();
+    for done in [None, Some(AccountNote::Ended), Some(AccountNote::SignedOut)] {
+        for apps in [&apps[..], &apps[..1], &[]] {
+            answers.push(pages.account(language, &AccountPage { signed_in, apps, done }));
+        }
+        for providers in [&[asked.github(), asked.google()][..], &[asked.github()], &[]] {
+            answers.push(pages.sign_in(language, &SignInPage { providers, done }));
+        }
+    }
     answers
 }
 
@@ -198,7 +224,10 @@ async fn only_the_link_back_to_the_app_leads_elsewhere() {
         let html = html(answer).await;
         let names = ["href", "src", "action", "srcset", "poster", "formaction"];
         for value in names.iter().flat_map(|name| attributes(&html, name)) {
-            let own = value == "/consent" || value == "data:," || value == stylesheet().path;
+            let own = value.starts_with("/account")
+                || value == "/consent"
+                || value == "data:,"
+                || value == stylesheet().path;
             let link = format!("<a class=\"button first\" href=\"{value}\"");
             let plain_link = format!("<a class=\"button\" href=\"{value}\"");
             assert!(own || html.contains(&link) || html.contains(&plain_link), "{value}");
@@ -223,6 +252,37 @@ async fn every_page_has_one_heading_of_the_first_order_one_main_part_and_a_langu
             }
         }
     }
+}
+
+// A page in another language has no word of this one.
+#[test]
+fn no_template_has_a_word_of_its_own() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (start, end) in [("{#", "#}"), ("{%", "%}"), ("{{", "}}")] {
+            text = without(&text, start, end);
+        }
+        for name in ["aria-label", "title", "alt", "placeholder", "value", "content"] {
+            for value in attributes(&text, name) {
+                let technical = ["", "width=device-width, initial-scale=1", "light dark", "noindex"];
+                assert!(technical.contains(&value.as_str()), "{name}={value:?} in {}", path.display());
+            }
+        }
+        let words = without(&text, "<", ">");
+        assert!(!words.chars().any(char::is_alphanumeric), "{} says {:?}", path.display(), words.trim());
+        seen += 1;
+    }
+    assert!(seen >= 8);
+}
+
+/// A text without everything that stands between two marks.
+fn without(text: &str, start: &str, end: &str) -> String {
+    let mut parts = text.split(start);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |kept, part| kept + part.split_once(end).unwrap_or_else(|| panic!("{part}")).1)
 }
 
 /// The values of an attribute, wherever it stands.
@@ -357,6 +417,47 @@ async fn enter_in_a_checkbox_presses_a_button_that_does_nothing() {
     let html = consent(&plain_page(&redirect)).await;
     let first = html.split("<button").nth(1).unwrap().split('>').next().unwrap();
     assert_eq!(first, r#" type="submit" formmethod="dialog" hidden"#);
+}
+
+// === Connections ===
+
+#[tokio::test]
+async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
+    let (asked, grant) = (Asked::new(), GrantId::from_bytes([7; 16]));
+    let (local, site) = (to("http://127.0.0.1:5/cb"), to("https://claude.ai/api/mcp/auth_callback"));
+    let app = |name, redirect, known| ConnectedApp {
+        grant: &grant,
+        name: Some(name),
+        known,
+        redirect: Some(redirect),
+        server: McpServer { name: "Notes", url: "https://mcp.example.com/notes" },
+        scopes: &["Read notes"],
+        since: Timestamp::from_unix(1_709_164_800).date(),
+        last_used: Timestamp::from_unix(1_795_651_200).date(),
+    };
+    let apps = [app("Editor", &local, false), app("Claude", &site, true)];
+    let signed_in = SignedIn { person: "Alice", provider: asked.github() };
+    let shown = async |apps| {
+        html(pages().account(Language::English, &AccountPage { signed_in, apps, done: None })).await
+    };
+    let both = shown(&apps[..]).await;
+    for part in [
+        "You are signed in as Alice (GitHub).",
+        "<bdi>Editor</bdi> <span class=\"mark\">Unverified</span>",
+        "<bdi>Claude</bdi></h2>",
+        "an app on a computer (127.0.0.1)",
+        "<dd>claude.ai</dd>",
+        "Read notes",
+        "<time datetime=\"2024-02-29\">29 February 2024</time>",
+        "<time datetime=\"2026-11-26\">26 November 2026</time>",
+        ">Remove Editor</button>",
+        ">Remove Claude</button>",
+        "name=\"grant\" value=\"all\">Remove all apps</button>",
+    ] {
+        assert!(both.contains(part), "{part} is missing in {both}");
+    }
+    assert!(!shown(&apps[..1]).await.contains("Remove all"));
+    assert!(shown(&[]).await.contains("No app may act for you at the moment."));
 }
 
 // === Hand-over, errors, landing, stylesheet ===

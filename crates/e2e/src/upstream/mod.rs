@@ -1,6 +1,7 @@
 //! What stands behind the gateway in the tests: identity providers, and MCP servers that tell what reached them.
 
 pub mod echo;
+pub mod everything;
 pub mod github;
 pub mod oidc;
 
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
 pub use echo::EchoServer;
+pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp};
 pub use oidc::OidcProvider;
 

@@ -1,9 +1,9 @@
 //! Clients written by others, through the whole flow: discovery, registration, consent and sign-in in Chromium, token,
 //! list, call, refresh, and a call that needs more than was granted.
 
-use std::process::Stdio;
 use std::time::Duration;
 
+use coatroom_e2e::conformance;
 use coatroom_e2e::foreign::{Script, Transcript};
 use coatroom_e2e::{Browser, FormBrowser, Gateway, Listener, OAuthClient, tools};
 use rmcp::ServiceExt;
@@ -17,69 +17,104 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::{ALICES, BOBS, assert_repositories};
 
 /// What every client can do by itself.
-fn plan() -> Vec<Value> {
+fn plan(_login: &str) -> Vec<Value> {
     let repositories = json!({"call": "get-my-repos", "arguments": {"visibility": "all"}});
     vec![json!("list"), json!({"call": "whoami"}), repositories.clone(), json!("refresh"), repositories]
 }
 
-/// Runs a plan with a fresh browser, checks what each step said, and that no token is in the log.
-async fn drive(script: Script, plan: Vec<Value>, visits: usize) -> Transcript {
-    let gateway = Gateway::demo().await;
-    let browser = Browser::start().await;
-    let alice = browser.profile().await;
-    let transcript = script.run(&gateway.mcp_url(), &Value::Array(plan), &alice, "Alice").await;
-    browser.close().await;
-
-    let steps = &transcript.steps;
-    let tools = steps[0]["tools"].as_array().expect("the tools");
-    assert!(tools.contains(&json!("get-my-repos")), "{tools:?}");
-    assert!(steps[1]["text"].as_str().unwrap().to_lowercase().contains("alice"), "{}", steps[1]);
-    for step in [&steps[2], &steps[4]] {
-        assert_repositories(step["text"].as_str().unwrap(), ALICES, BOBS);
-    }
-    assert_eq!(steps[3], json!({"refreshed": true, "rotated": true}));
-    assert_eq!(transcript.visits, visits, "visits to the browser: {transcript:#?}");
-    assert_eq!(transcript.secrets.len(), 2, "an access token and a refresh token");
-    for secret in &transcript.secrets {
-        assert!(!gateway.log().contains(secret.as_str()), "a token is in the log");
-    }
-    transcript
+/// The plan with a call at its end that needs the scope to write.
+fn plan_with_writing(login: &str) -> Vec<Value> {
+    let repository = if login == "alice" { "alice/garden-planner" } else { "bob/bike-workshop" };
+    let issue = json!({"repo": repository, "title": "Rain barrel", "body": "It leaks."});
+    let mut plan = plan(login);
+    plan.push(json!({"call": "create-issue", "arguments": issue}));
+    plan
 }
 
-/// The plan with a call at its end that needs another consent.
-async fn drive_with_step_up(script: Script) {
-    let mut plan = plan();
-    let issue = json!({"repo": "alice/garden-planner", "title": "Rain barrel", "body": "It leaks."});
-    plan.push(json!({"call": "create-issue", "arguments": issue}));
-    let transcript = drive(script, plan, 2).await;
-    let made = transcript.steps.last().unwrap();
-    assert_eq!(made["isError"], false, "{made}");
+/// Runs a plan for Alice and for Bob at the same moment, each with a client and a browser profile of their own; checks what
+/// each step said, that nobody saw what is the other's, and that no token is in the log.
+async fn drive(script: Script, plan: impl Fn(&str) -> Vec<Value>, visits: usize) -> [Transcript; 2] {
+    let gateway = Gateway::demo().await;
+    let browser = Browser::start().await;
+    let (alice, bob) = (browser.profile().await, browser.profile().await);
+    let (mcp_url, plans) = (gateway.mcp_url(), ["alice", "bob"].map(|login| Value::Array(plan(login))));
+    let transcripts: [Transcript; 2] = tokio::join!(
+        script.run(&mcp_url, &plans[0], &alice, "Alice"),
+        script.run(&mcp_url, &plans[1], &bob, "Bob"),
+    )
+    .into();
+    browser.close().await;
+
+    for (transcript, login, own, strangers) in
+        [(&transcripts[0], "alice", ALICES, BOBS), (&transcripts[1], "bob", BOBS, ALICES)]
+    {
+        let steps = &transcript.steps;
+        let tools = steps[0]["tools"].as_array().expect("the tools");
+        assert!(tools.contains(&json!("get-my-repos")), "{tools:?}");
+        assert!(steps[1]["text"].as_str().unwrap().to_lowercase().contains(login), "{}", steps[1]);
+        for step in [&steps[2], &steps[4]] {
+            assert_repositories(step["text"].as_str().unwrap(), own, strangers);
+        }
+        assert_eq!(steps[3], json!({"refreshed": true, "rotated": true}));
+        assert_eq!(transcript.visits, visits, "visits to the browser: {transcript:#?}");
+        assert_eq!(transcript.secrets.len(), 2, "an access token and a refresh token");
+        for secret in &transcript.secrets {
+            assert!(!gateway.log().contains(secret.as_str()), "a token is in the log");
+        }
+    }
+    transcripts
+}
+
+/// The plan with writing, which takes so many visits to the browser: two, where the client asks for no more than it needs.
+async fn drive_with_writing(script: Script, visits: usize) {
+    for transcript in drive(script, plan_with_writing, visits).await {
+        let made = transcript.steps.last().unwrap();
+        assert_eq!(made["isError"], false, "{made}");
+    }
 }
 
 /// Without a step-up: while this SDK holds a refresh token it answers the challenge by refreshing, and gives up.
 #[tokio::test]
 async fn the_typescript_sdk_1() {
-    drive(Script::Node("ts-sdk-1.mjs"), plan(), 1).await;
+    drive(Script::Node("ts-sdk-1.mjs"), plan, 1).await;
 }
 
 #[tokio::test]
 async fn the_typescript_sdk_2() {
-    drive_with_step_up(Script::Node("ts-sdk-2.mjs")).await;
+    drive_with_writing(Script::Node("ts-sdk-2.mjs"), 2).await;
 }
 
 #[tokio::test]
 async fn the_python_sdk_1() {
-    drive_with_step_up(Script::Python("python-1", "sdk_1.py")).await;
+    drive_with_writing(Script::Python("python-1", "sdk_1.py"), 2).await;
 }
 
 #[tokio::test]
 async fn the_python_sdk_2() {
-    drive_with_step_up(Script::Python("python-2", "sdk_2.py")).await;
+    drive_with_writing(Script::Python("python-2", "sdk_2.py"), 2).await;
 }
 
 #[tokio::test]
 async fn mcp_remote() {
-    drive(Script::Node("mcp-remote.mjs"), plan(), 1).await;
+    drive(Script::Node("mcp-remote.mjs"), plan, 1).await;
+}
+
+/// It opens the link to authorize itself, to see whether it leads anywhere, before the browser does.
+#[tokio::test]
+async fn fastmcp() {
+    drive_with_writing(Script::Python("python-2", "fastmcp_client.py"), 2).await;
+}
+
+/// On its command line.
+#[tokio::test]
+async fn the_inspector() {
+    drive(Script::Node("inspector.mjs"), plan, 1).await;
+}
+
+/// It asks for every scope that the metadata of the authorization server lists.
+#[tokio::test]
+async fn gemini_cli() {
+    drive_with_writing(Script::Node("gemini-cli.mjs"), 1).await;
 }
 
 #[tokio::test]
@@ -119,10 +154,7 @@ async fn the_official_conformance_runner_passes_its_authorization_scenarios() {
         let port = tools::free_port();
         let registered = json!({"redirect_uris": [format!("http://127.0.0.1:{port}/callback")]});
         let client = OAuthClient::connect_with(&gateway.mcp_url(), registered).await;
-        let program =
-            tools::folder().join("node/node_modules/@modelcontextprotocol/conformance/dist/index.js");
-        let mut runner = tokio::process::Command::new(tools::folder().join("bin/node"))
-            .arg(program)
+        let mut runner = conformance::runner()
             .args([
                 "authorization",
                 "--url",
@@ -133,9 +165,6 @@ async fn the_official_conformance_runner_passes_its_authorization_scenarios() {
                 &gateway.mcp_url(),
             ])
             .args(["-p", &port.to_string(), "--spec-version", version])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();

@@ -3,11 +3,14 @@
 mod authorize;
 mod bad_input;
 mod codes;
+mod conformance;
+mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
 mod journey;
 mod measured;
+mod old_clients;
 mod refresh;
 mod restart;
 mod revocation;

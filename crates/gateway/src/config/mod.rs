@@ -11,6 +11,7 @@ mod mask;
 mod problem;
 mod providers;
 mod reader;
+mod redirects;
 mod servers;
 mod suggest;
 mod values;
@@ -32,6 +33,7 @@ pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
+pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
 pub(crate) use values::duration;
 
@@ -70,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) replay: Replay,
     /// Further web origins whose pages may call; `*` is all of them.
     pub(crate) allowed_origins: Vec<String>,
+    /// Which redirect URIs clients may register beside https and loopback, and what is special about some.
+    pub(crate) redirects: Redirects,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpRange>,
     /// How log lines look.
@@ -193,6 +197,7 @@ fn read(
         limit_loopback,
         replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
+        redirects: Redirects::read(&root),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
         log_format: root.choice("log_format", LOG_FORMAT).map_or(LogFormat::Text, |found| found.value),
         store,
@@ -267,6 +272,9 @@ const KEYS: &[&str] = &[
     "rates",
     "replay",
     "allowed_origins",
+    "app_uris",
+    "redirect_prefixes",
+    "secret_redirect_uris",
     "trusted_proxies",
     "log_format",
 ];

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use coatroom::protocol::client::{AppUris, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
 use coatroom::settings::Rate;
 
 use super::*;
@@ -117,6 +118,39 @@ fn resource_servers_that_ask_are_read() {
     ] {
         let report = report(&with(bad));
         assert!(report.contains(expected) && !report.contains("canary"), "{report}");
+    }
+}
+
+#[test]
+fn redirect_uris_of_apps_and_sites_are_listed_and_known_stands_for_the_shipped_ones() {
+    let with = |lines: &str| {
+        load_file(
+            &WHOLE.replacen("[providers", &format!("{lines}\n[providers"), 1),
+            &FakeEnvironment::default(),
+        )
+    };
+    let shipped = with("").unwrap().redirects;
+    assert_eq!((&shipped.apps, &shipped.prefixes), (&AppUris::shipped(), &RedirectPrefixes::default()));
+    assert_eq!(shipped.secrets, SecretRedirects::shipped());
+    let listed = with(
+        "app_uris = [\"known\", \"myapp://oauth/callback\"]\nsecret_redirect_uris = []\n\
+         redirect_prefixes = [\"https://global.consent.azure-apim.net/redirect\"]",
+    );
+    let listed = listed.unwrap().redirects;
+    let known_and_mine = SHIPPED_APP_URIS.iter().copied().chain(["myapp://oauth/callback"]);
+    assert_eq!(listed.apps, AppUris::parse(known_and_mine).unwrap());
+    assert_eq!(listed.secrets, SecretRedirects::parse([]).unwrap());
+    assert_ne!(listed.prefixes, RedirectPrefixes::default());
+    assert_eq!(with("app_uris = []").unwrap().redirects.apps, AppUris::none());
+    for bad in [
+        "app_uris = [\"myapp\"]",
+        "app_uris = [\"javascript:\"]",
+        "redirect_prefixes = [\"known\"]",
+        "redirect_prefixes = [\"https://h.example/*\"]",
+        "redirect_prefixes = [\"https://h.example\"]",
+        "secret_redirect_uris = [\"http://localhost/cb\"]",
+    ] {
+        assert!(with(bad).is_err(), "{bad}");
     }
 }
 

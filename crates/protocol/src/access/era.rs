@@ -3,7 +3,7 @@
 //! MCP 2026-07-28, Streamable HTTP, "Request Metadata" and "Server Validation"; 2025-03-26 to 2025-11-25, Transports. A
 //! request is modern when its `MCP-Protocol-Version` names a revision without sessions; everything else that is known is
 //! legacy. The headers that mirror the body (`Mcp-Method`, `Mcp-Name`) are required on modern requests, and must agree
-//! with the body wherever they occur. `Mcp-Param-*` mirrors arguments by the tool's schema, which is not known here.
+//! with the body wherever they occur. [`super::mirrored`] does the same for `Mcp-Param-*`.
 
 use std::borrow::Cow;
 
@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::message::{Call, Judged, Member, Message, Target};
+use super::object::{Object, elements};
 use super::rpc_error::{RpcCode, RpcError};
 
 /// The way in which a request is spoken.
@@ -66,6 +67,8 @@ pub enum EraRefusal {
     Unsupported {
         /// What was asked for.
         requested: String,
+        /// What may be asked for instead.
+        supported: Vec<&'static str>,
     },
     /// A modern request whose `_meta` lacks a member, or has it with another type.
     #[error("invalid params: _meta lacks {0}")]
@@ -135,7 +138,7 @@ impl Era {
         if LEGACY.contains(&version) {
             return Ok(Self::Legacy);
         }
-        Err(EraRefusal::Unsupported { requested: version.to_owned() })
+        Err(EraRefusal::Unsupported { requested: version.to_owned(), supported: vec![MODERN] })
     }
 }
 
@@ -155,12 +158,12 @@ fn of_message(headers: &MirrorHeaders<'_>, message: &Message<'_>) -> Result<Era,
     if required && REMOVED.contains(&call.method.as_ref()) {
         return Err(EraRefusal::MethodRemoved);
     }
-    check_name(headers.name, &call.target, required)?;
+    check_name(headers.name, call, required)?;
     if required {
         if call.meta.version == Member::Absent {
             return Err(EraRefusal::MetaLacks(META_VERSION));
         }
-        if !call.meta.has_capabilities {
+        if call.meta.capabilities.is_none() {
             return Err(EraRefusal::MetaLacks(META_CAPABILITIES));
         }
     }
@@ -217,12 +220,15 @@ fn check_method(header: Field<'_>, call: &Call<'_>, required: bool) -> Result<()
     }
 }
 
-fn check_name(header: Field<'_>, target: &Target<'_>, required: bool) -> Result<(), EraRefusal> {
-    let (in_body, required) = match target {
-        Target::Tool(text) | Target::Prompt(text) | Target::Resource(text) => (Some(text), required),
-        // The tasks extension mirrors the task's id, but the core does not require it.
-        Target::Task(text) => (Some(text), false),
-        Target::None => (None, false),
+fn check_name(header: Field<'_>, call: &Call<'_>, required: bool) -> Result<(), EraRefusal> {
+    let required = required && NAMED.contains(&call.method.as_ref());
+    let in_body = match &call.target {
+        Target::Tool(text)
+        | Target::Prompt(text)
+        | Target::Resource(text)
+        | Target::Template(text)
+        | Target::Task(text) => Some(text),
+        Target::Subscriptions(_) | Target::None => None,
     };
     let header = match header {
         Field::Absent if required => return Err(EraRefusal::Missing(NAME)),
@@ -233,8 +239,18 @@ fn check_name(header: Field<'_>, target: &Target<'_>, required: bool) -> Result<
     if in_body == Some(&header) { Ok(()) } else { Err(EraRefusal::Differs(NAME)) }
 }
 
+/// The revisions that a server says it supports, of those that are served here: what the answer to `server/discover`
+/// lists. `None` when the message is no such answer.
+#[must_use]
+pub fn discovered_versions(answer: &str) -> Option<Vec<&'static str>> {
+    let listed = Object::read(answer)?.object("result")?.get("supportedVersions").and_then(elements)?;
+    let listed: Vec<String> = listed.into_iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+    let known = std::iter::once(MODERN).chain(LEGACY);
+    Some(known.filter(|version| listed.iter().any(|listed| listed == version)).collect())
+}
+
 /// Decodes `=?base64?…?=`; a value without both marks is literal. Base64 has its padding and no surplus bits.
-fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     let Some(encoded) = text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
         return Some(Cow::Borrowed(text));
     };
@@ -266,8 +282,8 @@ impl From<EraRefusal> for RpcError {
             EraRefusal::Malformed(_) | EraRefusal::Missing(_) | EraRefusal::Differs(_) => {
                 Self::new(RpcCode::HeaderMismatch, message)
             }
-            EraRefusal::Unsupported { requested } => {
-                let data = json!({ "supported": [MODERN], "requested": requested });
+            EraRefusal::Unsupported { requested, supported } => {
+                let data = json!({ "supported": supported, "requested": requested });
                 Self { data: Some(data), ..Self::new(RpcCode::UnsupportedProtocolVersion, message) }
             }
             EraRefusal::MetaLacks(_) => Self::new(RpcCode::InvalidParams, message),
@@ -285,6 +301,10 @@ const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// The one revision with batches.
 const WITH_BATCHES: &str = "2025-03-26";
+
+/// The methods that name in `Mcp-Name` what they are applied to: of the core, and of the tasks extension (SEP-2663).
+const NAMED: [&str; 6] =
+    ["tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"];
 
 /// The methods that 2026-07-28 removed.
 const REMOVED: [&str; 5] =
@@ -330,8 +350,13 @@ mod tests {
         assert_eq!(era(MODERN, "resources/read", "file:///a", &read), Ok(Era::Modern));
         assert_eq!(era(MODERN, "resources/read", "", &read), Err(EraRefusal::Missing(NAME)));
         let task = modern("tasks/get", r#""taskId":"k""#);
-        assert_eq!(era(MODERN, "tasks/get", "", &task), Ok(Era::Modern));
+        assert_eq!(era(MODERN, "tasks/get", "k", &task), Ok(Era::Modern));
+        assert_eq!(era(MODERN, "tasks/get", "", &task), Err(EraRefusal::Missing(NAME)));
         assert_eq!(era(MODERN, "tasks/get", "l", &task), Err(EraRefusal::Differs(NAME)));
+        let complete = modern("completion/complete", r#""ref":{"type":"ref/prompt","name":"p"}"#);
+        assert_eq!(era(MODERN, "completion/complete", "", &complete), Ok(Era::Modern));
+        let listen = modern("subscriptions/listen", r#""notifications":{"resourceSubscriptions":["u"]}"#);
+        assert_eq!(era(MODERN, "subscriptions/listen", "", &listen), Ok(Era::Modern));
         assert_eq!(code(EraRefusal::Missing(NAME)), -32020);
     }
 
@@ -370,6 +395,16 @@ mod tests {
         assert_eq!(error.data, Some(json!({ "supported": ["2026-07-28"], "requested": "1900-01-01" })));
     }
 
+    // GW-04
+    #[test]
+    fn a_server_says_itself_which_of_the_known_versions_it_supports() {
+        let answer = r#"{"id":1,"result":{"supportedVersions":["2025-11-25","2099-01-01","2026-07-28",1]}}"#;
+        assert_eq!(discovered_versions(answer), Some(vec!["2026-07-28", "2025-11-25"]));
+        for none in [r#"{"id":1,"error":{}}"#, r#"{"id":1,"result":{"supportedVersions":"x"}}"#, "[]", ""] {
+            assert_eq!(discovered_versions(none), None, "{none}");
+        }
+    }
+
     // GW-05
     #[test]
     fn a_modern_request_says_version_and_capabilities_in_its_meta() {
@@ -406,6 +441,10 @@ mod tests {
         let subscribe = modern("resources/subscribe", r#""uri":"u""#);
         for name in ["u", ""] {
             assert_eq!(era(MODERN, "resources/subscribe", name, &subscribe), Err(EraRefusal::MethodRemoved));
+        }
+        for method in ["resources/subscribe", "resources/unsubscribe"] {
+            let names_nothing = modern(method, "");
+            assert_eq!(era(MODERN, method, "", &names_nothing), Err(EraRefusal::MethodRemoved), "{method}");
         }
     }
 

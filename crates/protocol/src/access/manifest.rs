@@ -6,7 +6,9 @@
 
 use std::collections::HashMap;
 
+use super::lists::ListKind;
 use super::message::{Judged, Target};
+use super::pattern::{Pattern, WILD};
 use crate::words::Scopes;
 
 /// The rules of one protected resource, compiled once.
@@ -56,16 +58,6 @@ pub enum Unlisted {
     Denied,
 }
 
-/// A name, or a pattern in which each `*` stands for any text, the empty text and slashes included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pattern(Shape);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Shape {
-    Exact(String),
-    Glob { prefix: String, middle: Vec<String>, suffix: String },
-}
-
 /// What a caller holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Holder<'a> {
@@ -73,6 +65,19 @@ pub struct Holder<'a> {
     pub scopes: &'a Scopes,
     /// The roles of the user.
     pub roles: &'a [String],
+}
+
+/// How far beyond what a caller holds now a list goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there is nothing in between")]
+pub enum Reach {
+    /// What may be used now.
+    #[default]
+    Now,
+    /// Also what more scopes would open.
+    MoreScopes,
+    /// Also what needs a role: nobody has signed in, so nobody knows the roles yet.
+    SigningIn,
 }
 
 /// What a manifest decides about a body.
@@ -135,24 +140,55 @@ impl Manifest {
         if complete { Verdict::Permit } else { Verdict::NeedsScopes(needed) }
     }
 
+    /// Whether anything is asked for of what such a list shows, so that its answers differ from caller to caller.
+    #[must_use]
+    pub fn has_rules(&self, list: ListKind) -> bool {
+        self.unlisted == Unlisted::Denied || !self.rules(list.rules()).is_empty()
+    }
+
+    /// Whether a list shows an entry: a tool or prompt by its name, a resource by its URI, a template by its text.
+    ///
+    /// A template is shown unless everything that it could stand for is refused.
+    #[must_use]
+    pub fn shows(&self, list: ListKind, name: &str, holder: &Holder<'_>, reach: Reach) -> bool {
+        let decided = match list {
+            ListKind::Templates => self.decide_template(name, holder),
+            ListKind::Tools | ListKind::Prompts | ListKind::Resources => {
+                self.decide_name(list.rules(), name, holder)
+            }
+        };
+        match decided {
+            Ok((_, held)) => held || reach != Reach::Now,
+            Err(Denial::Role) => reach == Reach::SigningIn,
+            Err(Denial::ByRule | Denial::Unlisted) => false,
+        }
+    }
+
     /// The scopes that a target needs, and whether the caller holds them.
     fn decide_target(&self, target: &Target<'_>, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
-        let (rules, name) = match target {
-            Target::Tool(name) => (&self.tools, name),
-            Target::Prompt(name) => (&self.prompts, name),
-            Target::Resource(uri) => (&self.resources, uri),
-            Target::Task(_) | Target::None => return Ok((Scopes::none(), true)),
-        };
+        match target {
+            Target::Tool(name) => self.decide_name(RuleKind::Tool, name, holder),
+            Target::Prompt(name) => self.decide_name(RuleKind::Prompt, name, holder),
+            Target::Resource(uri) => self.decide_name(RuleKind::Resource, uri, holder),
+            Target::Template(template) => self.decide_template(template, holder),
+            Target::Subscriptions(uris) => {
+                let mut needed = Scopes::none();
+                for uri in uris {
+                    needed = needed.union(&self.decide_name(RuleKind::Resource, uri, holder)?.0);
+                }
+                let held = needed.is_subset(holder.scopes);
+                Ok((needed, held))
+            }
+            Target::Task(_) | Target::None => Ok((Scopes::none(), true)),
+        }
+    }
+
+    fn decide_name(&self, kind: RuleKind, name: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
         let mut matched = false;
         let mut needed = Scopes::none();
-        for needs in rules.matching(name) {
+        for needs in self.rules(kind).matching(name) {
             matched = true;
-            if needs.deny {
-                return Err(Denial::ByRule);
-            }
-            if !needs.roles.is_empty() && !needs.roles.iter().any(|role| holder.roles.contains(role)) {
-                return Err(Denial::Role);
-            }
+            needs.check(holder)?;
             for scope in needs.scopes.iter() {
                 needed.insert(scope.clone());
             }
@@ -163,6 +199,50 @@ impl Manifest {
         let held = needed.is_subset(holder.scopes);
         Ok((needed, held))
     }
+
+    /// Rules count that are about everything that the template stands for. Where there are none and what is unlisted is
+    /// denied, a rule that is about some of it and lets the caller through is enough.
+    fn decide_template(&self, template: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
+        let text = widened(template);
+        let decided = self.decide_name(RuleKind::Resource, &text, holder);
+        if decided != Err(Denial::Unlisted) || text.len() > LONGEST_TEMPLATE {
+            return decided;
+        }
+        let mut best = decided;
+        for needs in self.resources.overlapping(&text).filter(|needs| needs.check(holder).is_ok()) {
+            let held = needs.scopes.is_subset(holder.scopes);
+            if held || best.is_err() {
+                best = Ok((needs.scopes.clone(), held));
+            }
+        }
+        best
+    }
+
+    const fn rules(&self, kind: RuleKind) -> &Rules {
+        match kind {
+            RuleKind::Tool => &self.tools,
+            RuleKind::Prompt => &self.prompts,
+            RuleKind::Resource => &self.resources,
+        }
+    }
+}
+
+/// A template (RFC 6570) in which each expression has become [`WILD`].
+fn widened(template: &str) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        text.push_str(before);
+        let Some((_, after)) = after.split_once('}') else {
+            text.push('{');
+            rest = after;
+            break;
+        };
+        text.push(WILD);
+        rest = after;
+    }
+    text.push_str(rest);
+    text
 }
 
 /// What a matching rule asks for.
@@ -171,6 +251,19 @@ struct Needs {
     scopes: Scopes,
     roles: Vec<String>,
     deny: bool,
+}
+
+impl Needs {
+    /// Whether no scope would help.
+    fn check(&self, holder: &Holder<'_>) -> Result<(), Denial> {
+        if self.deny {
+            return Err(Denial::ByRule);
+        }
+        if !self.roles.is_empty() && !self.roles.iter().any(|role| holder.roles.contains(role)) {
+            return Err(Denial::Role);
+        }
+        Ok(())
+    }
 }
 
 /// The rules of one kind: names in a map, patterns in order.
@@ -183,10 +276,15 @@ struct Rules {
 impl Rules {
     fn add(&mut self, rule: Rule) {
         let needs = Needs { scopes: rule.scopes, roles: rule.roles, deny: rule.deny };
-        match rule.pattern.0 {
-            Shape::Exact(name) => self.exact.entry(name).or_default().push(needs),
-            Shape::Glob { .. } => self.globs.push((rule.pattern, needs)),
+        if rule.pattern.is_exact() {
+            self.exact.entry(rule.pattern.into_text()).or_default().push(needs);
+        } else {
+            self.globs.push((rule.pattern, needs));
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.exact.is_empty() && self.globs.is_empty()
     }
 
     fn matching<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s Needs> {
@@ -194,35 +292,17 @@ impl Rules {
         let globs = self.globs.iter().filter(move |(pattern, _)| pattern.matches(name));
         exact.chain(globs.map(|(_, needs)| needs))
     }
-}
 
-impl Pattern {
-    /// Reads a name or pattern.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let mut parts = text.split('*');
-        let prefix = parts.next().unwrap_or("").to_owned();
-        let Some(suffix) = parts.next_back() else { return Self(Shape::Exact(prefix)) };
-        let middle = parts.filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self(Shape::Glob { prefix, middle, suffix: suffix.to_owned() })
-    }
-
-    /// Whether the pattern is about this name, byte for byte. Takes a time proportional to the name.
-    #[must_use]
-    pub fn matches(&self, name: &str) -> bool {
-        let (prefix, middle, suffix) = match &self.0 {
-            Shape::Exact(exact) => return exact == name,
-            Shape::Glob { prefix, middle, suffix } => (prefix, middle, suffix),
-        };
-        let inner = name.strip_prefix(prefix.as_str()).and_then(|rest| rest.strip_suffix(suffix.as_str()));
-        let Some(mut inner) = inner else { return false };
-        for part in middle {
-            let Some((_, rest)) = inner.split_once(part.as_str()) else { return false };
-            inner = rest;
-        }
-        true
+    /// The rules that are about some text that the template stands for.
+    fn overlapping<'s>(&'s self, template: &str) -> impl Iterator<Item = &'s Needs> {
+        let exact = self.exact.iter().filter(move |(name, _)| Pattern::new(name).overlaps(template));
+        let globs = self.globs.iter().filter(move |(pattern, _)| pattern.overlaps(template));
+        exact.flat_map(|(_, needs)| needs).chain(globs.map(|(_, needs)| needs))
     }
 }
+
+/// A longer one is not compared with patterns, and is hidden where what is unlisted is denied.
+const LONGEST_TEMPLATE: usize = 2048;
 
 #[cfg(test)]
 mod tests {
@@ -307,6 +387,97 @@ mod tests {
         assert_eq!(decide(&manifest, complete, "", &[]), needs("p"));
     }
 
+    // SUB-01
+    #[test]
+    fn whoever_listens_to_a_resource_needs_what_reading_it_takes() {
+        let secret = Rule { deny: true, ..rule(RuleKind::Resource, "file:///secret/*", "") };
+        let rules = [
+            rule(RuleKind::Resource, "file:///a/*", "a"),
+            rule(RuleKind::Resource, "file:///b", "b"),
+            secret,
+        ];
+        let manifest = Manifest::new(rules, Unlisted::Permitted);
+        let listen = |uris: &[&str]| {
+            serde_json::json!({"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+                "params": {"notifications": {"toolsListChanged": true, "resourceSubscriptions": uris}}})
+            .to_string()
+        };
+        assert_eq!(
+            decide(&manifest, &listen(&["file:///a/x", "file:///b", "file:///c"]), "a", &[]),
+            needs("a b")
+        );
+        assert_eq!(decide(&manifest, &listen(&["file:///a/x", "file:///b"]), "a b", &[]), Verdict::Permit);
+        assert_eq!(
+            decide(&manifest, &listen(&["file:///c", "file:///secret/x"]), "", &[]),
+            Verdict::Denied(Denial::ByRule)
+        );
+        assert_eq!(decide(&manifest, &listen(&[]), "", &[]), Verdict::Permit);
+    }
+
+    fn shown(manifest: &Manifest, list: ListKind, name: &str, scopes: &str, roles: &[&str]) -> [bool; 3] {
+        let scopes = scopes.parse().unwrap();
+        let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
+        let holder = Holder { scopes: &scopes, roles: &roles };
+        [Reach::Now, Reach::MoreScopes, Reach::SigningIn]
+            .map(|reach| manifest.shows(list, name, &holder, reach))
+    }
+
+    // GW-17
+    #[test]
+    fn a_list_shows_what_may_be_used_and_further_what_may_be_reached() {
+        let rules = [
+            tool("write_*", "w"),
+            Rule { deny: true, ..tool("drop", "") },
+            Rule { roles: vec!["admin".to_owned()], ..tool("audit", "w") },
+        ];
+        let manifest = Manifest::new(rules, Unlisted::Permitted);
+        let tools = |name, scopes, roles: &[&str]| shown(&manifest, ListKind::Tools, name, scopes, roles);
+        assert_eq!(tools("read", "", &[]), [true, true, true]);
+        assert_eq!(tools("write_x", "", &[]), [false, true, true]);
+        assert_eq!(tools("write_x", "w", &[]), [true, true, true]);
+        assert_eq!(tools("drop", "w", &["admin"]), [false, false, false]);
+        assert_eq!(tools("audit", "w", &[]), [false, false, true]);
+        assert_eq!(tools("audit", "", &["admin"]), [false, true, true]);
+        assert_eq!(tools("audit", "w", &["admin"]), [true, true, true]);
+        assert_eq!(shown(&manifest, ListKind::Prompts, "drop", "", &[]), [true, true, true]);
+        assert!(manifest.has_rules(ListKind::Tools) && !manifest.has_rules(ListKind::Resources));
+        let closed = Manifest::new([], Unlisted::Denied);
+        assert!(closed.has_rules(ListKind::Prompts));
+        assert_eq!(shown(&closed, ListKind::Prompts, "p", "", &[]), [false, false, false]);
+    }
+
+    // GW-17
+    #[test]
+    fn a_template_is_shown_unless_everything_that_it_stands_for_is_refused() {
+        let deny = |pattern| Rule { deny: true, ..rule(RuleKind::Resource, pattern, "") };
+        let open = Manifest::new(
+            [rule(RuleKind::Resource, "repo://*/code", "c"), deny("secret:*")],
+            Unlisted::Permitted,
+        );
+        let now = |manifest: &Manifest, template| shown(manifest, ListKind::Templates, template, "", &[])[0];
+        assert!(now(&open, "repo://{owner}/issues"));
+        assert!(now(&open, "{+any}"), "it may stand for what nothing is asked for");
+        assert!(now(&open, "repo://{owner}/{what}"));
+        assert!(!now(&open, "repo://{owner}/code"));
+        assert!(!now(&open, "repo://{owner}{/more*}/code"));
+        assert!(!now(&open, "secret:{x}") && !now(&open, "secret:x"));
+        assert_eq!(shown(&open, ListKind::Templates, "repo://{o}/code", "", &[]), [false, true, true]);
+        assert_eq!(shown(&open, ListKind::Templates, "repo://{o}/code", "c", &[]), [true, true, true]);
+
+        let closed = Manifest::new(
+            [
+                rule(RuleKind::Resource, "repo://mine/*", ""),
+                rule(RuleKind::Resource, "a:1", "s"),
+                deny("b:*"),
+            ],
+            Unlisted::Denied,
+        );
+        assert!(now(&closed, "repo://{owner}/x") && now(&closed, "{+any}"));
+        assert!(!now(&closed, "repo://yours/{x}") && !now(&closed, "b:{x}"));
+        assert_eq!(shown(&closed, ListKind::Templates, "a:{x}", "", &[]), [false, true, true]);
+        assert_eq!(widened("a{b}c{d{e}f{g"), "a\0c\0f{g");
+    }
+
     // GW-12
     #[test]
     fn one_refused_message_refuses_its_batch() {
@@ -328,43 +499,7 @@ mod tests {
         assert_eq!(decide(&manifest, body, "", &[]), needs("write"));
     }
 
-    #[test]
-    fn a_star_stands_for_any_text() {
-        for (pattern, good, bad) in [
-            ("create_*", "create_", "create"),
-            ("*", "", "\0never"),
-            ("*_issue", "a_issue", "issue"),
-            ("a*b*c", "a1b2b3c", "acb"),
-            ("a*a", "aa", "a"),
-            ("a**b", "ab", "b"),
-            ("*x*x*", "xx", "x"),
-            ("exact", "exact", "exactly"),
-        ] {
-            assert!(Pattern::new(pattern).matches(good), "{pattern} {good}");
-            assert!(pattern == "*" || !Pattern::new(pattern).matches(bad), "{pattern} {bad}");
-        }
-    }
-
-    /// The definition of a pattern, in its slowest form.
-    fn matches_by_definition(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern.split_first(), name.split_first()) {
-            (None, None) => true,
-            (Some((b'*', rest)), _) => {
-                matches_by_definition(rest, name)
-                    || name.split_first().is_some_and(|(_, name)| matches_by_definition(pattern, name))
-            }
-            (Some((p, pattern)), Some((n, name))) => p == n && matches_by_definition(pattern, name),
-            (None, Some(_)) | (Some(_), None) => false,
-        }
-    }
-
     proptest! {
-        #[test]
-        fn a_pattern_matches_nothing_but_its_definition(pattern in "[ab*]{0,7}", name in "[ab]{0,9}") {
-            let expected = matches_by_definition(pattern.as_bytes(), name.as_bytes());
-            prop_assert_eq!(Pattern::new(&pattern).matches(&name), expected);
-        }
-
         #[test]
         fn more_scopes_never_take_a_permission_away(
             rules in proptest::collection::vec(("[ab*]{1,3}", "[x-z]( [x-z]){0,2}"), 0..5),

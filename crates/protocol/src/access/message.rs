@@ -59,8 +59,12 @@ pub enum Target<'a> {
     Tool(Cow<'a, str>),
     /// A prompt, by `params.name`, or by `params.ref.name` where its arguments are completed.
     Prompt(Cow<'a, str>),
-    /// A resource, by `params.uri`, or by `params.ref.uri` where its template is completed.
+    /// A resource, by `params.uri`.
     Resource(Cow<'a, str>),
+    /// A template of resources that is completed, by `params.ref.uri`.
+    Template(Cow<'a, str>),
+    /// The resources whose changes are listened to, by `params.notifications.resourceSubscriptions`.
+    Subscriptions(Vec<Cow<'a, str>>),
     /// A task, by `params.taskId`.
     Task(Cow<'a, str>),
 }
@@ -70,8 +74,25 @@ pub enum Target<'a> {
 pub struct Meta<'a> {
     /// `io.modelcontextprotocol/protocolVersion`.
     pub version: Member<'a>,
-    /// Whether `io.modelcontextprotocol/clientCapabilities` is there and an object.
-    pub has_capabilities: bool,
+    /// `io.modelcontextprotocol/clientCapabilities`, if it is there and an object.
+    pub capabilities: Option<Capabilities>,
+}
+
+/// What a client says of itself that servers may ask of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the judge builds it")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a member of its own on the wire")]
+pub struct Capabilities {
+    /// Forms for its user (`elicitation`, which means forms where it says no more).
+    pub elicits_forms: bool,
+    /// URLs for its user (`elicitation.url`).
+    pub elicits_urls: bool,
+    /// Its model (`sampling`).
+    pub samples: bool,
+    /// Its model, with tools (`sampling.tools`).
+    pub samples_with_tools: bool,
+    /// Its roots (`roots`).
+    pub roots: bool,
 }
 
 /// A member that should be a string.
@@ -162,8 +183,7 @@ impl<'a> Message<'a> {
 
 impl Call<'_> {
     fn into_owned(self) -> Call<'static> {
-        let meta =
-            Meta { version: self.meta.version.into_owned(), has_capabilities: self.meta.has_capabilities };
+        let meta = Meta { version: self.meta.version.into_owned(), capabilities: self.meta.capabilities };
         Call { method: own(self.method), target: self.target.into_owned(), meta }
     }
 }
@@ -175,6 +195,8 @@ impl Target<'_> {
             Self::Tool(name) => Target::Tool(own(name)),
             Self::Prompt(name) => Target::Prompt(own(name)),
             Self::Resource(uri) => Target::Resource(own(uri)),
+            Self::Template(uri) => Target::Template(own(uri)),
+            Self::Subscriptions(uris) => Target::Subscriptions(uris.into_iter().map(own).collect()),
             Self::Task(id) => Target::Task(own(id)),
         }
     }

@@ -1,8 +1,10 @@
 //! What a protected MCP endpoint decides about one request: whose it is, what it asks for, whether it may.
 //!
 //! [`bearer`] reads the credential (RFC 6750), [`jsonrpc`] judges the body, [`era`] compares it with the headers that
-//! mirror it (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which scopes and roles an operation needs.
-//! [`assertion`] and [`introspection`] are what servers behind and beside us learn of a caller.
+//! mirror it, and [`mirrored`] with those that mirror arguments (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which
+//! scopes and roles an operation needs. Of answers, [`lists`] takes out what a caller may not use, and [`input_required`]
+//! says whether they may ask for input. [`assertion`] and [`introspection`] are what servers behind and beside us learn of a
+//! caller.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
@@ -10,19 +12,28 @@ pub mod assertion;
 pub mod bearer;
 pub mod confirmation;
 pub mod era;
+pub mod input_required;
 pub mod introspection;
 pub mod jsonrpc;
+pub mod lists;
 pub mod manifest;
 pub mod message;
+pub mod mirrored;
+mod object;
+pub mod pattern;
 pub mod rpc_error;
 mod walk;
 
 pub use assertion::{ASSERTION_LIFE, ASSERTION_TYPE, Assertion};
 pub use bearer::{Bearer, BearerRefusal};
 pub use confirmation::is_sender_constrained;
-pub use era::{Era, EraRefusal, Field, MirrorHeaders};
+pub use era::{Era, EraRefusal, Field, MirrorHeaders, discovered_versions};
+pub use input_required::{INPUT_REQUIRED, InputRefusal, check_input_required};
 pub use introspection::{Introspection, LiveToken};
 pub use jsonrpc::{BodyRefusal, Refused, judge};
-pub use manifest::{Denial, Holder, Manifest, Pattern, Rule, RuleKind, Unlisted, Verdict};
-pub use message::{Call, Id, Judged, Member, Message, Meta, Target};
+pub use lists::{LARGEST_LIST, ListKind, ListRefusal, ListsAsked};
+pub use manifest::{Denial, Holder, Manifest, Reach, Rule, RuleKind, Unlisted, Verdict};
+pub use message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
+pub use mirrored::{LearnedTools, MirrorRefusal, Mirrored};
+pub use pattern::Pattern;
 pub use rpc_error::{RpcCode, RpcError};

@@ -18,6 +18,10 @@ pub enum RpcCode {
     MethodNotFound,
     /// The parameters lack something, or something of them has the wrong type.
     InvalidParams,
+    /// The server behind the guard answered what must not be passed on.
+    InternalError,
+    /// The server needs a capability that the client did not declare (MCP 2026-07-28).
+    MissingClientCapability,
     /// The headers that mirror the body are missing, malformed or say something else (MCP 2026-07-28).
     HeaderMismatch,
     /// A revision of MCP that is not spoken here (MCP 2026-07-28).
@@ -36,7 +40,9 @@ impl RpcCode {
             Self::InvalidRequest => -32600,
             Self::MethodNotFound => -32601,
             Self::InvalidParams => -32602,
+            Self::InternalError => -32603,
             Self::HeaderMismatch => -32020,
+            Self::MissingClientCapability => -32021,
             Self::UnsupportedProtocolVersion => -32022,
             Self::Refused => -32000,
         }

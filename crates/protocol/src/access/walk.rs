@@ -23,6 +23,7 @@ pub(super) struct State<'de> {
 pub(super) enum Seen<'de, M> {
     Object(M),
     Text(Cow<'de, str>),
+    Texts(Vec<Member<'de>>),
     Null,
     Other,
 }
@@ -31,7 +32,7 @@ impl<'de, M> From<Seen<'de, M>> for Member<'de> {
     fn from(seen: Seen<'de, M>) -> Self {
         match seen {
             Seen::Text(text) => Self::Text(text),
-            Seen::Object(_) | Seen::Null | Seen::Other => Self::Other,
+            Seen::Object(_) | Seen::Texts(_) | Seen::Null | Seen::Other => Self::Other,
         }
     }
 }
@@ -42,6 +43,8 @@ pub(super) trait Members<'de>: Default {
     const NAMED: bool = true;
     /// Whether a string in this place matters.
     const KEEPS_TEXT: bool = false;
+    /// Whether the strings of an array in this place matter.
+    const KEEPS_TEXTS: bool = false;
 
     /// Reads the value of one member. Each value is read by `inside`, whether it matters or not.
     fn member<A: MapAccess<'de>>(
@@ -92,6 +95,15 @@ pub(super) struct TextOnly;
 impl Members<'_> for TextOnly {
     const NAMED: bool = false;
     const KEEPS_TEXT: bool = true;
+}
+
+/// A value that should be an array of strings.
+#[derive(Default)]
+pub(super) struct TextsOnly;
+
+impl Members<'_> for TextsOnly {
+    const NAMED: bool = false;
+    const KEEPS_TEXTS: bool = true;
 }
 
 /// Reads one value at some depth, and the members that `M` wants.
@@ -167,6 +179,13 @@ impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Self::Value, A::Error> {
         self.enter()?;
+        if M::KEEPS_TEXTS {
+            let mut texts = Vec::new();
+            while let Some(text) = seq.next_element_seed(Value::<TextOnly>::new(self.state, self.depth))? {
+                texts.push(text.into());
+            }
+            return Ok(Seen::Texts(texts));
+        }
         while seq.next_element_seed(Value::<Anything>::new(self.state, self.depth))?.is_some() {}
         Ok(Seen::Other)
     }
@@ -194,7 +213,7 @@ impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
 }
 
 /// Reads a key. It is borrowed exactly when it is written without escapes.
-struct Key;
+pub(super) struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;
@@ -239,7 +258,7 @@ fn folded(text: &str) -> impl Iterator<Item = char> {
 }
 
 /// The names by which servers find what a message asks for.
-const PROTOCOL_NAMES: [&str; 27] = [
+const PROTOCOL_NAMES: [&str; 29] = [
     "jsonrpc",
     "id",
     "method",
@@ -263,6 +282,8 @@ const PROTOCOL_NAMES: [&str; 27] = [
     "inputResponses",
     "progressToken",
     "requestId",
+    "notifications",
+    "resourceSubscriptions",
     "io.modelcontextprotocol/protocolVersion",
     "io.modelcontextprotocol/clientInfo",
     "io.modelcontextprotocol/clientCapabilities",

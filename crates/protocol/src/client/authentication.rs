@@ -147,13 +147,6 @@ impl PresentedClient {
     }
 }
 
-/// The `WWW-Authenticate` value that must accompany `invalid_client`, given the request's `Authorization` header
-/// (OAuth 2.1 §3.2.4); `None` when the client did not use the header.
-#[must_use]
-pub fn challenge(authorization: Option<&str>) -> Option<&'static str> {
-    authorization.map(|_| r#"Basic realm="coatroom""#)
-}
-
 /// Reads a Basic header. The client id is form-decoded: no id of this server changes by that.
 fn read_basic(authorization: &str) -> Option<PresentedClient> {
     let (scheme, encoded) = authorization.split_once(' ')?;
@@ -335,12 +328,6 @@ mod tests {
             presented(None, "client_id=a&client_assertion=x").unwrap_err(),
             AuthenticationRefusal::Assertion
         );
-    }
-
-    #[test]
-    fn the_header_is_challenged_only_if_it_was_used() {
-        assert_eq!(challenge(None), None);
-        assert_eq!(challenge(Some("Basic x")), Some(r#"Basic realm="coatroom""#));
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod client_id;
 mod display;
 mod metadata;
 mod record;
+mod redirect_prefixes;
 mod redirect_uri;
 mod registration;
+mod secret_redirects;
 mod strict_json;
 
 pub use app_uris::{AppUriRefusal, AppUris, SHIPPED_APP_URIS};
-pub use authentication::{AuthenticationRefusal, PresentedClient, challenge};
+pub use authentication::{AuthenticationRefusal, PresentedClient};
 pub use client_id::{CLIENT_ID_PREFIX, ClientIdRefusal, MAX_CLIENT_ID_LENGTH, open};
 pub use metadata::{
     ApplicationType, AuthenticationMethod, ClientMetadata, MAX_REDIRECT_URIS, RegistrationRefusal,
@@ -24,6 +26,8 @@ pub use record::{
     Client, ClientAuthentication, ClientLinks, ClientOrigin, ConfiguredClientRefusal, ExpectedSecret,
     RedirectRefusal, SecretMethods,
 };
+pub use redirect_prefixes::{RedirectPrefixRefusal, RedirectPrefixes};
 pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};
+pub use secret_redirects::{SHIPPED_SECRET_REDIRECTS, SecretRedirectRefusal, SecretRedirects};
 pub use strict_json::JsonRefusal;

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::client_id::CLIENT_ID_PREFIX;
+use super::redirect_prefixes::RedirectPrefixes;
 use super::redirect_uri::RedirectUri;
 use crate::errors::{ErrorCode, OAuthError};
 use crate::words::{ClientId, ClientSecret, OFFLINE_ACCESS, Scopes, Timestamp, TokenHash, same_bytes};
@@ -174,15 +175,21 @@ impl Client {
     }
 
     /// The redirect URI for an authorization request that sent `asked`; it may be left out by a client that registered
-    /// exactly one (OAuth 2.1 §2.3.2).
+    /// exactly one (OAuth 2.1 §2.3.2). `prefixes` is the operator's list of sites where a segment is free.
     ///
     /// # Errors
     /// [`RedirectRefusal`], which must be shown on a page and never be redirected.
-    pub fn redirect_uri(&self, asked: Option<&str>) -> Result<RedirectUri, RedirectRefusal> {
+    pub fn redirect_uri(
+        &self,
+        asked: Option<&str>,
+        prefixes: &RedirectPrefixes,
+    ) -> Result<RedirectUri, RedirectRefusal> {
         match (asked, self.redirect_uris.as_slice()) {
             (Some(asked), registered) => registered
                 .iter()
-                .find_map(|registered| registered.accept(asked))
+                .find_map(|registered| {
+                    registered.accept(asked).or_else(|| prefixes.accept(registered, asked))
+                })
                 .ok_or(RedirectRefusal::NotRegistered),
             (None, [only]) => Ok(only.clone()),
             (None, _) => Err(RedirectRefusal::Missing),
@@ -247,19 +254,23 @@ mod tests {
     #[test]
     fn a_redirect_uri_may_be_left_out_only_if_there_is_one() {
         let one = client(&["https://h.example/cb"]);
-        assert_eq!(one.redirect_uri(None).unwrap().as_str(), "https://h.example/cb");
-        let two = client(&["https://h.example/cb", "http://localhost/cb"]);
-        assert_eq!(two.redirect_uri(None), Err(RedirectRefusal::Missing));
         assert_eq!(
-            two.redirect_uri(Some("http://localhost:5/cb")).unwrap().as_str(),
+            one.redirect_uri(None, &RedirectPrefixes::default()).unwrap().as_str(),
+            "https://h.example/cb"
+        );
+        let two = client(&["https://h.example/cb", "http://localhost/cb"]);
+        assert_eq!(two.redirect_uri(None, &RedirectPrefixes::default()), Err(RedirectRefusal::Missing));
+        assert_eq!(
+            two.redirect_uri(Some("http://localhost:5/cb"), &RedirectPrefixes::default()).unwrap().as_str(),
             "http://localhost:5/cb"
         );
     }
 
     #[test]
     fn an_unregistered_redirect_uri_is_never_redirected_to() {
-        let refusal =
-            client(&["https://h.example/cb"]).redirect_uri(Some("https://evil.example/cb")).unwrap_err();
+        let refusal = client(&["https://h.example/cb"])
+            .redirect_uri(Some("https://evil.example/cb"), &RedirectPrefixes::default())
+            .unwrap_err();
         assert_eq!(refusal, RedirectRefusal::NotRegistered);
         assert_eq!(OAuthError::from(refusal).shown(), Shown::OnPage);
     }

@@ -323,7 +323,10 @@ mod tests {
             "https://global.consent.azure-apim.net/redirect/tool-1",
             "https://raycast.com/redirect?packageName=Extension",
             "com.raycast:/oauth?package_name=Extension",
+            "raycast://oauth?package_name=Extension",
             "warp://mcp/oauth2callback",
+            "codex://connector/oauth_callback",
+            "mcpjam://oauth/callback",
         ] {
             assert_eq!(uri(good).as_str(), good);
         }
@@ -496,7 +499,9 @@ mod tests {
     #[test]
     fn an_https_loopback_or_app_uri_has_no_free_port() {
         assert_eq!(uri("https://localhost/cb").accept("https://localhost:5/cb"), None);
-        assert_eq!(uri("vscode://localhost/cb").accept("vscode://localhost:5/cb"), None);
+        let listed = AppUris::parse(["vscode:"]).unwrap();
+        let app = RedirectUri::parse("vscode://localhost/cb", &listed).unwrap();
+        assert_eq!(app.accept("vscode://localhost:5/cb"), None);
     }
 
     #[test]

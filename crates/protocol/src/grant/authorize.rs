@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pkce::{CodeChallenge, PkceRefusal};
 use super::resources::{ProtectedResource, Resources, TargetRefusal};
-use crate::client::{Client, RedirectRefusal, RedirectUri};
+use crate::client::{Client, RedirectPrefixes, RedirectRefusal, RedirectUri};
 use crate::errors::{ErrorCode, OAuthError};
 use crate::words::{ClientId, OFFLINE_ACCESS, Params, ParamsRefusal, ScopeRefusal, Scopes};
 
@@ -131,13 +131,17 @@ pub fn asking_client(params: &Params) -> Result<ClientId, AuthorizeRefusal> {
     id.map(ClientId::new).ok_or(AuthorizeRefusal::ClientMissing)
 }
 
-/// Steps 2 and 3: where the answer goes.
+/// Steps 2 and 3: where the answer goes. `prefixes` is the operator's list of sites where a segment of it is free.
 ///
 /// # Errors
 /// When the redirect URI is missing, repeated or not registered; shown on a page.
-pub fn return_path(params: &Params, client: &Client) -> Result<ReturnPath, AuthorizeRefusal> {
+pub fn return_path(
+    params: &Params,
+    client: &Client,
+    prefixes: &RedirectPrefixes,
+) -> Result<ReturnPath, AuthorizeRefusal> {
     let asked = params.one("redirect_uri").map_err(AuthorizeRefusal::Unreadable)?;
-    let redirect_uri = client.redirect_uri(asked)?;
+    let redirect_uri = client.redirect_uri(asked, prefixes)?;
     // A repeated state cannot be echoed; the refusal that follows is sent without one.
     let state = params.one("state").ok().flatten().map(str::to_owned);
     Ok(ReturnPath { redirect_uri, state })
@@ -259,12 +263,13 @@ mod tests {
     #[test]
     fn faults_of_client_and_redirect_uri_stay_on_a_page() {
         let params = |text: &str| Params::parse(text).unwrap();
+        let back =
+            |text: &str| return_path(&params(text), &client(), &RedirectPrefixes::default()).unwrap_err();
         for refusal in [
             asking_client(&params("")).unwrap_err(),
             asking_client(&params("client_id=a&client_id=a")).unwrap_err(),
-            return_path(&params("redirect_uri=https://evil.example/cb"), &client()).unwrap_err(),
-            return_path(&params("redirect_uri=https://app.example/cb&redirect_uri=x"), &client())
-                .unwrap_err(),
+            back("redirect_uri=https://evil.example/cb"),
+            back("redirect_uri=https://app.example/cb&redirect_uri=x"),
         ] {
             assert_eq!(OAuthError::from(refusal.clone()).shown(), Shown::OnPage, "{refusal}");
         }

@@ -110,6 +110,10 @@ pub enum RevokedReason {
     RefreshReplayed,
     /// The identity provider ended the sign-in.
     SignInEnded,
+    /// The user ended it on the page with their connections.
+    User,
+    /// The operator ended it.
+    Operator,
 }
 
 impl Grant {

@@ -61,6 +61,9 @@ pub enum RefreshRefusal {
     /// No such grant, or one that has no refresh tokens.
     #[error("the grant is unknown or has ended")]
     Unknown,
+    /// The token is none of ours, and the client registered for none.
+    #[error("the client is not registered for the grant type refresh_token")]
+    NotRegistered,
     /// The token was issued to another client.
     #[error("the refresh token belongs to another client")]
     WrongClient,
@@ -106,6 +109,10 @@ impl From<RefreshRefusal> for OAuthError {
             | RefreshRefusal::RolledBack => Self::json(
                 ErrorCode::InvalidGrant,
                 "the refresh token is unknown, expired, revoked or already used",
+            ),
+            RefreshRefusal::NotRegistered => Self::json(
+                ErrorCode::UnauthorizedClient,
+                "the client is not registered for the grant type refresh_token",
             ),
             RefreshRefusal::TooManyRepeats { limit } => Self::json(
                 ErrorCode::SlowDown,

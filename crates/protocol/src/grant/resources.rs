@@ -49,7 +49,9 @@ impl Resources {
 
     /// The resource that a request means.
     ///
-    /// The same resource named twice, also in spellings that mean the same, is one.
+    /// The same resource named twice, also in spellings that mean the same, is one. Clients also name the bare origin of
+    /// our resources, or add a slash to a path: where no resource is called so, the first names none in particular, and the
+    /// second the resource without the slash. The grant is good at that resource alone (docs/decisions/0027).
     ///
     /// # Errors
     /// See [`TargetRefusal`].
@@ -60,17 +62,35 @@ impl Resources {
         let mut found: Option<&ProtectedResource> = None;
         for text in asked {
             let id = Resource::parse(text)?;
-            let entry = self.get(&id).ok_or(TargetRefusal::Unknown)?;
+            let entry = self.meant_by(&id).ok_or(TargetRefusal::Unknown)?;
             if found.is_some_and(|earlier| earlier.id != entry.id) {
                 return Err(TargetRefusal::Several);
             }
             found = Some(entry);
         }
-        match (found, &self.default, self.entries.as_slice()) {
-            (Some(entry), _, _) | (None, None, [entry]) => Ok(entry),
-            (None, Some(default), _) => self.get(default).ok_or(TargetRefusal::Missing),
-            (None, None, _) => Err(TargetRefusal::Missing),
+        found.or_else(|| self.meant_by_none()).ok_or(TargetRefusal::Missing)
+    }
+
+    /// The resource of a request that names none.
+    fn meant_by_none(&self) -> Option<&ProtectedResource> {
+        match (&self.default, self.entries.as_slice()) {
+            (Some(default), _) => self.get(default),
+            (None, [only]) => Some(only),
+            (None, _) => None,
         }
+    }
+
+    /// The resource that an identifier means which a client sent.
+    fn meant_by(&self, id: &Resource) -> Option<&ProtectedResource> {
+        self.get(id)
+            .or_else(|| self.entries.iter().find(|entry| id.is_with_slash(&entry.id)))
+            .or_else(|| self.meant_by_none().filter(|entry| id.is_origin_of(&entry.id)))
+    }
+
+    /// Whether `asked` means the resource with this identifier, as [`find`](Self::find) would read it.
+    #[must_use]
+    pub fn is_meant(&self, asked: &Resource, granted: &Resource) -> bool {
+        asked == granted || self.meant_by(asked).is_some_and(|entry| entry.id == *granted)
     }
 
     /// The resource with this identifier.
@@ -110,6 +130,51 @@ mod tests {
         let two = ["https://h/a", "https://h/b"];
         assert_eq!(find(&resources(&two, None), &[]), Err(TargetRefusal::Missing));
         assert_eq!(find(&resources(&two, Some("https://h/b")), &[]).unwrap(), "https://h/b");
+    }
+
+    #[test]
+    fn a_bare_origin_names_none_in_particular_and_a_slash_too_many_is_overlooked() {
+        let one = resources(&["https://h/a"], None);
+        for text in ["https://h", "https://h/", "https://h:443", "https://h/a", "https://h/a/"] {
+            assert_eq!(find(&one, &[text]).unwrap(), "https://h/a", "{text}");
+        }
+        assert_eq!(find(&one, &["https://h/", "https://h/a"]).unwrap(), "https://h/a");
+        for text in [
+            "https://other",
+            "https://h:8443",
+            "http://h",
+            "https://h/b",
+            "https://h/a//",
+            "https://h/a/b",
+            "https://h?",
+        ] {
+            assert_eq!(find(&one, &[text]), Err(TargetRefusal::Unknown), "{text}");
+        }
+        let two = ["https://h/a", "https://h/b"];
+        assert_eq!(find(&resources(&two, None), &["https://h/"]), Err(TargetRefusal::Unknown));
+        assert_eq!(find(&resources(&two, Some("https://h/b")), &["https://h/"]).unwrap(), "https://h/b");
+        assert_eq!(
+            find(&resources(&two, Some("https://h/b")), &["https://h", "https://h/a"]),
+            Err(TargetRefusal::Several)
+        );
+        let both = resources(&["https://h", "https://h/a", "https://h/a/"], Some("https://h/a"));
+        for text in ["https://h", "https://h/a", "https://h/a/"] {
+            assert_eq!(find(&both, &[text]).unwrap(), text, "one that is called so is meant");
+        }
+    }
+
+    #[test]
+    fn what_was_granted_is_recognised_in_every_spelling_that_could_have_asked_for_it() {
+        let two = resources(&["https://h/a", "https://h/b"], Some("https://h/a"));
+        let is_meant = |asked: &str, granted: &str| {
+            two.is_meant(&Resource::parse(asked).unwrap(), &Resource::parse(granted).unwrap())
+        };
+        assert!(is_meant("https://h/", "https://h/a") && is_meant("https://h/a/", "https://h/a"));
+        assert!(!is_meant("https://h/", "https://h/b") && !is_meant("https://h/b", "https://h/a"));
+        assert!(
+            is_meant("https://h/gone", "https://h/gone"),
+            "a resource that is no longer configured is still itself"
+        );
     }
 
     #[test]

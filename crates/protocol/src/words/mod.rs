@@ -22,4 +22,4 @@ pub use secrets::{
     AccessToken, AuthorizationCode, ClientSecret, CodeVerifier, RefreshToken, TokenHash, sha256,
 };
 pub use text::{base64url, from_base64url, is_deceptive, same_bytes};
-pub use timestamp::Timestamp;
+pub use timestamp::{Date, Timestamp};

@@ -58,6 +58,18 @@ impl Resource {
         &self.0
     }
 
+    /// Whether this is the bare origin of another resource.
+    #[must_use]
+    pub fn is_origin_of(&self, other: &Self) -> bool {
+        other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/')) && self.path() == "/"
+    }
+
+    /// Whether this is another resource with one slash after its path.
+    #[must_use]
+    pub fn is_with_slash(&self, other: &Self) -> bool {
+        self.0.strip_suffix('/').is_some_and(|without| without == other.0)
+    }
+
     /// The path of the endpoint: `/` for a bare origin.
     #[must_use]
     pub fn path(&self) -> &str {
@@ -93,6 +105,22 @@ mod tests {
         assert_ne!(canonical("https://h.example/mcp"), canonical("https://h.example/MCP"));
         assert_ne!(canonical("https://h.example/mcp"), canonical("https://h.example/x/../mcp"));
         assert_ne!(canonical("https://h.example/mcp"), canonical("https://h.example/mcp?"));
+    }
+
+    #[test]
+    fn an_origin_and_a_slash_too_many_are_recognised() {
+        let resource = |text| Resource::parse(text).unwrap();
+        let mcp = resource("https://h.example/mcp");
+        assert!(resource("https://h.example/").is_origin_of(&mcp));
+        assert!(resource("https://h.example/mcp/").is_with_slash(&mcp));
+        for other in
+            ["https://h.example/mcp", "https://h.example/mc", "https://h.exampl", "https://h.example/mcp/x"]
+        {
+            assert!(!resource(other).is_origin_of(&mcp) && !resource(other).is_with_slash(&mcp), "{other}");
+        }
+        assert!(!resource("https://h.example").is_origin_of(&resource("https://h.example:8443/mcp")));
+        assert!(!resource("https://h.example").is_origin_of(&resource("https://h.example")));
+        assert!(!resource("https://h.example/?").is_origin_of(&resource("https://h.example/?/x")));
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,22 @@ impl Timestamp {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
+    /// The day in UTC, in the Gregorian calendar.
+    #[must_use]
+    pub const fn date(self) -> Date {
+        // Days since 1 March of the year 0, so that a leap day is the last of its year; 146,097 days are 400 years.
+        let days = self.0 / 86_400 + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = year_of_era + era * 400;
+        Date { year: if month <= 2 { year + 1 } else { year }, month, day }
+    }
+
     /// Whether a thing that expires at `expires_at` is expired now.
     ///
     /// A thing whose expiry equals now is expired (RFC 7519 §4.1.4, "on or after"). Every expiry in this project is
@@ -44,9 +61,45 @@ impl Timestamp {
     }
 }
 
+/// A day of the Gregorian calendar. Prints as ISO 8601 has it: `2026-11-26`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_structs, reason = "a day has no more parts")]
+pub struct Date {
+    /// The year.
+    pub year: u64,
+    /// The month, from 1 on.
+    pub month: u64,
+    /// The day of the month, from 1 on.
+    pub day: u64,
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (seconds, date) in [
+            (0, "1970-01-01"),
+            (86_399, "1970-01-01"),
+            (86_400, "1970-01-02"),
+            (951_782_399, "2000-02-28"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_709_164_800, "2024-02-29"),
+            (1_735_689_599, "2024-12-31"),
+            (1_795_651_200, "2026-11-26"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(Timestamp::from_unix(seconds).date().to_string(), date);
+        }
+    }
 
     #[test]
     fn a_thing_is_expired_in_the_second_of_its_expiry() {

@@ -39,7 +39,7 @@ fn collect(root: &Path, folder: &Path, ending: &str, found: &mut Vec<File>) {
     }
 }
 
-/// The tests of all crates: the name of each, and the modules that it stands in.
+/// The tests of all crates: the name of each, and the modules that it stands in. One that is ignored shows nothing.
 pub(crate) struct Tests(Vec<(String, Vec<String>)>);
 
 impl Tests {
@@ -52,6 +52,8 @@ impl Tests {
             for line in file.text.lines().map(str::trim) {
                 if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
                     is_test = true;
+                } else if line.starts_with("#[ignore") {
+                    is_test = false;
                 } else if !line.starts_with("#[") && !line.starts_with("//") {
                     let name =
                         line.split_once("fn ").map(|(_, rest)| rest.split(['(', '<']).next().unwrap_or(rest));

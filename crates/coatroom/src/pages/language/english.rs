@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
+use coatroom_protocol::words::Date;
+
+use super::{AccountWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
 
 pub(super) static WORDS: Words = Words {
     lang: "en",
@@ -14,6 +16,7 @@ pub(super) static WORDS: Words = Words {
     hand_over: HAND_OVER,
     error: ERROR,
     landing: LANDING,
+    account: ACCOUNT,
 };
 
 const CONSENT: ConsentWords = ConsentWords {
@@ -45,6 +48,8 @@ const CONSENT: ConsentWords = ConsentWords {
     continue_as: |person, provider| format!("Continue as {person} ({provider})"),
     other_account: |provider| format!("Use another {provider} account"),
     cancel: "Cancel",
+    end_later: "You can see and end this access at any time:",
+    your_connections: "Your connections",
 };
 
 const HAND_OVER: HandOverWords = HandOverWords {
@@ -74,7 +79,7 @@ const ERROR: ErrorWords = ErrorWords {
         "This app is not known here",
         "An app sent you here, but its registration is not known here.",
         "The app probably uses an old registration. You did nothing wrong.",
-        "Open your app, remove this server from it, and add the server again.",
+        "Open your app, remove this server from it, and add the server again. If it still sends you here, look in its settings for this server: the entry is called “Clear authentication”, “Sign out”, “Disconnect” or “Reset”.",
     ),
     blocked_client: text(
         "This app is blocked",
@@ -178,7 +183,63 @@ const LANDING: LandingWords = LandingWords {
     how: "Copy an address into your app. The app then sends you here to sign in, and nothing is allowed before you agree.",
     servers: "Servers",
     no_servers: "There are no servers yet.",
+    your_connections: "Apps that may act for you",
 };
+
+const ACCOUNT: AccountWords = AccountWords {
+    title: "Your connections",
+    signed_in_as: |person, provider| format!("You are signed in as {person} ({provider})."),
+    what: "These apps may act for you. An app that you remove here loses its access at once.",
+    none: "No app may act for you at the moment.",
+    uses: "May use",
+    answers_go_to: "Belongs to",
+    on_a_computer: |host| format!("an app on a computer ({host})"),
+    on_a_device: |scheme| format!("an app on a device ({scheme})"),
+    may: "May do",
+    no_scopes: "Basic access",
+    since: "Allowed on",
+    last_used: "Last active",
+    end: |app| format!("Remove {app}"),
+    end_all: "Remove all apps",
+    ended: |provider| {
+        format!(
+            "Done: the access has ended. {provider} may still list this site among your apps; you can remove it there too."
+        )
+    },
+    signed_out: |provider| {
+        format!(
+            "You are signed out here. Apps keep their access, and you may still be signed in at {provider}."
+        )
+    },
+    sign_out: "Sign out",
+    sign_in: "Sign in to see which apps may act for you, and to end their access.",
+    sign_in_with: |provider| format!("Sign in with {provider}"),
+    where_you_sign_in: "the place where you sign in",
+    date,
+};
+
+fn date(date: Date) -> String {
+    let month = usize::try_from(date.month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
+    match month {
+        Some(month) => format!("{} {month} {}", date.day, date.year),
+        None => date.to_string(),
+    }
+}
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 const fn text(
     title: &'static str,

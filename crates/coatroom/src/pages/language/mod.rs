@@ -8,6 +8,8 @@ mod english;
 
 use std::borrow::Cow;
 
+use coatroom_protocol::words::Date;
+
 /// A language in which pages can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -51,6 +53,7 @@ pub(super) struct Words {
     pub(super) hand_over: HandOverWords,
     pub(super) error: ErrorWords,
     pub(super) landing: LandingWords,
+    pub(super) account: AccountWords,
 }
 
 /// The words of the consent page.
@@ -94,6 +97,9 @@ pub(super) struct ConsentWords {
     /// Argument: provider.
     pub(super) other_account: fn(&str) -> String,
     pub(super) cancel: &'static str,
+    pub(super) end_later: &'static str,
+    /// Names the page on which access is ended.
+    pub(super) your_connections: &'static str,
 }
 
 /// The words of the hand-over page. The argument of each function is the app.
@@ -163,4 +169,38 @@ pub(super) struct LandingWords {
     pub(super) how: &'static str,
     pub(super) servers: &'static str,
     pub(super) no_servers: &'static str,
+    pub(super) your_connections: &'static str,
+}
+
+/// The words of the page on which a person sees which apps may act for them.
+#[derive(Debug)]
+pub(super) struct AccountWords {
+    pub(super) title: &'static str,
+    /// Arguments: person, provider.
+    pub(super) signed_in_as: fn(&str, &str) -> String,
+    pub(super) what: &'static str,
+    pub(super) none: &'static str,
+    pub(super) uses: &'static str,
+    pub(super) answers_go_to: &'static str,
+    /// Argument of this and the next: host or scheme.
+    pub(super) on_a_computer: fn(&str) -> String,
+    pub(super) on_a_device: fn(&str) -> String,
+    pub(super) may: &'static str,
+    pub(super) no_scopes: &'static str,
+    pub(super) since: &'static str,
+    pub(super) last_used: &'static str,
+    /// Argument: app.
+    pub(super) end: fn(&str) -> String,
+    pub(super) end_all: &'static str,
+    /// Argument of this and the next: provider.
+    pub(super) ended: fn(&str) -> String,
+    pub(super) signed_out: fn(&str) -> String,
+    pub(super) sign_out: &'static str,
+    pub(super) sign_in: &'static str,
+    /// Argument: provider.
+    pub(super) sign_in_with: fn(&str) -> String,
+    /// Stands for the provider where there are several.
+    pub(super) where_you_sign_in: &'static str,
+    /// A day, as people write it.
+    pub(super) date: fn(Date) -> String,
 }

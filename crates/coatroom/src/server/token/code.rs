@@ -41,7 +41,7 @@ pub(super) async fn redeem(context: &Context, client: &Client, params: &Params) 
         }
         return Err(refuse(refusal));
     }
-    check_resource(params, &seen.value.grant.resource)?;
+    check_resource(context, params, &seen.value.grant.resource)?;
     activate(context, client, seen, &code).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))
 }
 

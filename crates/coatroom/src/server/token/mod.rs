@@ -33,10 +33,7 @@ pub(super) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if uri.query().is_some() {
-        return Failure::from(invalid("parameters belong in the body, not in the query")).into_response();
-    }
-    match answer(&app, address.map(|Extension(address)| address), &headers, body).await {
+    match answer(&app, address.map(|Extension(address)| address), (&uri, &headers), body).await {
         Ok(issued) => json(StatusCode::OK, &issued.answer()),
         Err(failure) => failure.into_response(),
     }
@@ -45,20 +42,38 @@ pub(super) async fn post(
 async fn answer(
     app: &App,
     address: Option<ClientAddress>,
-    headers: &HeaderMap,
+    (uri, headers): (&Uri, &HeaderMap),
     body: Body,
 ) -> Result<Issued, Failure> {
     let context = &app.context;
+    body::refuse_query(uri)?;
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
-    let grant_type = required(&params, "grant_type")?;
+    // Before the client: what nobody can have is no reason to register again.
+    let grant_type = GrantType::parse(required(&params, "grant_type")?)?;
     let client = authenticate(app, address, headers, &params)?;
     match grant_type {
-        "authorization_code" => code::redeem(context, &client, &params).await,
-        "refresh_token" => refresh::refresh(context, &client, &params).await,
-        _ => {
-            let text = "grant_type must be authorization_code or refresh_token";
-            Err(OAuthError::json(ErrorCode::UnsupportedGrantType, text).into())
+        GrantType::Code => code::redeem(context, &client, &params).await,
+        GrantType::Refresh => refresh::refresh(context, &client, &params).await,
+    }
+}
+
+/// The grants that exist here.
+#[derive(Debug, Clone, Copy)]
+enum GrantType {
+    Code,
+    Refresh,
+}
+
+impl GrantType {
+    fn parse(text: &str) -> Result<Self, OAuthError> {
+        match text {
+            "authorization_code" => Ok(Self::Code),
+            "refresh_token" => Ok(Self::Refresh),
+            _ => {
+                let text = "grant_type must be authorization_code or refresh_token";
+                Err(OAuthError::json(ErrorCode::UnsupportedGrantType, text))
+            }
         }
     }
 }
@@ -156,11 +171,11 @@ async fn load_grant(context: &Context, id: &GrantId) -> Result<Option<Seen<Grant
 }
 
 /// The `resource` of a token request names what was authorized, or nothing (RFC 8707 §2.2).
-fn check_resource(params: &Params, granted: &Resource) -> Result<(), OAuthError> {
+fn check_resource(context: &Context, params: &Params, granted: &Resource) -> Result<(), OAuthError> {
     let target = |refusal: TargetRefusal| OAuthError::json(ErrorCode::InvalidTarget, refusal.to_string());
     for asked in params.many("resource") {
         let asked = Resource::parse(asked).map_err(|refusal| target(refusal.into()))?;
-        if &asked != granted {
+        if !context.resources.is_meant(&asked, granted) {
             let text = "resource is another one than was authorized";
             return Err(OAuthError::json(ErrorCode::InvalidTarget, text));
         }

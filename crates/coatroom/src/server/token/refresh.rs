@@ -29,7 +29,7 @@ use crate::vault::Ticket;
 pub(super) async fn refresh(context: &Context, client: &Client, params: &Params) -> Result<Issued, Failure> {
     let token = RefreshToken::new(required(params, "refresh_token")?);
     let Ok(parts) = parse_refresh_token(&token, &context.keys().tickets) else {
-        return Err(OAuthError::from(RefreshRefusal::Unknown).into());
+        return Err(OAuthError::from(unknown(client)).into());
     };
     let asked = params.one("scope").ok().flatten().map(str::parse::<Scopes>).transpose();
     let asked = asked.map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
@@ -42,7 +42,7 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
             Ok(verdict) => verdict,
             Err(refusal) => return Err(refused(context, &presented, refusal).await?.into()),
         };
-        check_resource(params, &seen.value.grant.resource)?;
+        check_resource(context, params, &seen.value.grant.resource)?;
         let scopes = narrow_scopes(&seen.value.grant.scopes, asked.as_ref())
             .map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
         let refresh = Refresh { context, token: &token, scopes };
@@ -62,6 +62,12 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
         }
     }
     Err(Error::contended("the grant").into())
+}
+
+/// What is said of a token that is not ours. Who registered for no refresh tokens may still hold one, by `offline_access`; who then
+/// presents none of ours may use the grant type in no way (OAuth 2.1 §3.2.4).
+const fn unknown(client: &Client) -> RefreshRefusal {
+    if client.may_refresh { RefreshRefusal::Unknown } else { RefreshRefusal::NotRegistered }
 }
 
 /// Asks the rule, and the store only for what the rule needs.

@@ -181,8 +181,12 @@ async fn a_blocked_client_is_told_so_on_a_page_and_at_the_token_endpoint() {
         World::with_settings(|settings| settings.revocation_poll = std::time::Duration::from_millis(1)).await;
     let (client, tokens) = world.signed_in("alice").await;
     Block::client(&ClientId::new(client.id.clone())).add(&world.store).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    assert_eq!(Browser::new(&world.app).open(&client.authorize_url(&[])).await.status, 403);
+    let told = async {
+        while Browser::new(&world.app).open(&client.authorize_url(&[])).await.status != 403 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), told).await.expect("a page that says so");
     assert_eq!(client.refresh(&tokens.refresh).await.error(), (401, "invalid_client".to_owned()));
     // What was verified before is remembered for a second.
     world.advance(1);

@@ -44,8 +44,16 @@ impl Browser {
     }
 
     pub(crate) async fn post_consent(&mut self, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
-        let mut request =
-            Request::post("/consent").header("content-type", "application/x-www-form-urlencoded");
+        self.post("/consent", fields, headers).await
+    }
+
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -108,8 +108,24 @@ async fn documents_may_be_kept_for_minutes_and_are_known_by_their_tag() {
     let first = get(&world.app, path).await;
     assert_eq!(first.header("cache-control"), Some("public, max-age=300"));
     let tag = first.header("etag").unwrap();
-    let again = ask(&world, Method::GET, path, &[("if-none-match", tag)]).await;
-    assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""));
+    // RFC 9110 §13.1.2: lists, any, and the weak form that a compressing proxy makes of a tag.
+    for known in [tag, &format!("W/{tag}"), &format!("\"x\", {tag}"), &format!("W/\"x\",W/{tag} ,\"y\""), "*"]
+    {
+        for method in [Method::GET, Method::HEAD] {
+            let again = ask(&world, method, path, &[("if-none-match", known)]).await;
+            assert_eq!((again.status.as_u16(), again.body.as_str()), (304, ""), "{known}");
+            assert_eq!(
+                (again.header("etag"), again.header("cache-control")),
+                (Some(tag), Some("public, max-age=300"))
+            );
+        }
+    }
+    let two = [("if-none-match", "\"x\""), ("if-none-match", tag)];
+    assert_eq!(ask(&world, Method::GET, path, &two).await.status, 304);
+    for unknown in ["\"x\"", "W/\"x\"", "", tag.trim_matches('"'), "garbage,,"] {
+        let again = ask(&world, Method::GET, path, &[("if-none-match", unknown)]).await;
+        assert_eq!((again.status.as_u16(), &again.body), (200, &first.body), "{unknown}");
+    }
 }
 
 // PRM-14, ASM-19: each document, in every way of asking; another configuration has another tag.

@@ -5,6 +5,7 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod account;
 mod authorize;
 mod browser;
 mod callback;
@@ -12,12 +13,16 @@ mod client;
 mod code;
 mod consent;
 mod dpop;
+mod endpoints;
+mod habits;
 mod idp;
 mod introspection;
 mod keys;
 mod limits;
 mod metadata;
+mod model;
 mod outage;
+mod quirks;
 mod refresh;
 mod registration;
 mod renewal;

@@ -102,6 +102,12 @@ impl World {
         builder.store(self.store.clone()).keys(keys).build().unwrap()
     }
 
+    /// The same, built otherwise.
+    pub(crate) fn replica_where(&self, build: impl FnOnce(Builder) -> Builder) -> Coatroom {
+        let builder = builder(&self.idp, &self.clock, Settings::default());
+        build(builder.store(self.store.clone()).keys(self.keys.clone())).build().unwrap()
+    }
+
     /// A replica whose operator forgot the provider `demo`.
     pub(crate) fn replica_without_demo(&self) -> Coatroom {
         Coatroom::builder(ISSUER)

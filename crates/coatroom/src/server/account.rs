@@ -1,0 +1,316 @@
+//! `/account`: a person sees which apps may act for them, and ends that.
+//!
+//! Whoever is not signed in signs in here first, at a provider, in a flow of its own that gives no app anything and keeps
+//! nothing of the provider's tokens. Every change is a `POST` from a page of ours by the person of the session, and a grant
+//! is ended only for its own user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::client::ClientOrigin;
+use coatroom_protocol::grant::{CodeChallenge, RevokedReason};
+use coatroom_protocol::words::{FlowId, GrantId, Params, ProviderName, Timestamp};
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use super::App;
+use super::body;
+use super::callback::provider_stop;
+use super::cookies::{self, CookieJar};
+use super::flow::{self, Browser, Stage, UpstreamSecrets};
+use super::hand_over;
+use super::session::Session;
+use super::visit::{Stop, Visit};
+use crate::context::GrantSummary;
+use crate::entropy::draw;
+use crate::pages::{
+    ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
+    OfferedProvider, PROVIDER_FIELD, ReturnAddress, SignInPage, SignedIn, Trouble,
+};
+use crate::providers::{CodeExchange, Provider, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens};
+
+/// Answers `GET /account`.
+pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let note = Note::of(&visit.jar);
+    let shown = match Session::of(&app.context, &visit.jar) {
+        Some(session) => connections(&app, &visit, &session, note).await,
+        None => sign_in_page(&app, &visit, note),
+    };
+    let mut response = shown.unwrap_or_else(|stop| visit.stopped(stop));
+    cookies::add(response.headers_mut(), note.and_then(|_| Note::forget(&visit.jar)));
+    response
+}
+
+/// Answers `POST /account/end`.
+pub(super) async fn end(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let ended = async {
+        let form = form(&app, &visit, &headers, body).await?;
+        let session = Session::of(&app.context, &visit.jar).ok_or(Stop::Trouble(Trouble::Expired))?;
+        end_access(&app, &session, one(&form, GRANT_FIELD)?).await
+    };
+    match ended.await {
+        Ok(()) => back(Note::set(&visit.jar, AccountNote::Ended)),
+        Err(stop) => visit.stopped(stop),
+    }
+}
+
+/// Answers `POST /account/sign-in`.
+pub(super) async fn sign_in(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let begun = async {
+        let form = form(&app, &visit, &headers, body).await?;
+        let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
+        begin(&app, &visit, &browser, one(&form, PROVIDER_FIELD)?).await
+    };
+    begun.await.unwrap_or_else(|stop| visit.stopped(stop))
+}
+
+/// Answers `POST /account/sign-out`.
+pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    if !visit.is_same_origin() {
+        return visit.stopped(Stop::Trouble(Trouble::NoCookie));
+    }
+    back(Session::forget(&visit.jar).into_iter().chain(Note::set(&visit.jar, AccountNote::SignedOut)))
+}
+
+/// A form that counts: from a page of ours, and readable.
+async fn form(app: &App, visit: &Visit<'_>, headers: &HeaderMap, body: Body) -> Result<Params, Stop> {
+    if !visit.is_same_origin() {
+        return Err(Stop::Trouble(Trouble::NoCookie));
+    }
+    let form = body::form(headers, body, app.context.settings.oauth_body_limit).await;
+    form.map_err(|_| Stop::Trouble(Trouble::Expired))
+}
+
+fn one<'a>(form: &'a Params, name: &str) -> Result<&'a str, Stop> {
+    form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired))
+}
+
+/// Sends the browser back to the page. A `POST` is answered with 303, so that a reload asks for nothing twice.
+fn back(cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(LOCATION, HeaderValue::from_static(ACCOUNT_PATH));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    cookies::add(response.headers_mut(), cookies);
+    response
+}
+
+async fn end_access(app: &App, session: &Session, grant: &str) -> Result<(), Stop> {
+    let context = &app.context;
+    let ids = if grant == EVERY_GRANT {
+        context.grants_of(&session.subject).await?.into_iter().map(|grant| grant.id).collect()
+    } else {
+        vec![GrantId::parse(grant).ok_or(Stop::Trouble(Trouble::Expired))?]
+    };
+    for id in ids {
+        // One that is not theirs, or gone, is none that they could see: it is as ended as it can be for them.
+        let _ = context.revoke_of(&session.subject, &id, RevokedReason::User).await?;
+    }
+    Ok(())
+}
+
+async fn connections(
+    app: &App,
+    visit: &Visit<'_>,
+    session: &Session,
+    done: Option<AccountNote>,
+) -> Result<Response, Stop> {
+    let context = &app.context;
+    let provider = context.provider(&session.subject.provider).ok_or(Stop::Trouble(Trouble::Expired))?;
+    let grants = context.grants_of(&session.subject).await?;
+    let shown: Vec<Shown<'_>> = grants.iter().map(|grant| Shown::new(app, grant)).collect();
+    let apps: Vec<ConnectedApp<'_>> = shown.iter().map(Shown::app).collect();
+    let page = AccountPage {
+        signed_in: SignedIn { person: &session.name, provider: offer(provider) },
+        apps: &apps,
+        done,
+    };
+    Ok(app.pages.account(visit.language, &page))
+}
+
+/// What the page needs of one grant.
+struct Shown<'a> {
+    grant: &'a GrantSummary,
+    known: bool,
+    redirect: Option<ReturnAddress>,
+    server: McpServer<'a>,
+    scopes: Vec<&'a str>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(app: &'a App, grant: &'a GrantSummary) -> Self {
+        let client = grant.client_id.as_ref().and_then(|id| app.context.configured_clients.get(id));
+        let resource = app.context.resources.get(&grant.resource);
+        let title = |scope| {
+            let entry = resource.and_then(|resource| resource.scopes.find(scope));
+            entry.map_or(scope.as_str(), |entry| entry.title.as_str())
+        };
+        let url = grant.resource.as_str();
+        Self {
+            grant,
+            known: client.is_some_and(|client| matches!(client.origin, ClientOrigin::Configured)),
+            redirect: ReturnAddress::parse(&grant.redirect_uri),
+            server: McpServer { name: resource.map_or(url, |resource| &resource.name), url },
+            scopes: grant.scopes.iter().map(title).collect(),
+        }
+    }
+
+    fn app(&self) -> ConnectedApp<'_> {
+        ConnectedApp {
+            grant: &self.grant.id,
+            name: self.grant.client_name.as_deref(),
+            known: self.known,
+            redirect: self.redirect.as_ref(),
+            server: self.server,
+            scopes: &self.scopes,
+            since: self.grant.created_at.date(),
+            last_used: self.grant.last_token_at.date(),
+        }
+    }
+}
+
+fn sign_in_page(app: &App, visit: &Visit<'_>, done: Option<AccountNote>) -> Result<Response, Stop> {
+    let (_, browser_cookie) = Browser::of_or_new(&app.context, &visit.jar)?;
+    let providers: Vec<OfferedProvider<'_>> =
+        app.context.providers.iter().map(|provider| offer(provider)).collect();
+    let mut response = app.pages.sign_in(visit.language, &SignInPage { providers: &providers, done });
+    cookies::add(response.headers_mut(), browser_cookie);
+    Ok(response)
+}
+
+fn offer(provider: &Provider) -> OfferedProvider<'_> {
+    OfferedProvider { name: provider.name(), title: provider.label() }
+}
+
+/// A sign-in under way that no client asked for.
+#[derive(Debug, Serialize, Deserialize)]
+struct SignIn {
+    id: FlowId,
+    started_at: Timestamp,
+    upstream: UpstreamSecrets,
+}
+
+async fn begin(app: &App, visit: &Visit<'_>, browser: &Browser, provider: &str) -> Result<Response, Stop> {
+    let context = &app.context;
+    let provider = ProviderName::parse(provider).and_then(|name| context.provider(&name));
+    let provider = provider.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let flow = SignIn {
+        id: FlowId::from_bytes(draw(context.entropy.as_ref())?),
+        started_at: context.clock.now(),
+        upstream: UpstreamSecrets::draw(context)?,
+    };
+    let challenge = CodeChallenge::of(&flow.upstream.verifier());
+    let address = provider
+        .authorization_url(&UpstreamAuthorization {
+            state: &flow.id.to_string(),
+            nonce: Some(&flow.upstream.nonce),
+            code_challenge: challenge.as_str(),
+            redirect_uri: &app.callback_url(provider.name()),
+            // Somebody who came to see what an account allows must be able to say which account.
+            prompt: Some(UpstreamPrompt::SelectAccount),
+            login_hint: None,
+        })
+        .await
+        .map_err(|error| provider_stop(provider, &error))?;
+    let sealed = flow::seal(&flow, context, Stage::SignIn(provider.name()), browser)?;
+    let kept = flow::keep(&flow.id, flow.started_at, &visit.jar, (&sealed, context.settings.flow_life));
+    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
+    cookies::add(response.headers_mut(), kept);
+    Ok(response)
+}
+
+/// A callback that belongs to a sign-in of this page.
+pub(super) struct Arrival<'a> {
+    provider: &'a Provider,
+    flow: SignIn,
+    params: &'a Params,
+}
+
+impl<'a> Arrival<'a> {
+    /// `None` when what the browser kept is no such sign-in, or one that is too old.
+    pub(super) fn find(
+        app: &'a App,
+        provider: &'a Provider,
+        browser: &Browser,
+        (sealed, params): (&str, &'a Params),
+    ) -> Option<Self> {
+        let context = &app.context;
+        let flow: SignIn = flow::open(context, Stage::SignIn(provider.name()), browser, sealed)?;
+        let ends_at = flow.started_at.plus(context.settings.flow_life);
+        let is_asked_for = params.one("state").ok().flatten() == Some(flow.id.to_string().as_str());
+        (is_asked_for && !context.clock.now().has_reached(ends_at)).then_some(Self { provider, flow, params })
+    }
+
+    /// Signs the person in, and leads them to the page.
+    pub(super) async fn finish(self, app: &App, visit: &Visit<'_>) -> Result<Response, Stop> {
+        let Self { provider, flow, params } = self;
+        let one = |name| params.one(name).ok().flatten();
+        let iss = one("iss");
+        provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
+        if let Some(error) = one("error") {
+            let label = provider.label().to_owned();
+            return Err(match error {
+                "access_denied" => Stop::AtProvider(|provider| Trouble::SignInCancelled { provider }, label),
+                "temporarily_unavailable" => {
+                    Stop::AtProvider(|provider| Trouble::ProviderUnavailable { provider }, label)
+                }
+                _ => Stop::AtProvider(|provider| Trouble::SignInFailed { provider }, label),
+            });
+        }
+        let exchange = CodeExchange {
+            code: one("code").ok_or(Stop::Trouble(Trouble::Expired))?,
+            code_verifier: &flow.upstream.verifier(),
+            redirect_uri: &app.callback_url(provider.name()),
+            nonce: Some(&flow.upstream.nonce),
+            iss,
+        };
+        let signed_in = provider.sign_in(exchange).await.map_err(|error| provider_stop(provider, &error))?;
+        throw_away(provider.clone(), signed_in.tokens);
+        Ok(back(Session::cookie(&app.context, &visit.jar, &signed_in.user)?))
+    }
+}
+
+/// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is
+/// left to expire: some providers end every session of an app with it.
+fn throw_away(provider: Provider, tokens: UpstreamTokens) {
+    tokio::spawn(async move {
+        if let Err(error) = provider.revoke(&tokens.access_token, None).await {
+            tracing::debug!(provider.name = %provider.name(), %error, "a provider was not told that a token is not kept");
+        }
+    });
+}
+
+/// What a person has just done, kept in a cookie until the page that tells them so.
+struct Note;
+
+impl Note {
+    fn of(jar: &CookieJar<'_>) -> Option<AccountNote> {
+        match jar.get(NOTE)? {
+            "ended" => Some(AccountNote::Ended),
+            "signed-out" => Some(AccountNote::SignedOut),
+            _ => None,
+        }
+    }
+
+    fn set(jar: &CookieJar<'_>, note: AccountNote) -> Option<HeaderValue> {
+        let value = match note {
+            AccountNote::Ended => "ended",
+            AccountNote::SignedOut => "signed-out",
+        };
+        jar.set(NOTE, value, Some(NOTE_LIFE))
+    }
+
+    fn forget(jar: &CookieJar<'_>) -> Option<HeaderValue> {
+        jar.set(NOTE, "", Some(Duration::ZERO))
+    }
+}
+
+const NOTE: &str = "note";
+const NOTE_LIFE: Duration = Duration::from_mins(1);
