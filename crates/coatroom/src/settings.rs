@@ -39,6 +39,8 @@ pub struct Settings {
     pub mcp_header_limit: usize,
     /// The largest body of an MCP request, in bytes. Default 4 MiB.
     pub mcp_body_limit: usize,
+    /// What the bodies of all MCP requests may hold together, in bytes. Beyond: 503. Default 256 MiB.
+    pub mcp_bodies_limit: usize,
     /// How many requests one address may make.
     pub rates: Rates,
     /// Whether callers from this machine are limited too. Default false.
@@ -144,6 +146,7 @@ impl Default for Settings {
             oauth_body_limit: 64 * 1024,
             mcp_header_limit: 32 * 1024,
             mcp_body_limit: 4 * 1024 * 1024,
+            mcp_bodies_limit: 256 * 1024 * 1024,
             rates: Rates::default(),
             limit_loopback: false,
         }

@@ -113,6 +113,7 @@ fn settings(config: &Config) -> Settings {
     settings.oauth_body_limit = limits.oauth_body;
     settings.mcp_header_limit = limits.header_block;
     settings.mcp_body_limit = limits.mcp_body;
+    settings.mcp_bodies_limit = limits.mcp_bodies;
     settings
 }
 

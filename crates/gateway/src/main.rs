@@ -6,6 +6,7 @@ mod cli;
 mod client_address;
 mod config;
 mod demo;
+mod descriptors;
 mod edge;
 mod grants;
 mod keys;
@@ -76,6 +77,7 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;
     observe::start(config.log_format, &ProcessEnvironment)?;
+    descriptors::allow(config.limits.connections);
     let edge = assemble::edge(&config, axum::Router::new()).await?;
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;

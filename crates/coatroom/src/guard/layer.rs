@@ -16,12 +16,12 @@ use http::header::{
     ORIGIN, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
+use super::bodies::{self, BodyTrouble, Held};
 use super::caller::{Caller, SignInEnded};
 use super::ending::end_with;
 use super::limits::{CallLimits, TooMany};
@@ -171,7 +171,8 @@ impl Settings {
         let (era, body) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
-                let bytes = self.read(&parts.headers, body).await?;
+                let (bytes, held) = self.read(&parts.headers, body).await?;
+                parts.extensions.insert(held);
                 let judged = judge(&bytes).map_err(Refusal::Body)?;
                 let era = check_era(&parts.headers, &judged)?;
                 self.check_policy(caller.as_ref(), &judged)?;
@@ -231,15 +232,20 @@ impl Settings {
     }
 
     /// Reads the whole body, up to the limit.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Held), Refusal> {
         let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: usize| length > self.body_limit) {
             return Err(Refusal::TooLarge(self.body_limit));
         }
-        match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, self.body_limit).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge(self.body_limit)),
-            Ok(Err(_)) | Err(_) => Err(Refusal::BodyLost),
+        let bodies = self.limits.as_deref().map(CallLimits::bodies);
+        match tokio::time::timeout(BODY_PATIENCE, bodies::read(body, self.body_limit, bodies)).await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(BodyTrouble::TooLarge)) => Err(Refusal::TooLarge(self.body_limit)),
+            Ok(Err(BodyTrouble::NoRoom)) => {
+                tracing::warn!("there is no room for more bodies of calls");
+                Err(Refusal::Unavailable)
+            }
+            Ok(Err(BodyTrouble::Lost)) | Err(_) => Err(Refusal::BodyLost),
         }
     }
 

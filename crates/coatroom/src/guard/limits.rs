@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use coatroom_protocol::words::{ClientIdHash, sha256};
 
+use super::bodies::Bodies;
 use super::caller::Caller;
 use crate::clock::Clock;
 use crate::context::{Allowance, ClientAddress};
 use crate::settings::{Rates, Settings};
 
-/// The allowances of calls, shared by every guard of a server.
+/// The allowances of calls, and what their bodies may hold, shared by every guard of a server.
 #[derive(Debug)]
 pub struct CallLimits {
     clock: Arc<dyn Clock>,
@@ -20,6 +21,7 @@ pub struct CallLimits {
     addresses: Option<Allowance<IpAddr>>,
     users: Option<Allowance<[u8; 32]>>,
     clients: Option<Allowance<ClientIdHash>>,
+    bodies: Bodies,
 }
 
 /// Whose allowance is used up, and for how long.
@@ -63,7 +65,13 @@ impl CallLimits {
             addresses: calls.map(Allowance::new),
             users: calls_per_user.map(Allowance::new),
             clients: calls_per_client.map(Allowance::new),
+            bodies: Bodies::new(settings.mcp_bodies_limit),
         }
+    }
+
+    /// What the bodies of all calls may hold.
+    pub(super) const fn bodies(&self) -> &Bodies {
+        &self.bodies
     }
 
     /// Counts a call from an address.

@@ -19,6 +19,7 @@
 //! [`Era`]: coatroom_protocol::access::Era
 
 mod assertion;
+mod bodies;
 mod caller;
 mod ending;
 mod layer;

@@ -2,13 +2,17 @@
 
 mod authorize;
 mod bad_input;
+mod burdens;
 mod codes;
 mod conformance;
 mod endpoints;
 mod foreign;
 mod guard;
 mod harness;
+mod introspection;
 mod journey;
+mod keys;
+mod limits;
 mod measured;
 mod old_clients;
 mod refresh;

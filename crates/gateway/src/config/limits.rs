@@ -41,6 +41,8 @@ pub(crate) struct Lifetimes {
 pub(crate) struct Limits {
     /// Bytes of an MCP request body. Default 4 MiB.
     pub(crate) mcp_body: usize,
+    /// Bytes of all MCP request bodies together. Default 256 MiB.
+    pub(crate) mcp_bodies: usize,
     /// Bytes of a request body of the authorization server. Default 64 KiB.
     pub(crate) oauth_body: usize,
     /// Bytes of a request's header block. Default 32 KiB.
@@ -113,6 +115,7 @@ impl Limits {
         let section = root.section("limits");
         section.only(&[
             "mcp_body",
+            "mcp_bodies",
             "oauth_body",
             "header_block",
             "header_lines",
@@ -128,8 +131,9 @@ impl Limits {
             "drain",
         ]);
         let span = |key: &str, default| span(&section, key, default, SECOND / 10..=HOUR);
-        Self {
+        let limits = Self {
             mcp_body: number(&section, "mcp_body", 4 * MIB, KIB..=256 * MIB),
+            mcp_bodies: number(&section, "mcp_bodies", 256 * MIB, MIB..=2 * 1024 * MIB),
             oauth_body: number(&section, "oauth_body", 64 * KIB, 4 * KIB..=MIB),
             header_block: number(&section, "header_block", 32 * KIB, 8 * KIB..=MIB),
             header_lines: number(&section, "header_lines", 100, 32..=1000),
@@ -143,7 +147,16 @@ impl Limits {
             upstream_connect: span("upstream_connect", 5 * SECOND),
             upstream_first_byte: span("upstream_first_byte", MINUTE),
             drain: span("drain", 30 * SECOND),
+        };
+        if limits.mcp_bodies < limits.mcp_body {
+            let place = section.text("mcp_bodies").map_or(Place::Nowhere, |found| found.place);
+            section.refuse(
+                &place,
+                "`mcp_bodies` is less than `mcp_body`: large calls would never pass",
+                None,
+            );
         }
+        limits
     }
 }
 

@@ -42,6 +42,7 @@ const GATEWAY: Plan = &[
     ("client_address", ""),
     ("terminal", ""),
     ("shutdown", ""),
+    ("descriptors", ""),
     ("demo", ""),
     ("edge", "client_address"),
     ("proxy", "edge"),

@@ -1,0 +1,64 @@
+//! What is protected, and how.
+
+use coatroom_protocol::access::Manifest;
+use coatroom_protocol::words::{ProviderName, ScopeCatalogue};
+
+use crate::guard::Authentication;
+
+/// One MCP endpoint to protect.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Protection {
+    pub(super) path: String,
+    pub(super) name: String,
+    pub(super) provider: Option<ProviderName>,
+    pub(super) scopes: ScopeCatalogue,
+    pub(super) manifest: Manifest,
+    pub(super) roles_claim: String,
+    pub(super) authentication: Authentication,
+}
+
+impl Protection {
+    /// Protects the endpoint at `path`, such as `/mcp`. Its name is what people read on the consent page.
+    pub fn new(path: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            name: name.into(),
+            provider: None,
+            scopes: ScopeCatalogue::default(),
+            manifest: Manifest::default(),
+            roles_claim: "roles".to_owned(),
+            authentication: Authentication::Required,
+        }
+    }
+
+    /// Has its users sign in at this provider only. Default: any.
+    pub fn with_provider(mut self, provider: ProviderName) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Sets its scopes. Default: none.
+    pub fn with_scopes(mut self, scopes: ScopeCatalogue) -> Self {
+        self.scopes = scopes;
+        self
+    }
+
+    /// Sets what its tools, prompts and resources need. Default: nothing but a token.
+    pub fn with_manifest(mut self, manifest: Manifest) -> Self {
+        self.manifest = manifest;
+        self
+    }
+
+    /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
+    pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
+        self.roles_claim = path.into();
+        self
+    }
+
+    /// Sets whether callers must sign in. Default: they must.
+    pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = authentication;
+        self
+    }
+}
