@@ -12,20 +12,26 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
-use coatroom_protocol::words::{GrantId, Issuer, Resource, Subject};
+use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, Subject};
 
 use self::asking::asking_servers;
+#[cfg(feature = "server")]
+use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
 use crate::context::{Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
+#[cfg(feature = "server")]
+use crate::guard::Connecting;
 use crate::guard::{
     Assertions, Authentication, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions,
     VerifyToken,
 };
+#[cfg(feature = "server")]
+use crate::outbound::PublicWeb;
 use crate::providers::Provider;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::store::Store;
 use crate::vault::{KeyRing, LiveKeys};
 
@@ -65,6 +71,9 @@ pub struct Builder {
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
     registration: bool,
+    client_documents: settings::ClientDocuments,
+    #[cfg(feature = "server")]
+    web: PublicWeb,
     places: Places,
 }
 
@@ -104,8 +113,19 @@ impl Coatroom {
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
             registration: true,
+            client_documents: settings::ClientDocuments::default(),
+            #[cfg(feature = "server")]
+            web: PublicWeb::new(),
             places: Places::default(),
         }
+    }
+
+    /// Starts the background work now, and not with the first request: reading what other replicas write, and looking for a way out
+    /// of the network. To be called within a Tokio runtime.
+    #[cfg(feature = "server")]
+    pub fn start(&self) {
+        self.context.start_background();
+        self.context.client_documents.start();
     }
 
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
@@ -138,10 +158,16 @@ impl Coatroom {
             .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
             .with_roles_claim(&protection.roles_claim)
+            .with_lists(protection.lists)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit)
             .with_limits(Arc::clone(&self.limits));
+        #[cfg(feature = "server")]
+        {
+            let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
+            guard = guard.with_connecting(connecting);
+        }
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -263,6 +289,20 @@ impl Builder {
         self
     }
 
+    /// Whether and how clients are taken that are described by a document at the URL that is their id. Default: everybody's
+    /// documents, as soon as the network lets us out.
+    pub fn client_documents(mut self, documents: settings::ClientDocuments) -> Self {
+        self.client_documents = documents;
+        self
+    }
+
+    /// How documents of clients are fetched: for tests, and for another name service or certificate authority.
+    #[cfg(feature = "server")]
+    pub fn public_web(mut self, web: PublicWeb) -> Self {
+        self.web = web;
+        self
+    }
+
     /// The private-use schemes that clients may register, besides https and loopback. Default: those of well-known
     /// clients.
     pub fn app_uris(mut self, uris: AppUris) -> Self {
@@ -342,6 +382,9 @@ impl Builder {
                 .map_err(|error| problems.push(error.to_string()))
                 .ok(),
         };
+        if self.client_documents.loopback && issuer.as_ref().is_some_and(|issuer| !issuer.is_loopback()) {
+            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
+        }
         let complete = (issuer, self.store, live, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
@@ -360,7 +403,16 @@ impl Builder {
             entropy: Arc::clone(&self.entropy),
         });
         let remembered = self.settings.remembered;
+        #[cfg(feature = "server")]
+        let client_documents = DocumentParts {
+            settings: self.client_documents,
+            web: self.web,
+            clock: Arc::clone(&self.clock),
+            app_uris: self.app_uris.clone(),
+        };
         let context = Arc::new(Context {
+            #[cfg(feature = "server")]
+            client_documents: Arc::new(ClientDocuments::new(client_documents, &issuer)),
             issuer,
             settings: self.settings,
             store,
@@ -405,14 +457,13 @@ impl Builder {
         }
         let mut entries: Vec<ProtectedResource> = Vec::new();
         for protection in &self.protections {
-            let Protection { path, name, provider, scopes, .. } = protection;
+            let Protection { path, name, provider, scopes, connects, .. } = protection;
             if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
                 problems.push(format!("{path} is not a path such as /mcp"));
                 continue;
             }
-            if let Some(missing) =
-                provider.as_ref().filter(|name| !self.providers.iter().any(|known| known.name() == *name))
-            {
+            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
+            for missing in provider.iter().chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
             match Resource::parse(&issuer.url(path)) {

@@ -3,17 +3,21 @@
 //! # Rooms
 //!
 //! A room may use the rooms that stand before its arrow on the same line. `clock`, `entropy`, `settings`, `user`,
-//! `outbound` and `pages` use no other room.
+//! `outbound` and `pages` use no other room; `settings` ← `allowance`.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
 //! * `clock`, `user`, `outbound` ← `providers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
-//! * all of these but `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `pages` ← `server`; `server` and `guard` never use each other
+//! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
+//! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
+//! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
+mod allowance;
 mod builder;
+#[cfg(feature = "server")]
+mod client_documents;
 pub mod clock;
 mod connections;
 mod context;
@@ -32,8 +36,7 @@ pub mod store;
 pub mod user;
 pub mod vault;
 
+pub use allowance::ClientAddress;
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
-pub use context::{
-    Block, BlockForm, ClientAddress, GrantSummary, ResourceServer, Revocations, agree_on_keys,
-};
+pub use context::{Block, BlockForm, GrantSummary, ResourceServer, Revocations, agree_on_keys};

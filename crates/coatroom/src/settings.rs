@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coatroom_protocol::client::DocumentHosts;
 use coatroom_protocol::grant::RefreshRules;
 
 /// Lifetimes and limits of a server.
@@ -72,6 +73,69 @@ pub struct Rates {
     pub calls_per_client: Option<Rate>,
     /// Of failed authentications there as one client; then that client waits, at that address. Default 30 per minute.
     pub failed_authentication: Option<Rate>,
+    /// Of documents of clients that are fetched because of its requests. Default 20 per minute.
+    pub client_documents: Option<Rate>,
+}
+
+/// Whether and how clients are taken that are described by a document at the URL that is their id (Client ID Metadata
+/// Documents).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientDocuments {
+    /// Whether they are. Default [`DocumentMode::Auto`].
+    pub mode: DocumentMode,
+    /// Whose documents are taken. Default: everybody's.
+    pub hosts: DocumentHosts,
+    /// Whether redirect URIs must lead to the document's own host or to the user's machine. Default false: some clients
+    /// have their answers sent to a sister site.
+    pub same_origin: bool,
+    /// The largest document, key set or logo, in bytes. Default 64 KiB.
+    pub body_limit: usize,
+    /// How long fetching one may take in all. Default 5 s.
+    pub deadline: Duration,
+    /// How long a document is good at the most, whatever its headers say. Default 24 h.
+    pub longest_life: Duration,
+    /// Whether documents may lie on loopback, for development. Refused unless the public URL is on loopback too; still
+    /// https only. Default false.
+    pub loopback: bool,
+    /// With [`DocumentMode::Auto`], the hosts of which one must be reached before documents are taken. Default: those of
+    /// well-known clients.
+    pub probes: Vec<String>,
+}
+
+/// When clients that are described by documents are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a configuration names every mode")]
+pub enum DocumentMode {
+    /// As soon as the network lets us out: clients that read that we take documents try nothing else.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+impl Default for ClientDocuments {
+    fn default() -> Self {
+        Self {
+            mode: DocumentMode::Auto,
+            hosts: DocumentHosts::default(),
+            same_origin: false,
+            body_limit: 64 * 1024,
+            deadline: Duration::from_secs(5),
+            longest_life: Duration::from_hours(24),
+            loopback: false,
+            probes: ["claude.ai", "chatgpt.com", "vscode.dev"].map(str::to_owned).into(),
+        }
+    }
+}
+
+impl ClientDocuments {
+    /// The defaults in another mode.
+    #[must_use]
+    pub fn in_mode(mode: DocumentMode) -> Self {
+        Self { mode, ..Self::default() }
+    }
 }
 
 /// How often something may happen: `count` times within `per`.
@@ -107,6 +171,7 @@ impl Rates {
             calls_per_user: None,
             calls_per_client: None,
             failed_authentication: None,
+            client_documents: None,
         }
     }
 }
@@ -124,6 +189,7 @@ impl Default for Rates {
             calls_per_user: None,
             calls_per_client: None,
             failed_authentication: Some(Rate::per_minute(30)),
+            client_documents: Some(Rate::per_minute(20)),
         }
     }
 }

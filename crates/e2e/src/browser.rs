@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chromiumoxide::browser::{Browser as Chromium, BrowserConfig};
+use chromiumoxide::cdp::browser_protocol::browser::BrowserContextId;
 use chromiumoxide::cdp::browser_protocol::target::{CreateBrowserContextParams, CreateTargetParams};
 use chromiumoxide::page::{Page, ScreenshotParams};
 use futures_util::StreamExt;
@@ -22,7 +23,8 @@ pub struct Browser {
 /// A person at the browser: one tab, with cookies that no other profile sees.
 #[derive(Debug)]
 pub struct Profile {
-    page: Page,
+    pub(crate) page: Page,
+    context: BrowserContextId,
 }
 
 impl Browser {
@@ -58,9 +60,19 @@ impl Browser {
     pub async fn profile(&self) -> Profile {
         let cookies_of_its_own = CreateBrowserContextParams::default();
         let context = self.chromium.create_browser_context(cookies_of_its_own).await.expect("a new profile");
-        let tab = CreateTargetParams::builder().url("about:blank").browser_context_id(context).build();
+        self.tab(context).await
+    }
+
+    /// A further tab of the same person.
+    pub async fn tab_of(&self, person: &Profile) -> Profile {
+        self.tab(person.context.clone()).await
+    }
+
+    async fn tab(&self, context: BrowserContextId) -> Profile {
+        let tab =
+            CreateTargetParams::builder().url("about:blank").browser_context_id(context.clone()).build();
         let page = self.chromium.new_page(tab.expect("a tab")).await.expect("a new tab");
-        Profile { page }
+        Profile { page, context }
     }
 
     /// Ends Chromium.
@@ -146,7 +158,8 @@ impl Profile {
         }
     }
 
-    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
+    /// Waits until something holds; panics with what the page says when it does not within 30 s.
+    pub async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
         let started = Instant::now();
         while !holds().await {
             if started.elapsed() > Duration::from_secs(30) {

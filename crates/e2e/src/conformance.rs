@@ -1,8 +1,8 @@
-//! The official conformance suite's scenarios for MCP servers.
+//! The official conformance suite: its scenarios for MCP servers, and what it found.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -19,12 +19,19 @@ pub type Verdicts = BTreeMap<(String, String, String), Vec<String>>;
 pub struct Run {
     /// Whether every check that counts was passed.
     pub passed: bool,
+    /// What it found.
+    pub found: Found,
+    /// What it printed.
+    pub said: String,
+}
+
+/// What a run left in its folder of results.
+#[derive(Debug, Default)]
+pub struct Found {
     /// Every verdict, also of what does not count.
     pub verdicts: Verdicts,
     /// Every check that was not passed, with its reason.
     pub failures: Vec<String>,
-    /// What it printed.
-    pub said: String,
 }
 
 #[derive(Deserialize)]
@@ -54,37 +61,47 @@ pub async fn server(url: &str, options: &[&str]) -> Run {
         .expect("the suite hangs")
         .expect("the suite");
     let said = format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
-    let (mut verdicts, mut failures) = (Verdicts::new(), Vec::new());
-    let mut folders: Vec<PathBuf> =
-        fs::read_dir(results.path()).expect("results").map(|entry| entry.expect("a folder").path()).collect();
-    folders.sort();
-    for folder in folders {
-        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
-        let checks = fs::read(folder.join("checks.json")).expect("the checks of a scenario");
-        let checks: Vec<Check> = serde_json::from_slice(&checks).expect("checks as JSON");
-        for check in checks.into_iter().filter(|check| check.status != "INFO") {
-            if check.status != "SUCCESS" {
-                let reason = check.error_message.unwrap_or_default();
-                failures.push(format!(
-                    "{} {}/{}: {}: {reason}",
-                    check.status,
-                    scenario(&name),
-                    check.id,
-                    check.name
-                ));
-            }
-            verdicts
-                .entry((scenario(&name).to_owned(), check.id, check.name))
-                .or_default()
-                .push(check.status);
-        }
-    }
-    Run { passed: status.success(), verdicts, failures, said }
+    Run { passed: status.success(), found: Found::read(results.path()), said }
 }
 
-/// The scenario that a folder of results is named after: `server-NAME-2026-01-02T03-04-05-678Z`.
+impl Found {
+    /// Reads the checks of every scenario that left its folder in `results`.
+    #[must_use]
+    pub fn read(results: &Path) -> Self {
+        let folders = fs::read_dir(results).expect("results").map(|entry| entry.expect("a folder").path());
+        let mut folders: Vec<PathBuf> = folders.collect();
+        folders.sort();
+        let mut found = Self::default();
+        for folder in folders {
+            let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+            let checks = fs::read(folder.join("checks.json")).expect("the checks of a scenario");
+            let checks: Vec<Check> = serde_json::from_slice(&checks).expect("checks as JSON");
+            for check in checks.into_iter().filter(|check| check.status != "INFO") {
+                let Check { id, name: check, status, error_message } = check;
+                let scenario = scenario(&name);
+                if status != "SUCCESS" {
+                    let reason = error_message.unwrap_or_default();
+                    found.failures.push(format!("{status} {scenario}/{id}: {check}: {reason}"));
+                }
+                found.verdicts.entry((scenario.to_owned(), id, check)).or_default().push(status);
+            }
+        }
+        found
+    }
+
+    /// The verdicts of every check with this id.
+    #[must_use]
+    pub fn of(&self, check: &str) -> Vec<&str> {
+        let found = self.verdicts.iter().filter(|((_, id, _), _)| id == check);
+        found.flat_map(|(_, verdicts)| verdicts).map(String::as_str).collect()
+    }
+}
+
+/// The scenario that a folder of results is named after: `server-NAME-2026-01-02T03-04-05-678Z`, or
+/// `authorization-server-NAME-…`.
 fn scenario(folder: &str) -> &str {
     const TIME: usize = "-2026-01-02T03-04-05-678Z".len();
-    let name = folder.strip_prefix("server-").and_then(|name| name.get(..name.len().checked_sub(TIME)?));
+    let name = folder.strip_prefix("authorization-server-").or_else(|| folder.strip_prefix("server-"));
+    let name = name.and_then(|name| name.get(..name.len().checked_sub(TIME)?));
     name.unwrap_or_else(|| panic!("a folder of results is named {folder}"))
 }

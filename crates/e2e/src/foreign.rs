@@ -12,6 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::browser::Profile;
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A script, and what runs it.
@@ -84,6 +85,7 @@ impl Script {
             } else if let Some(secrets) = line["secrets"].as_array() {
                 transcript.secrets =
                     secrets.iter().filter_map(|secret| secret.as_str().map(str::to_owned)).collect();
+                transcript.secrets.iter().for_each(|secret| evidence::secret(Secret::Credential, secret));
                 done = true;
             } else {
                 transcript.steps.push(line);

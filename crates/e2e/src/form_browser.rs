@@ -9,6 +9,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use url::Url;
 
+use crate::evidence::{self, Secret};
+
 /// One person's browser.
 #[derive(Debug, Clone)]
 pub struct FormBrowser {
@@ -82,6 +84,18 @@ impl FormBrowser {
     pub async fn send_only(&self, page: &Page, form: Form) -> Page {
         let request = self.request(page, &form);
         arrive(form.action, request).await
+    }
+
+    /// As [`open_only`](Self::open_only), where the program may be killed at any moment: `None` when no whole answer came.
+    pub async fn try_open_only(&self, url: &str) -> Option<Page> {
+        let url = Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+        let request = self.http.get(url.clone()).header("sec-fetch-site", "none");
+        try_arrive(request).await.ok()
+    }
+
+    /// As [`send_only`](Self::send_only), where the program may be killed at any moment.
+    pub async fn try_send_only(&self, page: &Page, form: &Form) -> Option<Page> {
+        try_arrive(self.request(page, form)).await.ok()
     }
 
     /// Approves and signs in at the demo's own provider as `account`; ends when the client has its answer.
@@ -169,10 +183,20 @@ impl Page {
 }
 
 async fn arrive(url: Url, request: reqwest::RequestBuilder) -> Page {
-    let answer = request.header("accept", "text/html").send().await;
-    let answer = answer.unwrap_or_else(|error| panic!("opening {url}: {error:?}"));
+    try_arrive(request).await.unwrap_or_else(|error| panic!("opening {url}: {error:?}"))
+}
+
+async fn try_arrive(request: reqwest::RequestBuilder) -> Result<Page, reqwest::Error> {
+    let answer = request.header("accept", "text/html").send().await?;
     let (url, status, headers) = (answer.url().clone(), answer.status(), answer.headers().clone());
-    Page { url, status, headers, html: answer.text().await.unwrap_or_default() }
+    let html = answer.text().await?;
+    let cookies = headers.get_all("set-cookie").into_iter();
+    evidence::browser(cookies.filter_map(|cookie| cookie.to_str().ok().map(str::to_owned)), &url);
+    for (_, flow) in tags(&html, "input").into_iter().filter_map(field).filter(|(name, _)| name == "flow") {
+        evidence::secret(Secret::Carried, &flow);
+    }
+    evidence::answer(status, html.as_bytes());
+    Ok(Page { url, status, headers, html })
 }
 
 /// Every `<name …>…</name>`, as its start tag and what is inside. Elements of one name do not nest on our pages.

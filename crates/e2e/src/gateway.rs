@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A running `coatroom`, killed when dropped.
@@ -18,7 +19,8 @@ use crate::tools;
 pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
-    folder: TempDir,
+    environment: Vec<(String, String)>,
+    folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
     started_in: Duration,
@@ -27,16 +29,32 @@ pub struct Gateway {
 impl Gateway {
     /// Starts `coatroom demo` and waits until it answers.
     pub async fn demo() -> Self {
+        Self::demo_with(&[]).await
+    }
+
+    /// As [`demo`](Self::demo), with variables of the environment.
+    pub async fn demo_with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let port = tools::free_port();
         let data = folder.path().join("data").display().to_string();
-        Self::start(folder, port, ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data]).await
+        Self::start(
+            folder,
+            port,
+            ["demo", "--listen", &format!("127.0.0.1:{port}"), "--data", &data],
+            environment,
+        )
+        .await
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port` of loopback, and waits until it answers.
     ///
     /// In the text, `{data}` stands for an existing folder of its own.
     pub async fn serve_at(port: u16, configuration: &str) -> Self {
+        Self::serve_with(port, configuration, &[]).await
+    }
+
+    /// The same, with further environment variables.
+    pub async fn serve_with(port: u16, configuration: &str, environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("no temporary folder");
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("the data folder");
@@ -44,20 +62,59 @@ impl Gateway {
         fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
             .expect("the configuration file");
         let file = file.display().to_string();
-        Self::start(folder, port, ["serve", "--config", &file]).await
+        Self::start(folder, port, ["serve", "--config", &file], environment).await
     }
 
-    async fn start<const N: usize>(folder: TempDir, port: u16, arguments: [&str; N]) -> Self {
+    /// Starts another process over the same store and with the same configuration, but for the port.
+    pub async fn beside(&self, port: u16) -> Self {
+        let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
         let mut gateway = Self {
             child: None,
-            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            folder,
+            environment: self.environment.clone(),
+            arguments: self.arguments.iter().cloned().chain(listen).collect(),
+            folder: Arc::clone(&self.folder),
             log: Arc::default(),
             port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
         gateway
+    }
+
+    async fn start<const N: usize>(
+        folder: TempDir,
+        port: u16,
+        arguments: [&str; N],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut gateway = Self {
+            child: None,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            folder: Arc::new(folder),
+            log: Arc::default(),
+            port,
+            started_in: Duration::ZERO,
+        };
+        gateway.run().await;
+        gateway
+    }
+
+    /// Runs another command of the program with the same configuration, and returns what it says.
+    pub async fn command(&self, arguments: &[&str]) -> String {
+        let file = self.folder.path().join("coatroom.toml");
+        let output = Command::new(tools::coatroom())
+            .args([&arguments[..1], &["--config", &file.display().to_string()], &arguments[1..]].concat())
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .expect("running the program");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// The public origin, which is also the issuer.
@@ -196,6 +253,9 @@ impl Gateway {
             .env("HOME", self.folder.path())
             // As talkative as it can be, because the tests look for secrets in what it says.
             .env("COATROOM_LOG", "trace")
+            // Tests reach nobody beyond this machine; those about documents say so themselves.
+            .env("COATROOM_CLIENT_DOCUMENTS_ENABLED", "off")
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -205,7 +265,20 @@ impl Gateway {
         self.keep(child.stdout.take().expect("piped"));
         self.keep(child.stderr.take().expect("piped"));
         self.child = Some(child);
+        evidence::log(b"");
         self.wait_until_ready(started).await;
+        self.tell_keys();
+    }
+
+    /// The program's own keys are secrets like any other.
+    fn tell_keys(&self) {
+        let key_files = files(self.folder.path()).into_iter().filter(|file| file.ends_with("keys.toml"));
+        for text in key_files.filter_map(|file| fs::read_to_string(file).ok()) {
+            let is_key = |word: &&str| word.len() > 30 && !word.contains(char::is_whitespace);
+            for word in text.split('"').filter(is_key) {
+                evidence::secret(Secret::Credential, word);
+            }
+        }
     }
 
     fn keep(&self, mut from: impl AsyncRead + Unpin + Send + 'static) {
@@ -213,6 +286,7 @@ impl Gateway {
         tokio::spawn(async move {
             let mut buffer = vec![0; 16 * 1024];
             while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                evidence::log(&buffer[..read]);
                 log.lock().expect("the log").extend_from_slice(&buffer[..read]);
             }
         });

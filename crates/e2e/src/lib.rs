@@ -7,15 +7,19 @@
 //! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
 //! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
+//! - [`evidence`] keeps what the program said and every secret that a test saw, for the check after all tests.
 //! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
 
 pub mod browser;
 pub mod conformance;
+pub mod document_site;
+pub mod evidence;
 pub mod foreign;
 pub mod form_browser;
 pub mod gateway;
 pub mod mcp;
 pub mod oauth;
+pub mod senses;
 pub mod token_proxy;
 pub mod tools;
 pub mod upstream;
@@ -25,4 +29,5 @@ pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
 pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
+pub use senses::Look;
 pub use token_proxy::TokenProxy;

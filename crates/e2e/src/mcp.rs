@@ -6,6 +6,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use crate::evidence::{self, Secret};
 use crate::oauth::http;
 
 /// How a client speaks.
@@ -26,6 +27,8 @@ pub struct Mcp {
     token: String,
     session: Option<String>,
     next_id: AtomicU64,
+    version: &'static str,
+    capabilities: Value,
 }
 
 /// What came back.
@@ -42,11 +45,18 @@ pub struct Answer {
 impl Mcp {
     /// A caller with a token; in the legacy era it shakes hands first.
     pub async fn connect(url: &str, era: Era, token: &str) -> Self {
-        let mut mcp = Self::without_handshake(url, era, token);
+        let version = if era == Era::Legacy { "2025-06-18" } else { "2026-07-28" };
+        Self::connect_as(url, version, token, json!({})).await
+    }
+
+    /// A caller of a revision, with the capabilities that it declares.
+    pub async fn connect_as(url: &str, version: &'static str, token: &str, capabilities: Value) -> Self {
+        let era = if version == "2026-07-28" { Era::Modern } else { Era::Legacy };
+        let mut mcp = Self { version, capabilities, ..Self::without_handshake(url, era, token) };
         if era == Era::Legacy {
             let hello = json!({
-                "protocolVersion": "2025-06-18",
-                "capabilities": {},
+                "protocolVersion": mcp.version,
+                "capabilities": mcp.capabilities,
                 "clientInfo": {"name": "raw", "version": "1"},
             });
             let answer = mcp.request("initialize", hello).await;
@@ -55,6 +65,7 @@ impl Mcp {
                 .headers
                 .get("mcp-session-id")
                 .map(|id| id.to_str().expect("visible ASCII (SES-02)").to_owned());
+            evidence::secret(Secret::Credential, mcp.session().unwrap_or_default());
             let done = json!({"jsonrpc": "2.0", "method": "notifications/initialized"});
             let noted = mcp.post(&done).send().await.expect("a notification");
             assert_eq!(noted.status(), 202, "a notification is accepted (GW-13)");
@@ -65,6 +76,7 @@ impl Mcp {
     /// A caller that begins with its first request.
     #[must_use]
     pub fn without_handshake(url: &str, era: Era, token: &str) -> Self {
+        evidence::secret(Secret::Credential, token);
         Self {
             http: http(),
             url: url.to_owned(),
@@ -72,6 +84,8 @@ impl Mcp {
             token: token.to_owned(),
             session: None,
             next_id: AtomicU64::new(1),
+            version: if era == Era::Legacy { "2025-06-18" } else { "2026-07-28" },
+            capabilities: json!({}),
         }
     }
 
@@ -98,7 +112,7 @@ impl Mcp {
             params["_meta"] = json!({
                 "io.modelcontextprotocol/protocolVersion": "2026-07-28",
                 "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": {},
+                "io.modelcontextprotocol/clientCapabilities": self.capabilities,
             });
         }
         let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
@@ -127,7 +141,7 @@ impl Mcp {
             }
         }
         if let Some(session) = &self.session {
-            request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-06-18");
+            request = request.header("mcp-session-id", session).header("mcp-protocol-version", self.version);
         }
         request.body(message.to_string())
     }
@@ -138,6 +152,7 @@ impl Answer {
     pub async fn read(answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes = answer.bytes().await.unwrap_or_default();
+        evidence::answer(status, &bytes);
         let text = String::from_utf8_lossy(&bytes);
         let streamed =
             headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use url::Url;
 
+use crate::evidence::{self, Secret};
 use crate::form_browser::FormBrowser;
 
 /// What the client's own page says when the browser came back to it. The scripts of the foreign clients say the same.
@@ -130,6 +131,28 @@ impl OAuthClient {
         client
     }
 
+    /// A client that is described by the document at the URL `id`: it registers nowhere.
+    pub async fn described_at(mcp: &str, id: &str) -> Self {
+        let http = http();
+        let resource = discover_resource(&http, mcp).await;
+        let issuer =
+            resource["authorization_servers"][0].as_str().expect("an authorization server").to_owned();
+        let server = discover_server(&http, &issuer).await;
+        let listener = Listener::start().await;
+        let redirect_uri = listener.uri.clone();
+        let registration = json!({ "client_id": id });
+        Self {
+            http,
+            mcp: mcp.to_owned(),
+            resource,
+            server,
+            registration,
+            redirect_uri,
+            listener,
+            secrets: Arc::default(),
+        }
+    }
+
     /// The client id.
     #[must_use]
     pub fn id(&self) -> &str {
@@ -158,6 +181,7 @@ impl OAuthClient {
             .append_pair("resource", text(&self.resource, "resource"))
             .extend_pairs(scope.map(|scope| ("scope", scope)));
         self.keep(Some(&verifier));
+        evidence::secret(Secret::Carried, &state);
         Pending { url: url.into(), verifier, state }
     }
 
@@ -228,6 +252,7 @@ impl OAuthClient {
 
     fn keep(&self, secret: Option<&str>) {
         if let Some(secret) = secret {
+            evidence::secret(Secret::Credential, secret);
             self.secrets.lock().expect("the secrets").push(secret.to_owned());
         }
     }
@@ -275,6 +300,7 @@ impl TokenAnswer {
     pub async fn read(answer: reqwest::Response) -> Self {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.unwrap_or_default();
+        evidence::answer(status, &body);
         Self { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
     }
 
@@ -368,7 +394,11 @@ async fn came_back(
     State(sender): State<mpsc::UnboundedSender<Vec<(String, String)>>>,
     RawQuery(query): RawQuery,
 ) -> Html<String> {
-    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+    let pairs: Vec<(String, String)> =
+        url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
+    for (_, code) in pairs.iter().filter(|(name, _)| name == "code") {
+        evidence::secret(Secret::Credential, code);
+    }
     let _ = sender.send(pairs);
     Html(format!("<!doctype html><title>Client</title><p>{CALLBACK_TEXT}</p>"))
 }

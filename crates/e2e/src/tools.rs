@@ -49,6 +49,16 @@ pub fn free_port() -> u16 {
     ports.take(1_000).find(is_free).expect("no free port")
 }
 
+/// How much the long tests do, from `COATROOM_SOAK`: five times their unit unless it says otherwise; a hundred before a release.
+///
+/// # Panics
+/// When it is no number: a setting that was misread must not make a test smaller.
+#[must_use]
+pub fn soak() -> usize {
+    let Some(value) = env::var_os("COATROOM_SOAK") else { return 5 };
+    value.to_str().and_then(|value| value.parse().ok()).expect("COATROOM_SOAK is a number")
+}
+
 fn from_environment(name: &str) -> PathBuf {
     let value =
         env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: run scripts/test, which sets it"));

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::{Assertions, Authentication, SessionLimits};
+use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
@@ -20,8 +20,8 @@ use coatroom::{Coatroom, Protection, ResourceServer};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ProviderConfig, ProviderKind, Replay, RuleConfig, ScopeConfig, ServerConfig,
-    StoreLocation, Unlisted,
+    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Registration, Replay, RuleConfig,
+    ScopeConfig, ServerConfig, StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -39,6 +39,9 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let client = client(config.limits.upstream_connect)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
+        if server.auth == Auth::Off {
+            tracing::warn!(server = %server.name, path = %server.path, "auth is off: whoever reaches this server may use it");
+        }
         let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
         let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
         let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
@@ -58,7 +61,9 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
+        .client_documents(config.client_documents.clone())
         .store(store(&config.store, &clock)?)
+        .registration(config.registration == Registration::Open)
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
@@ -91,6 +96,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     }
     let coatroom = builder.build()?;
     coatroom.check_keys().await?;
+    coatroom.start();
     Ok(coatroom)
 }
 
@@ -167,6 +173,11 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
         .with_scopes(catalogue(&server.scopes)?)
         .with_manifest(Manifest::new(rules, unlisted))
         .with_roles_claim(&server.roles_claim)
+        .with_lists(match server.lists {
+            ListsConfig::Usable => Lists::Usable,
+            ListsConfig::Reachable => Lists::Reachable,
+            ListsConfig::All => Lists::All,
+        })
         .with_authentication(match server.auth {
             Auth::Required => Authentication::Required,
             Auth::Optional => Authentication::Optional,
@@ -175,6 +186,8 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
     if let Some(provider) = &server.provider {
         protection = protection.with_provider(provider.clone());
     }
+    let elsewhere = server.needs.all().filter(|needed| server.provider.as_ref() != Some(*needed));
+    protection = protection.with_connections(elsewhere.cloned());
     Ok(protection)
 }
 
@@ -206,6 +219,9 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     let mut client =
         Client::configured(config.id.as_str(), config.secret.as_ref(), config.redirect_uris.clone())
             .with_context(about)?;
+    if let Some(keys) = &config.keys {
+        client = client.with_keys(keys.clone()).with_context(about)?;
+    }
     client.name = Some(config.name.clone());
     client.scope_ceiling.clone_from(&config.scopes);
     Ok(client)
@@ -218,6 +234,7 @@ fn upstream(config: &Config, server: &ServerConfig, assertions: Option<Assertion
         url: server.upstream.clone(),
         is_open: server.auth != Auth::Required,
         headers: server.headers.clone(),
+        needs: server.needs.clone(),
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
     }

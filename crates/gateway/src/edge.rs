@@ -20,6 +20,7 @@ use tracing::Instrument;
 use url::Host;
 
 use crate::client_address::{IpRange, client_address};
+use crate::unread::watch;
 
 /// The address at the other end of the connection, in each request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +96,15 @@ impl Edge {
                 tracing::debug!("the host is not ours");
                 return refusal(StatusCode::MISDIRECTED_REQUEST, advice);
             }
+            let (request, unread) = watch(request);
             let answering = AssertUnwindSafe(async move { router.call(request).await });
-            match answering.catch_unwind().await {
+            let mut response = match answering.catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
                 Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "something failed here"),
-            }
+            };
+            unread.settle(&mut response).await;
+            response
         };
         answering.map(Ok).instrument(span)
     }

@@ -15,6 +15,7 @@ mod proxy;
 mod serve;
 mod shutdown;
 mod terminal;
+mod unread;
 
 use std::process::ExitCode;
 

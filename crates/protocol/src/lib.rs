@@ -7,9 +7,9 @@
 //!
 //! A room may use the rooms that stand before its arrow on the same line. `words` and `errors` use no other room.
 //!
-//! * `words` ← `discovery`
 //! * `words`, `errors` ← `access`
-//! * `words`, `errors` ← `client` ← `grant`
+//! * `words` ← `jws` ← `discovery`
+//! * `words`, `errors`, `jws` ← `client` ← `grant`
 
 #![expect(
     clippy::exhaustive_structs,
@@ -22,4 +22,5 @@ pub mod client;
 pub mod discovery;
 pub mod errors;
 pub mod grant;
+pub mod jws;
 pub mod words;

@@ -1,9 +1,9 @@
-//! What is protected, and how.
+//! What one MCP endpoint is protected by.
 
 use coatroom_protocol::access::Manifest;
 use coatroom_protocol::words::{ProviderName, ScopeCatalogue};
 
-use crate::guard::Authentication;
+use crate::guard::{Authentication, Lists};
 
 /// One MCP endpoint to protect.
 #[derive(Debug, Clone)]
@@ -15,7 +15,9 @@ pub struct Protection {
     pub(super) scopes: ScopeCatalogue,
     pub(super) manifest: Manifest,
     pub(super) roles_claim: String,
+    pub(super) lists: Lists,
     pub(super) authentication: Authentication,
+    pub(super) connects: Vec<ProviderName>,
 }
 
 impl Protection {
@@ -28,7 +30,9 @@ impl Protection {
             scopes: ScopeCatalogue::default(),
             manifest: Manifest::default(),
             roles_claim: "roles".to_owned(),
+            lists: Lists::default(),
             authentication: Authentication::Required,
+            connects: Vec::new(),
         }
     }
 
@@ -53,6 +57,19 @@ impl Protection {
     /// Sets the user's claim that holds their roles; dots lead into objects. Default: `roles`.
     pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
         self.roles_claim = path.into();
+        self
+    }
+
+    /// Names providers that its users may have to connect besides the one where they signed in. Clients that open links for
+    /// their users then get a session that remembers it, also where the endpoint has no sessions. Default: none.
+    pub fn with_connections(mut self, providers: impl IntoIterator<Item = ProviderName>) -> Self {
+        self.connects = providers.into_iter().collect();
+        self
+    }
+
+    /// Sets what its lists show. Default: what the caller may use now.
+    pub const fn with_lists(mut self, lists: Lists) -> Self {
+        self.lists = lists;
         self
     }
 

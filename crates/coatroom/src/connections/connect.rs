@@ -2,10 +2,12 @@
 
 use coatroom_protocol::words::{GrantId, ProviderName, Subject, Timestamp};
 
+use super::freshness::{Freshness, freshness};
 use super::{Connections, WHAT};
 use crate::error::Error;
 use crate::providers::UpstreamTokens;
 use crate::records::{self, ConnectionRecord, Written};
+use crate::store::{Kind, Version};
 use crate::vault::{Binding, GrantVault};
 
 /// A credential that was just obtained.
@@ -19,7 +21,59 @@ pub(crate) struct FreshConnection<'a> {
     pub(crate) kept_until: Timestamp,
 }
 
+/// Where a grant's connection to a provider belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// There is a connection that may still be good.
+    Taken,
+    /// There is none, or a dead one at this version.
+    Free(Option<Version>),
+}
+
 impl Connections {
+    /// Whether a grant has a connection to a provider.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(crate) async fn slot(&self, grant: &GrantId, provider: &ProviderName) -> Result<Slot, Error> {
+        let key = ConnectionRecord::key_of(grant, provider);
+        let seen = records::load::<ConnectionRecord>(self.parts.store.as_ref(), &key).await?;
+        let now = self.parts.clock.now();
+        Ok(match seen {
+            None => Slot::Free(None),
+            Some(seen) if freshness(&seen.value, now) == Freshness::Dead => Slot::Free(Some(seen.version)),
+            Some(_) => Slot::Taken,
+        })
+    }
+
+    /// Seals tokens into a slot that was seen free. Needs no ticket. Of several who saw it so, one succeeds.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(crate) async fn fill(
+        &self,
+        free: Option<Version>,
+        binding: Binding<'_>,
+        vault: &GrantVault,
+        fresh: FreshConnection<'_>,
+    ) -> Result<Written, Error> {
+        let record = self.parts.sealed(binding, vault, fresh.tokens, fresh.kept_until)?;
+        let store = self.parts.store.as_ref();
+        match free {
+            None => records::insert(store, &record).await,
+            Some(version) => records::replace(store, &record, version).await,
+        }
+    }
+
+    /// Deletes the connection of a grant that has ended.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(crate) async fn forget(&self, grant: &GrantId, provider: &ProviderName) -> Result<(), Error> {
+        let key = ConnectionRecord::key_of(grant, provider);
+        Ok(self.parts.store.delete(Kind::Connection, &key).await?)
+    }
+
     /// Seals the tokens of a sign-in into a connection of a grant, replacing an earlier one.
     ///
     /// # Errors

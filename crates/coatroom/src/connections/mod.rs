@@ -16,7 +16,7 @@ mod freshness;
 mod renew;
 
 #[cfg(feature = "server")]
-pub(crate) use connect::FreshConnection;
+pub(crate) use connect::{FreshConnection, Slot};
 #[cfg(feature = "server")]
 pub(crate) use farewell::Farewell;
 

@@ -66,7 +66,7 @@ impl Context {
             return Ok(Err(AccessRefusal::GrantEnded));
         }
         self.blocks.know(store).await?;
-        if grant.client_id.as_ref().is_some_and(|client| self.is_blocked(client)) {
+        if grant.client_id.as_ref().is_some_and(|client| self.is_blocked(client, &grant.grant)) {
             return Ok(Err(AccessRefusal::Blocked));
         }
         if !access.value.accepted {

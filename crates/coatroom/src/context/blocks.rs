@@ -5,7 +5,7 @@
 
 use std::sync::{PoisonError, RwLock};
 
-use coatroom_protocol::client::{Client, ClientOrigin};
+use coatroom_protocol::client::{Client, ClientOrigin, RedirectUri};
 use coatroom_protocol::words::{ClientId, Timestamp};
 use tokio::sync::OnceCell;
 use url::Url;
@@ -87,10 +87,7 @@ impl Block {
     fn forbids(&self, client: &Client) -> bool {
         match self {
             Self::Client(hash) => client.id.hash().to_string() == *hash,
-            Self::RedirectHost(host) => client.redirect_uris.iter().any(|uri| {
-                Url::parse(uri.as_str())
-                    .is_ok_and(|url| url.host_str().is_some_and(|its| its.eq_ignore_ascii_case(host)))
-            }),
+            Self::RedirectHost(host) => client.redirect_uris.iter().any(|uri| leads_to(uri, host)),
             Self::RegisteredBefore(time) => {
                 matches!(client.origin, ClientOrigin::Registered { issued_at } if issued_at < *time)
             }
@@ -121,6 +118,17 @@ impl Blocks {
         self.current.read().unwrap_or_else(PoisonError::into_inner).iter().any(|block| block.forbids(client))
     }
 
+    /// Whether a client that is described by a document is blocked, as far as its id and these redirect URIs tell.
+    pub(super) fn forbid_document(&self, id: &ClientId, redirect_uris: &[RedirectUri]) -> bool {
+        let hash = id.hash().to_string();
+        let blocks = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        blocks.iter().any(|block| match block {
+            Block::Client(blocked) => *blocked == hash,
+            Block::RedirectHost(host) => redirect_uris.iter().any(|uri| leads_to(uri, host)),
+            Block::RegisteredBefore(_) => false,
+        })
+    }
+
     /// Whether nothing is blocked at all.
     pub(super) fn is_empty(&self) -> bool {
         self.current.read().unwrap_or_else(PoisonError::into_inner).is_empty()
@@ -141,6 +149,10 @@ impl Blocks {
     pub(super) fn set(&self, blocks: Vec<Block>) {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = blocks;
     }
+}
+
+fn leads_to(uri: &RedirectUri, host: &str) -> bool {
+    Url::parse(uri.as_str()).is_ok_and(|url| url.host_str().is_some_and(|its| its.eq_ignore_ascii_case(host)))
 }
 
 #[cfg(test)]

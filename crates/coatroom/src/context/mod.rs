@@ -1,10 +1,10 @@
 //! What every request of one server shares: its settings, store, keys, providers, resources and clients.
 
 mod access;
-mod allowance;
 mod background;
 mod blocks;
 mod clients;
+mod connecting;
 mod grants;
 mod introspection;
 mod keys;
@@ -12,12 +12,11 @@ mod revocations;
 mod revoke;
 
 pub(crate) use access::{AccessRefusal, LiveAccess};
-pub(crate) use allowance::Allowance;
-pub use allowance::ClientAddress;
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
-pub(crate) use clients::ClientRefusal;
+pub(crate) use clients::{ClientRefusal, FoundClient};
+pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub use grants::GrantSummary;
 pub(crate) use introspection::AskingServer;
 pub use introspection::ResourceServer;
@@ -29,10 +28,10 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
-#[cfg(feature = "server")]
-use coatroom_protocol::words::ProviderName;
-use coatroom_protocol::words::{ClientId, Issuer};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
 
+#[cfg(feature = "server")]
+use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
@@ -57,6 +56,9 @@ pub(crate) struct Context {
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
+    /// Clients that are described by documents.
+    #[cfg(feature = "server")]
+    pub(crate) client_documents: Arc<ClientDocuments>,
     /// The sites where one segment of a redirect URI is free.
     pub(crate) redirect_prefixes: RedirectPrefixes,
     /// The redirect URIs whose clients get a secret that they did not ask for.
@@ -76,10 +78,7 @@ impl Context {
     pub(crate) fn keys(&self) -> Arc<KeyRing> {
         self.keys.current()
     }
-}
 
-#[cfg(feature = "server")]
-impl Context {
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {
         self.providers.iter().find(|provider| provider.name() == name)

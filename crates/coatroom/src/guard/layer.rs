@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use coatroom_protocol::access::{
-    Bearer, Denial, Era, EraRefusal, Field, Holder, Id, Judged, MirrorHeaders, Verdict, judge,
+    Bearer, Denial, Era, EraRefusal, Holder, Id, Judged, Message, Target, Verdict, judge,
 };
 use coatroom_protocol::words::{Resource, Scopes};
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName,
-    ORIGIN, TRANSFER_ENCODING,
+    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use serde_json::Value;
@@ -21,16 +20,22 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
+use super::answer::Inspection;
 use super::bodies::{self, BodyTrouble, Held};
 use super::caller::{Caller, SignInEnded};
-use super::ending::end_with;
+use super::connect::{Asked, ConnectNeeded, Restored};
+use super::ending::{CallEnded, end_with, is_event_stream, while_live};
+use super::events::{self, EventIds};
+use super::headers::{
+    LAST_EVENT_ID, SESSION_ID, check_mcp_headers, check_media_type, clean, field, mirrors, names_a_token,
+};
 use super::limits::{CallLimits, TooMany};
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
-use super::sessions::SessionOwner;
+use super::sessions::{self, SessionOwner};
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
-use crate::context::ClientAddress;
+use crate::allowance::ClientAddress;
 
 /// Protects one MCP endpoint, whatever service answers it.
 #[derive(Debug, Clone)]
@@ -90,6 +95,8 @@ struct Admitted {
     request: Request<Body>,
     caller: Option<Caller>,
     session: Session,
+    asked: Option<Asked>,
+    inspection: Option<Inspection>,
 }
 
 /// What becomes of the session id in the answer.
@@ -103,7 +110,15 @@ enum Session {
 /// A session by both of its ids.
 struct Named {
     here: HeaderValue,
-    upstream: HeaderValue,
+    upstream: Option<HeaderValue>,
+    url_mode: bool,
+}
+
+impl Session {
+    /// Whether its client declared elicitation in URL mode.
+    fn is_url_mode(&self) -> bool {
+        matches!(self, Self::Legacy { named: Some(named), .. } if named.url_mode)
+    }
 }
 
 impl Settings {
@@ -122,20 +137,10 @@ impl Settings {
             response
         } else {
             match self.admit(request).await {
-                Ok(Admitted { request, caller, session }) => {
-                    let mut response = inner.call(request).await?;
-                    if response.extensions().get::<SignInEnded>().is_some() {
-                        return Ok(self.challenger.respond(Refusal::BadToken));
-                    }
-                    if let (Some(caller), Some(ending)) = (&caller, &self.ending) {
-                        let life = caller.expires_at().since(ending.clock.now());
-                        response = end_with(caller, life, &ending.revocations, response);
-                    }
-                    match self.settle_session(caller.as_ref(), session, &mut response) {
-                        Ok(()) => response,
-                        Err(refusal) => self.challenger.respond(refusal),
-                    }
-                }
+                Ok(admitted) => match self.pass(&mut inner, admitted).await? {
+                    Ok(response) => response,
+                    Err(refusal) => self.challenger.respond(refusal),
+                },
                 Err(refusal) => self.challenger.respond(refusal),
             }
         };
@@ -144,6 +149,58 @@ impl Settings {
             allow_page(&page, response.headers_mut());
         }
         Ok(response)
+    }
+
+    /// Step 9: has the request answered, and lets the answer through as far as it may pass.
+    async fn pass<S>(
+        &self,
+        inner: &mut S,
+        admitted: Admitted,
+    ) -> Result<Result<Response<Body>, Refusal>, S::Error>
+    where
+        S: Service<Request<Body>, Response = Response<Body>>,
+    {
+        let Admitted { request, caller, session, asked, inspection } = admitted;
+        let caller = caller.as_ref();
+        let opens_stream = request.method() == Method::GET && !request.headers().contains_key(&SESSION_ID);
+        let revocations = self.ending.as_ref().map(|ending| &ending.revocations);
+        let mut response = match while_live(caller, revocations, inner.call(request)).await {
+            Ok(answer) => answer?,
+            Err(CallEnded) if revocations.is_some_and(|it| it.is_blind()) => {
+                return Ok(Err(Refusal::Unavailable));
+            }
+            Err(CallEnded) => return Ok(Err(Refusal::BadToken)),
+        };
+        if response.extensions().get::<SignInEnded>().is_some() {
+            return Ok(Err(Refusal::BadToken));
+        }
+        if let Some(needed) = response.extensions_mut().remove::<ConnectNeeded>() {
+            response = match self.lead_there(caller, asked.as_ref(), &needed) {
+                Ok(response) => response,
+                Err(refusal) => return Ok(Err(refusal)),
+            };
+        }
+        // To a client of the legacy wire 404 says that its session has ended, and it has none.
+        if opens_stream && response.status() == StatusCode::NOT_FOUND {
+            return Ok(Err(Refusal::Method { allowed: "POST, OPTIONS" }));
+        }
+        if let (Some(caller), Some(ending)) = (caller, &self.ending) {
+            let life = caller.expires_at().since(ending.clock.now());
+            response = end_with(caller, life, &ending.revocations, response);
+        }
+        let session = match self.settle_session(caller, session, asked.as_ref(), &mut response) {
+            Ok(session) => session,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if is_event_stream(response.headers()) && !response.headers().contains_key(CONTENT_ENCODING) {
+            let sessions = self.sessions.as_ref().map(Arc::clone);
+            let ids = sessions.zip(session).map(|(sessions, session)| EventIds { sessions, session });
+            return Ok(Ok(events::watch(inspection, ids, response)));
+        }
+        Ok(match inspection {
+            Some(inspection) => inspection.hold(response).await,
+            None => Ok(response),
+        })
     }
 
     /// Steps 1 and 2.
@@ -168,30 +225,44 @@ impl Settings {
         if let Some(caller) = &caller {
             self.limit(|limits| limits.called_by(caller))?;
         }
-        let (era, body) = match parts.method {
+        let (era, asked, inspection) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
                 let (bytes, held) = self.read(&parts.headers, body).await?;
                 parts.extensions.insert(held);
-                let judged = judge(&bytes).map_err(Refusal::Body)?;
-                let era = check_era(&parts.headers, &judged)?;
+                let first = judge(&bytes).map_err(Refusal::Body)?;
+                let era = self.check_era(&parts.headers, &first)?;
+                // From here on the call is what it was when it was first made, and that is what is forwarded.
+                let Restored { body, answers } = self.restore(caller.as_ref(), era, (&first, &bytes))?;
+                let judged = judge(&body).map_err(Refusal::Body)?;
+                self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &body))?;
                 self.check_policy(caller.as_ref(), &judged)?;
-                parts.extensions.insert(Arc::new(judged.into_owned()));
-                (era, bytes)
+                let inspection = Inspection::of_post(self, caller.as_ref(), era, &judged);
+                let asked = Asked::new(era, &parts.headers, &body, (judged.into_owned(), answers));
+                parts.extensions.insert(Arc::clone(&asked.judged));
+                (era, Some(asked), inspection)
             }
-            Method::GET | Method::HEAD | Method::DELETE => (bodiless_era(&parts.headers)?, Bytes::new()),
+            Method::GET | Method::HEAD | Method::DELETE => {
+                let era = self.bodiless_era(&parts.headers)?;
+                let streams = parts.method == Method::GET;
+                let inspection = if streams { Inspection::of_stream(self, caller.as_ref()) } else { None };
+                (era, None, inspection)
+            }
             _ => return Err(Refusal::Method { allowed: "GET, HEAD, POST, DELETE, OPTIONS" }),
         };
         let deletes = parts.method == Method::DELETE;
-        let id = parts.extensions.get::<Arc<Judged<'static>>>().and_then(|judged| judged.id().cloned());
+        let id = asked.as_ref().and_then(|asked| asked.judged.id().cloned());
         let session = self.find_session(caller.as_ref(), era, &mut parts.headers, deletes);
         let session = session.ok_or(Refusal::Session(id))?;
+        let asked = asked.map(|asked| asked.in_session(session.is_url_mode()));
+        let body = asked.as_ref().map(|asked| asked.body.clone()).unwrap_or_default();
         clean(&mut parts.headers, body.len());
         parts.extensions.insert(era);
         if let Some(caller) = &caller {
             parts.extensions.insert(caller.clone());
         }
-        Ok(Admitted { request: Request::from_parts(parts, Body::from(body)), caller, session })
+        let request = Request::from_parts(parts, Body::from(body));
+        Ok(Admitted { request, caller, session, asked, inspection })
     }
 
     fn limit(&self, count: impl FnOnce(&CallLimits) -> Result<(), TooMany>) -> Result<(), Refusal> {
@@ -249,10 +320,58 @@ impl Settings {
         }
     }
 
+    /// Step 5, the second half: the headers say what the body says.
+    fn check_era(&self, headers: &HeaderMap, judged: &Judged<'_>) -> Result<Era, Refusal> {
+        let era = check_mcp_headers(headers).and_then(|()| Era::of_post(&mirrors(headers), judged));
+        era.map_err(|refusal| self.era_refused(refusal, judged.id().cloned().map(Id::into_owned)))
+    }
+
+    /// The modern wire is POST alone.
+    fn bodiless_era(&self, headers: &HeaderMap) -> Result<Era, Refusal> {
+        let era = check_mcp_headers(headers).and_then(|()| Era::of_bodiless(mirrors(headers).version));
+        match era {
+            Ok(Era::Legacy) => Ok(Era::Legacy),
+            Ok(Era::Modern) => Err(Refusal::Method { allowed: "POST, OPTIONS" }),
+            Err(refusal) => Err(self.era_refused(refusal, None)),
+        }
+    }
+
+    /// Which versions a client may ask for instead, the server itself knows best, once it has said so.
+    fn era_refused(&self, mut refusal: EraRefusal, id: Option<Id<'static>>) -> Refusal {
+        if let EraRefusal::Unsupported { supported, .. } = &mut refusal {
+            let versions = self.learned.versions();
+            if !versions.is_empty() {
+                *supported = versions;
+            }
+        }
+        Refusal::Era(refusal, id)
+    }
+
+    /// Step 5, the last part: where it is known which arguments of a tool are mirrored, the headers say what they say.
+    fn check_arguments(
+        &self,
+        caller: Option<&Caller>,
+        era: Era,
+        headers: &HeaderMap,
+        (judged, body): (&Judged<'_>, &Bytes),
+    ) -> Result<(), Refusal> {
+        let Judged::One(Message::Request { id, call }) = judged else { return Ok(()) };
+        let Target::Tool(tool) = &call.target else { return Ok(()) };
+        let Some(mirrored) = self.learned.mirrored(caller, tool) else { return Ok(()) };
+        let body = std::str::from_utf8(body).unwrap_or_default();
+        let checked = mirrored.check(body, era == Era::Modern, |name| field(headers, name));
+        checked.map_err(|refusal| Refusal::Mirror(refusal, id.clone().into_owned()))
+    }
+
+    /// The roles that the caller's claims name.
+    pub(super) fn roles_of(&self, caller: Option<&Caller>) -> Vec<String> {
+        caller.map(|caller| roles_at(&self.roles_claim, caller)).unwrap_or_default()
+    }
+
     /// Step 6.
     fn check_policy(&self, caller: Option<&Caller>, judged: &Judged<'_>) -> Result<(), Refusal> {
         let none = Scopes::none();
-        let roles = caller.map(|caller| roles_of(caller, &self.roles_claim)).unwrap_or_default();
+        let roles = self.roles_of(caller);
         let decide = |scopes: &Scopes| self.manifest.decide(judged, &Holder { scopes, roles: &roles });
         let granted = caller.map_or(&none, Caller::scopes);
         let verdict = match decide(granted) {
@@ -293,133 +412,68 @@ impl Settings {
             return Some(Session::Legacy { named: None, deletes });
         };
         let owner = SessionOwner { resource: &self.resource, caller };
-        let upstream = sessions.find(&owner, here.to_str().ok()?)?;
-        let upstream = HeaderValue::from_str(upstream).ok()?;
-        headers.insert(SESSION_ID, upstream.clone());
-        Some(Session::Legacy { named: Some(Named { here, upstream }), deletes })
+        let found = sessions.find(&owner, here.to_str().ok()?)?;
+        let upstream = found.upstream.map(HeaderValue::from_str).transpose().ok()?;
+        let url_mode = found.url_mode;
+        headers.remove(&SESSION_ID);
+        headers.extend(upstream.clone().map(|upstream| (SESSION_ID, upstream)));
+        if let Some(event) = headers.remove(&LAST_EVENT_ID) {
+            let bound = event.to_str().ok().zip(here.to_str().ok());
+            match bound.and_then(|(event, here)| sessions.find_event(here, event)) {
+                Some(event) => drop(headers.insert(LAST_EVENT_ID, HeaderValue::from_str(event).ok()?)),
+                None => tracing::debug!("the event is of no stream of this session, so none is sent again"),
+            }
+        }
+        Some(Session::Legacy { named: Some(Named { here, upstream, url_mode }), deletes })
     }
 
-    /// Puts our session id in place of the upstream server's.
+    /// Puts our session id in place of the upstream server's; what it is, if there is one.
     fn settle_session(
         &self,
         caller: Option<&Caller>,
         session: Session,
+        asked: Option<&Asked>,
         response: &mut Response<Body>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Option<String>, Refusal> {
         let (named, deletes) = match session {
             Session::Strip => {
                 response.headers_mut().remove(&SESSION_ID);
-                return Ok(());
+                return Ok(None);
             }
             Session::Legacy { named, deletes } => (named, deletes),
         };
-        let Some(sessions) = &self.sessions else { return Ok(()) };
+        let Some(sessions) = &self.sessions else { return Ok(None) };
         let owner = SessionOwner { resource: &self.resource, caller };
         if let (true, Some(named)) = (deletes && response.status().is_success(), &named) {
             sessions.end(&owner, named.here.to_str().unwrap_or(""));
         }
-        let Some(upstream) = response.headers_mut().remove(&SESSION_ID) else { return Ok(()) };
+        let upstream = response.headers_mut().remove(&SESSION_ID);
+        let url_mode = named.as_ref().is_some_and(|named| named.url_mode) || Asked::declares(asked);
+        let begins = url_mode && named.is_none() && self.remembers_url_mode(caller, response);
         let here = match named {
-            Some(named) if named.upstream == upstream => named.here,
+            Some(named) if upstream.is_none() || named.upstream == upstream => {
+                if upstream.is_none() {
+                    return Ok(named.here.to_str().ok().map(str::to_owned));
+                }
+                named.here
+            }
+            None if upstream.is_none() && !begins => return Ok(None),
             _ => {
-                let id = sessions.begin(&owner, upstream.to_str().unwrap_or(""));
+                let upstream = upstream.as_ref().map(|id| id.to_str().unwrap_or(""));
+                let id = sessions.begin_as(&owner, sessions::Session { upstream, url_mode });
                 let id = id.inspect_err(|error| tracing::warn!(%error, "a session could not begin"));
                 let id = id.map_err(|_| Refusal::Unavailable)?;
                 HeaderValue::try_from(id).map_err(|_| Refusal::Unavailable)?
             }
         };
+        let session = here.to_str().ok().map(str::to_owned);
         response.headers_mut().insert(SESSION_ID, here);
-        Ok(())
+        Ok(session)
     }
-}
-
-/// Exactly one JSON body, in no encoding that hides it.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
-    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity");
-    let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| value.to_str().unwrap_or(""));
-    let (Some(only), None, true) = (types.next(), types.next(), plain) else {
-        return Err(Refusal::MediaType);
-    };
-    let mut parts = only.split(';').map(str::trim);
-    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
-    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    if json && utf8 { Ok(()) } else { Err(Refusal::MediaType) }
-}
-
-/// Step 5, the second half: the headers say what the body says.
-fn check_era(headers: &HeaderMap, judged: &Judged<'_>) -> Result<Era, Refusal> {
-    let mirrors = MirrorHeaders {
-        version: field(headers, &PROTOCOL_VERSION),
-        method: field(headers, &MCP_METHOD),
-        name: field(headers, &MCP_NAME),
-    };
-    let era = check_mcp_headers(headers).and_then(|()| Era::of_post(&mirrors, judged));
-    era.map_err(|refusal| Refusal::Era(refusal, judged.id().cloned().map(Id::into_owned)))
-}
-
-/// The modern wire is POST alone.
-fn bodiless_era(headers: &HeaderMap) -> Result<Era, Refusal> {
-    let era = check_mcp_headers(headers).and_then(|()| Era::of_bodiless(field(headers, &PROTOCOL_VERSION)));
-    match era {
-        Ok(Era::Legacy) => Ok(Era::Legacy),
-        Ok(Era::Modern) => Err(Refusal::Method { allowed: "POST, OPTIONS" }),
-        Err(refusal) => Err(Refusal::Era(refusal, None)),
-    }
-}
-
-/// No header of MCP occurs twice, and none comes in the spelling that some servers read as the same name.
-fn check_mcp_headers(headers: &HeaderMap) -> Result<(), EraRefusal> {
-    let ours = headers.keys().filter(|name| is_mcp(name.as_str()));
-    for name in ours {
-        if headers.get_all(name).iter().nth(1).is_some() || name.as_str().contains('_') {
-            return Err(EraRefusal::Malformed("a header of MCP"));
-        }
-    }
-    Ok(())
-}
-
-fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Field<'h> {
-    Field::read(headers.get_all(name).iter().map(HeaderValue::as_bytes))
-}
-
-fn is_mcp(name: &str) -> bool {
-    matches!(name.as_bytes(), [b'm', b'c', b'p', b'-' | b'_', ..])
-}
-
-/// Step 8: removes what must not reach the server behind the guard, and says the length of what is forwarded.
-fn clean(headers: &mut HeaderMap, length: usize) {
-    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
-    for name in removed {
-        headers.remove(name);
-    }
-    headers.remove(TRANSFER_ENCODING);
-    headers.remove(CONTENT_LENGTH);
-    if length > 0 {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-}
-
-/// Credentials of the client, what only the gateway may say, and every name that a server could read as another: CGI and
-/// what descends from it turn `_`, and some of them any sign at all, into what `-` becomes.
-fn is_removed(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    matches!(name, "authorization" | "proxy-authorization" | "cookie" | "dpop")
-        || name.starts_with("x-coatroom-")
-        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
-
-/// Whether a query has a parameter that is called like a token, however its name is encoded.
-fn names_a_token(query: &str) -> bool {
-    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("access_token"))
 }
 
 /// The roles that the user's claims name: a text or a list of texts at a dotted path.
-fn roles_of(caller: &Caller, path: &str) -> Vec<String> {
+fn roles_at(path: &str, caller: &Caller) -> Vec<String> {
     let mut names = path.split('.');
     let first = names.next().and_then(|name| caller.user().claims.get(name));
     match names.try_fold(first, |value, name| Some(value?.get(name))).flatten() {
@@ -433,9 +487,3 @@ fn roles_of(caller: &Caller, path: &str) -> Vec<String> {
 
 /// How long the body of a call may take to arrive: 4 MiB on a slow line.
 const BODY_PATIENCE: Duration = Duration::from_mins(1);
-
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -8,8 +8,8 @@ use coatroom_protocol::words::{ClientIdHash, sha256};
 
 use super::bodies::Bodies;
 use super::caller::Caller;
+use crate::allowance::{Allowance, ClientAddress, MOST_CALLERS};
 use crate::clock::Clock;
-use crate::context::{Allowance, ClientAddress};
 use crate::settings::{Rates, Settings};
 
 /// The allowances of calls, and what their bodies may hold, shared by every guard of a server.
@@ -58,13 +58,14 @@ impl CallLimits {
     #[must_use]
     pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Self {
         let Rates { failed_token, calls, calls_per_user, calls_per_client, .. } = settings.rates;
+        let allowance = |rate| Allowance::new(rate, MOST_CALLERS);
         Self {
             clock,
             loopback_too: settings.limit_loopback,
-            failed_tokens: failed_token.map(Allowance::new),
-            addresses: calls.map(Allowance::new),
-            users: calls_per_user.map(Allowance::new),
-            clients: calls_per_client.map(Allowance::new),
+            failed_tokens: failed_token.map(allowance),
+            addresses: calls.map(allowance),
+            users: calls_per_user.map(|rate| Allowance::new(rate, MOST_CALLERS)),
+            clients: calls_per_client.map(|rate| Allowance::new(rate, MOST_CALLERS)),
             bodies: Bodies::new(settings.mcp_bodies_limit),
         }
     }

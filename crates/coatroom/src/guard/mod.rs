@@ -8,21 +8,29 @@
 //!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge.
 //!    Too many calls from the address, of the user or by the client, or too many bad tokens from the address: 429
 //! 4. GET, HEAD and DELETE: a known revision of MCP that has them, then step 7; other methods but POST 405
-//! 5. POST: plain JSON (415), within the limit (413), judged (400), headers and body agree (400)
+//! 5. POST: plain JSON (415), within the limit (413), judged (400), headers and body agree (400); a call that is made again
+//!    after its user was sent to connect something is restored to what it was (400 if its state is not good)
 //! 6. the manifest: 403 with all scopes of the operation where scopes would help, 403 without a challenge where not
 //! 7. legacy sessions belong to the caller, else 404; on the modern wire they are ignored
 //! 8. credentials and whatever only the gateway may say are removed; the bytes that were judged are forwarded
+//! 9. the answer streams through untouched and ends with its grant; of lists, what the caller may not use is taken out; event
+//!    ids are bound to their session; on the modern wire a server asks for no input that was not declared
 //!
 //! A handler finds in the request's extensions: [`Caller`] (unless the call is anonymous), [`Era`], and for a POST
-//! `Arc<Judged<'static>>`.
+//! `Arc<Judged<'static>>`. It may answer with [`ConnectNeeded`] or [`SignInEnded`] in the extensions of its response.
 //!
 //! [`Era`]: coatroom_protocol::access::Era
 
+mod answer;
 mod assertion;
 mod bodies;
 mod caller;
+mod connect;
 mod ending;
+mod events;
+mod headers;
 mod layer;
+mod learned;
 mod limits;
 mod origin;
 mod own_tokens;
@@ -36,10 +44,13 @@ pub use assertion::Assertions;
 pub use caller::{
     Caller, CallerClient, CallerParts, NoCredentials, SignInEnded, UpstreamCredentials, UpstreamError,
 };
+pub use connect::ConnectNeeded;
+#[cfg(feature = "server")]
+pub(crate) use connect::Connecting;
 pub use layer::{Guard, GuardLayer};
 pub use limits::CallLimits;
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
-pub use sessions::{SessionError, SessionLimits, SessionOwner, Sessions};
-pub use settings::{Authentication, GuardBuilder, GuardConfigError};
+pub use sessions::{Session, SessionError, SessionLimits, SessionOwner, Sessions};
+pub use settings::{Authentication, GuardBuilder, GuardConfigError, Lists};
 pub use verify::{VerifyError, VerifyToken};

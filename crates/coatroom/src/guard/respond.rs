@@ -4,13 +4,17 @@
 //! modern wire fall back to the old handshake on a 400 that they cannot read.
 
 use axum::body::Body;
-use coatroom_protocol::access::{BearerRefusal, Denial, EraRefusal, Id, Refused, RpcCode, RpcError};
+use coatroom_protocol::access::retry::StateRefusal;
+use coatroom_protocol::access::{
+    BearerRefusal, Denial, EraRefusal, Id, MirrorRefusal, Refused, RpcCode, RpcError,
+};
 use coatroom_protocol::discovery::Challenge;
 use coatroom_protocol::errors::OAuthError;
 use coatroom_protocol::words::Scopes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
+use super::answer::AnswerRefusal;
 use super::limits::TooMany;
 use super::origin::PlaceRefusal;
 
@@ -45,12 +49,18 @@ pub(super) enum Refusal {
     Body(Refused),
     /// A way of speaking that is not accepted.
     Era(EraRefusal, Option<Id<'static>>),
+    /// A call that is made again with a state that is not good for it.
+    State(StateRefusal, Option<Id<'static>>),
+    /// A header that says something else than an argument.
+    Mirror(MirrorRefusal, Id<'static>),
     /// More scopes would help: all of these.
     Scopes(Scopes, Option<Id<'static>>),
     /// No scope would help.
     Denied(Denial, Option<Id<'static>>),
     /// A session that this caller does not have.
     Session(Option<Id<'static>>),
+    /// What the server answered is not passed on.
+    Answer(AnswerRefusal, Option<Id<'static>>),
 }
 
 /// What every challenge of one resource says.
@@ -118,9 +128,12 @@ impl Refusal {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Place(PlaceRefusal::HostUnclear) | Self::TokenInQuery | Self::BodyLost | Self::Body(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Place(PlaceRefusal::HostUnclear)
+            | Self::TokenInQuery
+            | Self::BodyLost
+            | Self::Body(_)
+            | Self::Mirror(..)
+            | Self::State(..) => StatusCode::BAD_REQUEST,
             Self::Place(PlaceRefusal::Host | PlaceRefusal::Origin) | Self::Scopes(..) | Self::Denied(..) => {
                 StatusCode::FORBIDDEN
             }
@@ -135,6 +148,7 @@ impl Refusal {
                 StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST)
             }
             Self::Session(_) => StatusCode::NOT_FOUND,
+            Self::Answer(refusal, _) => refusal.status(),
         }
     }
 
@@ -161,9 +175,12 @@ impl Refusal {
             Self::BodyLost => (invalid("the body did not arrive whole"), None),
             Self::Body(refused) => (refused.reason.into(), refused.id),
             Self::Era(refusal, id) => (refusal.into(), id),
+            Self::State(refusal, id) => (refusal.into(), id),
             Self::Scopes(_, id) => (refused(MORE_SCOPES_NEEDED), id),
             Self::Denied(denial, id) => (RpcError::new(RpcCode::Refused, denial.to_string()), id),
             Self::Session(id) => (refused("there is no such session"), id),
+            Self::Mirror(refusal, id) => (refusal.into(), Some(id)),
+            Self::Answer(refusal, id) => (refusal.into_error(), id),
         }
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! The id that a client sees is 128 random bits and a MAC over them, the owner and the upstream's own id, which follows in
 //! plain. So an id needs no memory, is good at every replica that shares the keys, and with fresh keys a restart ends all
-//! sessions: clients get 404 and begin anew. What is remembered is only for limits, and bounded: when each session of a user
+//! sessions: clients get 404 and begin anew. The id also says whether the client declared elicitation in URL mode when it
+//! began; for that alone a session may begin at a server that has none. What is remembered is only for limits, and bounded: when each session of a user
 //! was last used here, and which have ended. A replica that does not remember a genuine id takes it in.
 
 use std::collections::HashMap;
@@ -80,6 +81,16 @@ pub struct SessionOwner<'a> {
     pub caller: Option<&'a Caller>,
 }
 
+/// A session that belongs to its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Session<'id> {
+    /// The upstream server's id; `None` where that server has no sessions.
+    pub upstream: Option<&'id str>,
+    /// Whether the client declared elicitation in URL mode when the session began.
+    pub url_mode: bool,
+}
+
 /// Why a session cannot begin.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -125,22 +136,35 @@ impl Sessions {
     /// # Errors
     /// [`SessionError`]; the answer that carried the id must not reach the client.
     pub fn begin(&self, owner: &SessionOwner<'_>, upstream: &str) -> Result<String, SessionError> {
-        if !is_visible(upstream) {
+        self.begin_as(owner, Session { upstream: Some(upstream), url_mode: false })
+    }
+
+    /// Begins a session with everything that its id says.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin).
+    pub(super) fn begin_as(
+        &self,
+        owner: &SessionOwner<'_>,
+        session: Session<'_>,
+    ) -> Result<String, SessionError> {
+        if !session.is_sound() {
             return Err(SessionError::BadUpstreamId);
         }
         let nonce = draw::<NONCE>(self.entropy.as_ref())?;
         let key = self.keys.active();
-        let tag = owner.tag(&key, &nonce, upstream);
-        let head = base64url(&[&key.id().as_bytes()[..], &nonce, &tag].concat());
+        let tag = owner.tag(&key, &nonce, session);
+        let mark: &[u8] = if session.url_mode { &[URL_MODE] } else { &[] };
+        let head = base64url(&[&key.id().as_bytes()[..], &nonce, &tag, mark].concat());
         self.touch(owner, nonce);
-        Ok(format!("{head}.{upstream}"))
+        Ok(format!("{head}.{}", session.upstream.unwrap_or_default()))
     }
 
-    /// The upstream server's id of a session; `None` when the id is unknown, has ended, or is another caller's.
+    /// The session with this id; `None` when the id is unknown, has ended, or is another caller's.
     #[must_use]
-    pub fn find<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<&'id str> {
-        let (nonce, upstream) = self.open(owner, id)?;
-        self.touch(owner, nonce).then_some(upstream)
+    pub fn find<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<Session<'id>> {
+        let (nonce, session) = self.open(owner, id)?;
+        self.touch(owner, nonce).then_some(session)
     }
 
     /// Ends a session that its owner gave up.
@@ -152,14 +176,38 @@ impl Sessions {
         entries.filter(|entry| entry.nonce == nonce).for_each(|entry| entry.ended = true);
     }
 
+    /// What the client sees of an event id of a session: the id, and before it a MAC that binds it to the session. So events are
+    /// sent again to the owner of their own session alone, also by a server that keeps the events of all in one place.
+    #[must_use]
+    pub fn bind_event(&self, session: &str, event: &str) -> String {
+        format!("{}.{event}", event_tag(&self.keys.active(), session, event))
+    }
+
+    /// The upstream server's id of an event that `session` was sent; `None` when it was not.
+    #[must_use]
+    pub fn find_event<'id>(&self, session: &str, id: &'id str) -> Option<&'id str> {
+        let (tag, event) = id.split_once('.')?;
+        let key = key_of(session).and_then(|key| self.keys.find(key));
+        let keys = std::iter::once(self.keys.active()).chain(key);
+        let mut tags = keys.map(|key| event_tag(&key, session, event));
+        tags.any(|genuine| same_bytes(genuine.as_bytes(), tag.as_bytes())).then_some(event)
+    }
+
     /// Checks that an id is genuine and the owner's.
-    fn open<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<([u8; NONCE], &'id str)> {
-        let (head, upstream) = id.split_once('.').filter(|(_, upstream)| is_visible(upstream))?;
+    fn open<'id>(&self, owner: &SessionOwner<'_>, id: &'id str) -> Option<([u8; NONCE], Session<'id>)> {
+        let (head, upstream) = id.split_once('.')?;
         let head = from_base64url(head)?;
         let (key, rest) = head.split_first_chunk::<4>()?;
-        let (nonce, tag) = rest.split_first_chunk::<NONCE>()?;
-        let key = self.keys.find(KeyId::from_bytes(*key))?;
-        same_bytes(&owner.tag(&key, nonce, upstream), tag).then_some((*nonce, upstream))
+        let (nonce, rest) = rest.split_first_chunk::<NONCE>()?;
+        let (tag, mark) = rest.split_first_chunk::<32>()?;
+        let url_mode = match mark {
+            [] => false,
+            [URL_MODE] => true,
+            _ => return None,
+        };
+        let session = Session { upstream: Some(upstream).filter(|id| !id.is_empty()), url_mode };
+        let key = self.keys.find(KeyId::from_bytes(*key)).filter(|_| session.is_sound())?;
+        same_bytes(&owner.tag(&key, nonce, session), tag).then_some((*nonce, session))
     }
 
     /// Notes that a session is used now; false when it has ended.
@@ -223,15 +271,34 @@ impl SessionOwner<'_> {
     }
 
     /// The MAC that binds an id to its owner. Its framing keeps the parts apart.
-    fn tag(&self, key: &MacKey, nonce: &[u8], upstream: &str) -> [u8; 32] {
-        let resource = self.resource.as_str().as_bytes();
+    fn tag(&self, key: &MacKey, nonce: &[u8], session: Session<'_>) -> [u8; 32] {
+        let label = if session.url_mode { URL_MODE_LABEL } else { LABEL };
+        let (resource, upstream) = (self.resource.as_str().as_bytes(), session.upstream.unwrap_or_default());
         let Some(caller) = self.caller else {
-            return key.tag(LABEL, &[nonce, resource, upstream.as_bytes()]);
+            return key.tag(label, &[nonce, resource, upstream.as_bytes()]);
         };
         let (subject, grant) = (&caller.user().subject, caller.grant());
         let (provider, id) = (subject.provider.as_str().as_bytes(), subject.id.as_bytes());
-        key.tag(LABEL, &[nonce, resource, provider, id, grant.as_bytes(), upstream.as_bytes()])
+        key.tag(label, &[nonce, resource, provider, id, grant.as_bytes(), upstream.as_bytes()])
     }
+}
+
+impl Session<'_> {
+    /// An id of the upstream server that fits into ours, or none of it and something else to say.
+    fn is_sound(&self) -> bool {
+        self.upstream.map_or(self.url_mode, is_visible)
+    }
+}
+
+/// The key that a session's id was made with.
+fn key_of(session: &str) -> Option<KeyId> {
+    let (head, _) = session.split_once('.')?;
+    from_base64url(head)?.first_chunk::<4>().map(|key| KeyId::from_bytes(*key))
+}
+
+fn event_tag(key: &MacKey, session: &str, event: &str) -> String {
+    let tag = key.tag(EVENT_LABEL, &[session.as_bytes(), event.as_bytes()]);
+    base64url(tag.get(..EVENT_TAG).unwrap_or(&tag))
 }
 
 /// MCP asks for visible ASCII, 0x21 to 0x7E.
@@ -240,6 +307,10 @@ fn is_visible(id: &str) -> bool {
 }
 
 const LABEL: &str = "mcp session";
+const URL_MODE_LABEL: &str = "mcp session in url mode";
+const URL_MODE: u8 = 1;
+const EVENT_LABEL: &str = "mcp event";
+const EVENT_TAG: usize = 16;
 const NONCE: usize = 16;
 const LONGEST_UPSTREAM_ID: usize = 1024;
 
@@ -300,8 +371,32 @@ mod tests {
         let (resource, caller) = (resource(), caller("alice"));
         let owner = SessionOwner { resource: &resource, caller: Some(&caller) };
         let id = sessions(1, SessionLimits::default()).begin(&owner, "upstream.1").unwrap();
-        assert_eq!(sessions(1, SessionLimits::default()).find(&owner, &id), Some("upstream.1"));
+        let found = Session { upstream: Some("upstream.1"), url_mode: false };
+        assert_eq!(sessions(1, SessionLimits::default()).find(&owner, &id), Some(found));
         assert_eq!(sessions(2, SessionLimits::default()).find(&owner, &id), None);
+    }
+
+    // EL-01, EL-02
+    #[test]
+    fn an_id_says_whether_its_client_declared_url_mode_and_nobody_can_make_it_say_so() {
+        let (resource, caller) = (resource(), caller("alice"));
+        let owner = SessionOwner { resource: &resource, caller: Some(&caller) };
+        let sessions = sessions(1, SessionLimits::default());
+        for upstream in [Some("upstream"), None] {
+            let session = Session { upstream, url_mode: true };
+            let id = sessions.begin_as(&owner, session).unwrap();
+            assert!(id.bytes().all(|b| b.is_ascii_graphic()));
+            assert_eq!(sessions.find(&owner, &id), Some(session));
+        }
+        assert!(sessions.begin_as(&owner, Session { upstream: None, url_mode: false }).is_err());
+        let plain = sessions.begin(&owner, "upstream").unwrap();
+        let (head, upstream) = plain.split_once('.').unwrap();
+        let head = from_base64url(head).unwrap();
+        for mark in [&[1][..], &[0], &[2], &[1, 1]] {
+            let forged = format!("{}.{upstream}", base64url(&[&head[..], mark].concat()));
+            assert_eq!(sessions.find(&owner, &forged), None);
+        }
+        assert_eq!(sessions.find(&owner, &format!("{}.", base64url(&head))), None);
     }
 
     // SES-03
@@ -312,7 +407,7 @@ mod tests {
         let sessions = sessions(1, SessionLimits::default());
         let anonymous = SessionOwner { resource: &here, caller: None };
         let id = sessions.begin(&anonymous, "upstream").unwrap();
-        assert_eq!(sessions.find(&anonymous, &id), Some("upstream"));
+        assert_eq!(sessions.find(&anonymous, &id).and_then(|session| session.upstream), Some("upstream"));
         assert_eq!(sessions.find(&SessionOwner { resource: &elsewhere, caller: None }, &id), None);
         assert_eq!(sessions.find(&SessionOwner { resource: &here, caller: Some(&caller) }, &id), None);
     }

@@ -7,7 +7,9 @@ use coatroom_protocol::access::Manifest;
 use coatroom_protocol::discovery::metadata_url;
 use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
+use super::connect::Connecting;
 use super::layer::GuardLayer;
+use super::learned::Learned;
 use super::limits::CallLimits;
 use super::origin::Places;
 use super::respond::Challenger;
@@ -29,6 +31,19 @@ pub enum Authentication {
     Off,
 }
 
+/// What the lists of a server show: its tools, prompts, resources and templates of resources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "there are these three")]
+pub enum Lists {
+    /// What the caller may use now.
+    #[default]
+    Usable,
+    /// Also what more scopes, or signing in, would open: for clients that ask their user for more.
+    Reachable,
+    /// Everything that the server lists.
+    All,
+}
+
 /// Collects the settings of a guard.
 #[derive(Debug)]
 #[must_use]
@@ -43,7 +58,9 @@ pub(super) struct Settings {
     pub(super) resource: Resource,
     pub(super) verify: Arc<dyn VerifyToken>,
     pub(super) authentication: Authentication,
-    pub(super) manifest: Manifest,
+    pub(super) manifest: Arc<Manifest>,
+    pub(super) lists: Lists,
+    pub(super) learned: Arc<Learned>,
     pub(super) catalogue: ScopeCatalogue,
     pub(super) roles_claim: String,
     pub(super) body_limit: usize,
@@ -53,6 +70,7 @@ pub(super) struct Settings {
     pub(super) places: Places,
     pub(super) ending: Option<StreamEnds>,
     pub(super) limits: Option<Arc<CallLimits>>,
+    pub(super) connecting: Option<Connecting>,
 }
 
 /// What open streams end with.
@@ -79,7 +97,9 @@ impl GuardBuilder {
             resource,
             verify,
             authentication: Authentication::default(),
-            manifest: Manifest::default(),
+            manifest: Arc::default(),
+            lists: Lists::default(),
+            learned: Arc::default(),
             catalogue: ScopeCatalogue::default(),
             roles_claim: "roles".to_owned(),
             body_limit: BODY_LIMIT,
@@ -87,6 +107,7 @@ impl GuardBuilder {
             sessions: None,
             ending: None,
             limits: None,
+            connecting: None,
         };
         Self { settings, problems: Vec::new() }
     }
@@ -99,7 +120,13 @@ impl GuardBuilder {
 
     /// Which scopes and roles tools, prompts and resources need. Default: none.
     pub fn with_manifest(mut self, manifest: Manifest) -> Self {
-        self.settings.manifest = manifest;
+        self.settings.manifest = Arc::new(manifest);
+        self
+    }
+
+    /// What lists show of tools, prompts and resources with rules. Default: what the caller may use now.
+    pub const fn with_lists(mut self, lists: Lists) -> Self {
+        self.settings.lists = lists;
         self
     }
 
@@ -162,7 +189,7 @@ impl GuardBuilder {
         self
     }
 
-    /// Lets open event streams end when their token expires or their grant is revoked. Default: they outlive both.
+    /// Lets answers that are under way end when their token expires or their grant is revoked. Default: they outlive both.
     pub fn with_revocations(mut self, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         self.settings.ending = Some(StreamEnds { revocations, clock });
         self
@@ -171,6 +198,13 @@ impl GuardBuilder {
     /// Limits how often it may be called. Default: not at all.
     pub fn with_limits(mut self, limits: Arc<CallLimits>) -> Self {
         self.settings.limits = Some(limits);
+        self
+    }
+
+    /// Leads users to the page where they connect what a call needs. Default: they are told in words alone.
+    #[cfg(feature = "server")]
+    pub(crate) fn with_connecting(mut self, connecting: Connecting) -> Self {
+        self.settings.connecting = Some(connecting);
         self
     }
 

@@ -67,10 +67,15 @@ impl ReturnAddress {
     /// Whether the host has letters beyond ASCII, so that it may look like another one.
     pub(super) fn has_foreign_letters(&self) -> bool {
         match &self.place {
-            Place::Website { host } => host.split('.').any(|label| label.starts_with("xn--")),
+            Place::Website { host } => has_foreign_letters(host),
             Place::ThisComputer { .. } | Place::App { .. } => false,
         }
     }
+}
+
+/// Whether a host in ASCII form stands for letters beyond ASCII.
+pub(super) fn has_foreign_letters(host: &str) -> bool {
+    host.split('.').any(|label| label.starts_with("xn--"))
 }
 
 impl fmt::Debug for ReturnAddress {

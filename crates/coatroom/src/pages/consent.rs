@@ -3,13 +3,14 @@
 //! MCP security best practices, "Confused Deputy Problem", ask for what it shows. What is approved is what the sealed
 //! flow says, never what the form says: the form can only choose an account and drop scopes that are optional.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use askama::Template;
 use coatroom_protocol::words::{ProviderName, Scope};
 use http::StatusCode;
 
-use super::address::{Place, ReturnAddress};
+use super::address::{Place, ReturnAddress, has_foreign_letters};
 use super::language::{ConsentWords, Language, Words};
 use super::text::{initial, isolated, plain};
 use super::{Frame, McpServer, PageResponse, Pages};
@@ -53,6 +54,8 @@ pub struct AskingClient<'a> {
     pub name: Option<&'a str>,
     /// What stands behind the name.
     pub proof: ClientProof<'a>,
+    /// The path at which this server shows its logo.
+    pub logo: Option<&'a str>,
 }
 
 /// What stands behind an app's name.
@@ -65,6 +68,10 @@ pub enum ClientProof<'a> {
     Document {
         /// The host of the client id, in ASCII form.
         host: &'a str,
+        /// The whole client id.
+        url: &'a str,
+        /// Whether its answers can go to the user's own machine alone, where anybody can receive them.
+        only_loopback: bool,
     },
     /// The app registered itself, as anybody can.
     Registered,
@@ -169,7 +176,7 @@ impl Pages {
             frame: self.frame(language, title),
             page,
             who: Who::new(words, &app, page.client.proof),
-            destination: Destination::new(&words.consent, page.redirect),
+            destination: Destination::new(&words.consent, page.redirect, page.client.proof),
             may: (words.consent.may)(&isolated(&app)),
             kept: (words.consent.kept)(&isolated(&app)),
             marks_new: !known.is_empty(),
@@ -179,7 +186,11 @@ impl Pages {
             buttons: buttons(&words.consent, page),
             deny: Choice::Deny,
         };
-        self.answer(StatusCode::OK, &view)
+        let mut answer = self.answer(StatusCode::OK, &view);
+        if page.client.logo.is_some() {
+            Self::show_own_pictures(answer.headers_mut());
+        }
+        answer
     }
 }
 
@@ -195,7 +206,7 @@ struct ConsentView<'a> {
     words: &'static ConsentWords,
     frame: Frame<'a>,
     page: &'a ConsentPage<'a>,
-    who: Who,
+    who: Who<'a>,
     destination: Destination<'a>,
     may: String,
     kept: String,
@@ -209,24 +220,39 @@ struct ConsentView<'a> {
 }
 
 /// Who asks.
-struct Who {
-    name: String,
-    initial: String,
+pub(super) struct Who<'a> {
+    pub(super) name: String,
+    pub(super) initial: String,
     /// The mark beside a name that nobody checked.
-    unverified: Option<&'static str>,
-    explained: String,
+    pub(super) unverified: Option<&'static str>,
+    pub(super) explained: String,
+    pub(super) document: Option<Described<'a>>,
 }
 
-impl Who {
-    fn new(words: &Words, app: &str, proof: ClientProof<'_>) -> Self {
+/// The document that describes an app.
+pub(super) struct Described<'a> {
+    pub(super) host: &'a str,
+    pub(super) url: &'a str,
+    pub(super) warning: Option<&'static str>,
+}
+
+impl<'a> Who<'a> {
+    pub(super) fn new(words: &Words, app: &str, proof: ClientProof<'a>) -> Self {
         let (unverified, explained) = match proof {
             ClientProof::Configured => (None, words.consent.known_here.to_owned()),
-            ClientProof::Document { host } => {
+            ClientProof::Document { host, .. } => {
                 (Some(words.unverified), (words.consent.named_by_host)(&isolated(host)))
             }
             ClientProof::Registered => (Some(words.unverified), words.consent.named_by_itself.to_owned()),
         };
-        Self { name: app.to_owned(), initial: initial(app), unverified, explained }
+        let document = match proof {
+            ClientProof::Document { host, url, .. } => {
+                let warning = has_foreign_letters(host).then_some(words.consent.beware_letters);
+                Some(Described { host, url, warning })
+            }
+            ClientProof::Configured | ClientProof::Registered => None,
+        };
+        Self { name: app.to_owned(), initial: initial(app), unverified, explained, document }
     }
 }
 
@@ -234,18 +260,26 @@ impl Who {
 struct Destination<'a> {
     receiver: String,
     explained: String,
-    warnings: Vec<&'static str>,
+    warnings: Vec<Cow<'static, str>>,
     uri: &'a str,
 }
 
 impl<'a> Destination<'a> {
-    fn new(words: &ConsentWords, redirect: &'a ReturnAddress) -> Self {
+    fn new(words: &ConsentWords, redirect: &'a ReturnAddress, proof: ClientProof<'_>) -> Self {
         let (explained, warning) = match redirect.place() {
             Place::Website { .. } => (words.to_website.to_owned(), None),
-            Place::ThisComputer { .. } => (words.to_this_computer.to_owned(), Some(words.beware_computer)),
-            Place::App { scheme } => ((words.to_app)(scheme), Some(words.beware_app)),
+            Place::ThisComputer { .. } => {
+                let warning = match proof {
+                    ClientProof::Document { host, only_loopback: true, .. } => {
+                        Cow::Owned((words.beware_only_computer)(&isolated(host)))
+                    }
+                    _ => Cow::Borrowed(words.beware_computer),
+                };
+                (words.to_this_computer.to_owned(), Some(warning))
+            }
+            Place::App { scheme } => ((words.to_app)(scheme), Some(Cow::Borrowed(words.beware_app))),
         };
-        let letters = redirect.has_foreign_letters().then_some(words.beware_letters);
+        let letters = redirect.has_foreign_letters().then_some(Cow::Borrowed(words.beware_letters));
         let warnings = warning.into_iter().chain(letters).collect();
         Self { receiver: redirect.receiver(), explained, warnings, uri: redirect.as_str() }
     }

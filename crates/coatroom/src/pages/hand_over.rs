@@ -38,6 +38,8 @@ pub enum Outcome {
     Failed,
     /// Nothing yet: the person goes on to a provider to sign in. `client` is the provider then.
     SigningIn,
+    /// Nothing: the person has signed in, and goes back to a page here. `client` is not shown then.
+    SignedIn,
 }
 
 impl Pages {
@@ -58,9 +60,13 @@ impl Pages {
             Outcome::SigningIn => {
                 ((words.signing_in)(&app), (words.signing_in_then)(&app), (words.continue_to)(&app))
             }
+            Outcome::SignedIn => {
+                (words.signed_in.to_owned(), words.signed_in_then.to_owned(), words.go_on.to_owned())
+            }
         };
         let uri = page.to.as_str();
-        let close = (page.outcome != Outcome::SigningIn).then_some(words.close);
+        let goes_on = matches!(page.outcome, Outcome::SigningIn | Outcome::SignedIn);
+        let close = (!goes_on).then_some(words.close);
         let view = HandOverView { words, frame: self.frame(language, title), happened, link, uri, close };
         let mut answer = self.answer(StatusCode::OK, &view);
         // A return address has visible ASCII characters only, so that it always fits into a header.

@@ -25,6 +25,11 @@ impl Pages {
         answer
     }
 
+    /// Lets a page show pictures that this server serves.
+    pub(super) fn show_own_pictures(headers: &mut HeaderMap) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY_WITH_PICTURES));
+    }
+
     fn set_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in EVERY_PAGE {
             headers.insert(name, HeaderValue::from_static(value));
@@ -35,15 +40,17 @@ impl Pages {
     }
 }
 
+/// `form-action 'self'` can stay because forms are answered with a hand-over page, never with a redirect: Chromium applies
+/// the directive to every redirect that follows a form.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// The same for a page with a logo.
+const POLICY_WITH_PICTURES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
 const EVERY_PAGE: [(HeaderName, &str); 8] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     (CACHE_CONTROL, "no-store"),
-    // `form-action 'self'` can stay because forms are answered with a hand-over page, never with a redirect: Chromium
-    // applies the directive to every redirect that follows a form.
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    ),
+    (CONTENT_SECURITY_POLICY, POLICY),
     (X_FRAME_OPTIONS, "DENY"),
     // `no-referrer` would make browsers send `Origin: null` with the consent form, which then looks forged. Other
     // origins see no more with this policy than with that one: nothing.

@@ -1,4 +1,4 @@
-//! What a person sees: consent, hand-over, errors, and the page at `/`.
+//! What a person sees: consent, connecting a further account, hand-over, errors, and the page at `/`.
 //!
 //! Pages only render: they take what to show and return a complete answer. They need no script, load nothing from
 //! elsewhere, and escape everything that they are given; what a stranger can write (names, addresses) is also
@@ -8,6 +8,7 @@
 
 mod account;
 mod address;
+mod connect;
 mod consent;
 mod hand_over;
 mod headers;
@@ -22,6 +23,7 @@ pub use account::{
     SIGN_IN_PATH, SIGN_OUT_PATH, SignInPage,
 };
 pub use address::ReturnAddress;
+pub use connect::{CONNECT_PATH, ConnectChoice, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage};
 pub use consent::{
     AskedScope, AskingClient, CHOICE_FIELD, CONSENT_PATH, Choice, ClientProof, ConsentPage, FLOW_FIELD,
     OfferedProvider, SCOPE_FIELD, SignedIn, UsedAccount,

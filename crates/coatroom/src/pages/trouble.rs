@@ -19,12 +19,37 @@ pub enum Trouble<'a> {
     UnknownClient,
     /// The operator blocked the client. 403.
     BlockedClient,
+    /// Clients are not described by documents here. 400.
+    DocumentsOff,
+    /// The client's document could not be fetched. 400.
+    DocumentUnreachable {
+        /// Its host, in ASCII form.
+        host: &'a str,
+    },
+    /// The client's document was fetched and is not good. 400.
+    DocumentRefused {
+        /// Its host, in ASCII form.
+        host: &'a str,
+    },
+    /// The operator takes no documents of this host. 403.
+    DocumentHost {
+        /// The host, in ASCII form.
+        host: &'a str,
+    },
+    /// Too many documents are being fetched. 429.
+    DocumentsBusy,
     /// The redirect URI is not one of the client's. 400.
     UnregisteredRedirect,
     /// The authorization request has another fault. 400.
     InvalidRequest,
     /// The flow has expired or was answered before. 400.
     Expired,
+    /// A link to connect an account is too old or was changed. 400.
+    LinkExpired,
+    /// The app's access, for which an account should be connected, has ended. 403.
+    GrantEnded,
+    /// Another person is signed in than the one who began. 403.
+    OtherUser,
     /// The provider's answer was not good. 502.
     SignInFailed {
         /// The provider.
@@ -65,16 +90,24 @@ impl Trouble<'_> {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::UnknownClient
+            | Self::DocumentsOff
+            | Self::DocumentUnreachable { .. }
+            | Self::DocumentRefused { .. }
             | Self::UnregisteredRedirect
             | Self::InvalidRequest
             | Self::Expired
+            | Self::LinkExpired
             | Self::SignInCancelled { .. } => StatusCode::BAD_REQUEST,
-            Self::BlockedClient | Self::SignInRefused { .. } | Self::NoCookie | Self::NotAllowed => {
-                StatusCode::FORBIDDEN
-            }
+            Self::BlockedClient
+            | Self::GrantEnded
+            | Self::OtherUser
+            | Self::DocumentHost { .. }
+            | Self::SignInRefused { .. }
+            | Self::NoCookie
+            | Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyRequests | Self::DocumentsBusy => StatusCode::TOO_MANY_REQUESTS,
             Self::SignInFailed { .. } => StatusCode::BAD_GATEWAY,
             Self::ProviderUnavailable { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -84,9 +117,17 @@ impl Trouble<'_> {
         match self {
             Self::UnknownClient => words.unknown_client.clone(),
             Self::BlockedClient => words.blocked_client.clone(),
+            Self::DocumentsOff => words.documents_off.clone(),
+            Self::DocumentUnreachable { host } => (words.document_unreachable)(host),
+            Self::DocumentRefused { host } => (words.document_refused)(host),
+            Self::DocumentHost { host } => (words.document_host)(host),
+            Self::DocumentsBusy => words.documents_busy.clone(),
             Self::UnregisteredRedirect => words.unregistered_redirect.clone(),
             Self::InvalidRequest => words.invalid_request.clone(),
             Self::Expired => words.expired.clone(),
+            Self::LinkExpired => words.link_expired.clone(),
+            Self::GrantEnded => words.grant_ended.clone(),
+            Self::OtherUser => words.other_user.clone(),
             Self::SignInFailed { provider } => (words.sign_in_failed)(&isolated(provider)),
             Self::SignInRefused { provider } => (words.sign_in_refused)(&isolated(provider)),
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),

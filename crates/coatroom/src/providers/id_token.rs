@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
+use coatroom_protocol::jws::{Algorithm, JwsRefusal};
 use coatroom_protocol::words::{Timestamp, base64url, same_bytes};
 use serde_json::{Map, Value};
 
-use super::jws::{Algorithm, JwsRefusal};
 use super::tokens::UpstreamToken;
 
 /// Why an ID token was refused.

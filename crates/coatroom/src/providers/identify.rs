@@ -1,5 +1,6 @@
 //! Finds out who has signed in: by an ID token, or by asking the user endpoint.
 
+use coatroom_protocol::jws::{Jws, JwsRefusal, KeySet};
 use coatroom_protocol::words::Scopes;
 use serde_json::{Map, Value};
 use tracing::field::Empty;
@@ -9,7 +10,6 @@ use url::Url;
 use super::answer::{Members, TokenAnswer, read_json};
 use super::error::ProviderError;
 use super::id_token::{Expected, IdTokenRefusal, check_claims};
-use super::jws::{Jws, JwsRefusal, KeySet};
 use super::preset::{Addresses, Endpoints};
 use super::provider::{Provider, observed};
 use super::requests::get;

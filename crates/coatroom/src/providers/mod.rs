@@ -17,7 +17,6 @@ mod github;
 mod google;
 mod id_token;
 mod identify;
-mod jws;
 mod oidc;
 mod preset;
 mod profile;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use coatroom_protocol::jws::KeySet;
 use coatroom_protocol::words::{ProviderName, Scopes};
 use http::{Method, Request, Response, StatusCode};
 use tracing::field::Empty;
@@ -18,7 +19,6 @@ use super::config::{ProviderConfig, ProviderConfigError, ProviderKind};
 use super::discovery::{metadata_urls, read_metadata};
 use super::document::Document;
 use super::error::ProviderError;
-use super::jws::KeySet;
 use super::preset::{Endpoints, Identity, Place, Preset, Revocation};
 use super::requests::{Registration, get};
 use super::sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};

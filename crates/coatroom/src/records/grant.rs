@@ -23,6 +23,9 @@ pub(crate) struct GrantRecord {
     /// The name that the client gave itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) client_name: Option<String>,
+    /// What the client's document said that an agreement rests on; `None` for a client without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_fingerprint: Option<String>,
     /// The user as the provider described them. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<User>,
@@ -47,6 +50,7 @@ impl GrantRecord {
             may_refresh: false,
             client_id: None,
             client_name: None,
+            client_fingerprint: None,
             user: None,
             vault: None,
             wrapped: None,

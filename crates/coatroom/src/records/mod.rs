@@ -3,12 +3,20 @@
 //! Bodies are JSON with a version. Everything in them that is secret is hashed or sealed before it gets here.
 
 mod access_token;
+#[cfg(feature = "server")]
+mod assertion;
+#[cfg(feature = "server")]
+mod client_document;
 mod connection;
 mod grant;
 mod revocation;
 mod setting;
 
 pub(crate) use access_token::AccessTokenRecord;
+#[cfg(feature = "server")]
+pub(crate) use assertion::AssertionRecord;
+#[cfg(feature = "server")]
+pub(crate) use client_document::ClientDocumentRecord;
 pub(crate) use connection::{ConnectionRecord, Lease};
 pub(crate) use grant::GrantRecord;
 pub(crate) use revocation::RevocationRecord;

@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::client::{Client, ClientOrigin, RedirectUri};
+use coatroom_protocol::client::{Client, ClientOrigin, ClientUrl, RedirectUri};
 use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
 use coatroom_protocol::grant::{
-    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client,
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client, check_form,
     check_request, return_path,
 };
-use coatroom_protocol::words::{FlowId, Params, ScopeCatalogue, Scopes};
+use coatroom_protocol::words::{ClientId, FlowId, Params, ScopeCatalogue, Scopes};
 use http::header::{HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode, Uri};
 
 use super::App;
 use super::cookies;
 use super::flow::{Browser, Flow, Stage, fits};
+use super::logos;
 use super::session::Session;
 use super::visit::{Stop, Visit};
-use crate::context::ClientRefusal;
+use crate::allowance::ClientAddress;
+use crate::client_documents::DocumentFailure;
+use crate::context::{ClientRefusal, FoundClient};
 use crate::entropy::draw;
 use crate::error::Error;
 use crate::pages::{
@@ -30,7 +34,12 @@ use crate::providers::Provider;
 use crate::records::{self, GrantRecord};
 
 /// Answers `GET /authorize`.
-pub(super) async fn get(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Response {
+pub(super) async fn get(
+    State(app): State<Arc<App>>,
+    address: Option<Extension<ClientAddress>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let query = uri.query().unwrap_or_default();
     let params = Params::parse(query);
     let ui_locales = params.as_ref().ok().and_then(|params| params.one("ui_locales").ok().flatten());
@@ -39,20 +48,24 @@ pub(super) async fn get(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMa
         Ok(params) => params,
         Err(refusal) => return visit.stop(&AuthorizeRefusal::Unreadable(refusal).into()),
     };
-    match ask(&app, &visit, &params).await {
+    match ask(&app, &visit, &params, address.map(|Extension(address)| address)).await {
         Ok(response) => response,
         Err(stop) => visit.stopped(stop),
     }
 }
 
-async fn ask(app: &App, visit: &Visit<'_>, params: &Params) -> Result<Response, Stop> {
+async fn ask(
+    app: &App,
+    visit: &Visit<'_>,
+    params: &Params,
+    address: Option<ClientAddress>,
+) -> Result<Response, Stop> {
     let context = &app.context;
     let client_id = asking_client(params).map_err(Stop::from_refusal)?;
-    let client = context.client(&client_id).map_err(|refusal| match refusal {
-        ClientRefusal::Unknown => Stop::Trouble(Trouble::UnknownClient),
-        ClientRefusal::Blocked => Stop::Trouble(Trouble::BlockedClient),
-    })?;
-    let back = return_path(params, &client, &context.redirect_prefixes).map_err(|refusal| match refusal {
+    may_fetch(app, params, &client_id, address)?;
+    let found = context.asking_client(&client_id).await.map_err(|refusal| no_client(&client_id, refusal))?;
+    let client = &found.client;
+    let back = return_path(params, client, &context.redirect_prefixes).map_err(|refusal| match refusal {
         AuthorizeRefusal::Redirect(_) => Stop::Trouble(Trouble::UnregisteredRedirect),
         refusal => Stop::from_refusal(refusal),
     })?;
@@ -62,14 +75,60 @@ async fn ask(app: &App, visit: &Visit<'_>, params: &Params) -> Result<Response, 
         return Err(Stop::Trouble(Trouble::UnregisteredRedirect));
     }
     let session = Session::of(context, &visit.jar);
-    let request = check_request(params, &client, &context.resources).map_err(OAuthError::from);
+    let request = check_request(params, client, &context.resources).map_err(OAuthError::from);
     let request = request.and_then(|request| refuse_silence(request, session.is_some()));
     match request {
         Ok(request) => {
-            let asked = Asked { client: &client, back: &back, request: &request };
+            let asked = Asked { found: &found, client, back: &back, request: &request };
             consent_page(app, visit, &asked, session.as_ref()).await
         }
-        Err(error) => Ok(refuse(app, visit, &client, &back, &error)),
+        Err(error) => Ok(refuse(app, visit, client, &back, &error)),
+    }
+}
+
+/// Whether a document may be fetched for this request, if it takes a fetch to know the client: strangers make us fetch by
+/// requests that lead to a page, and not too often.
+fn may_fetch(
+    app: &App,
+    params: &Params,
+    client_id: &ClientId,
+    address: Option<ClientAddress>,
+) -> Result<(), Stop> {
+    let documents = &app.context.client_documents;
+    let Ok(url) = ClientUrl::parse(client_id.as_str()) else { return Ok(()) };
+    if documents.are_off() || documents.permit(&url).is_err() || documents.fresh(&url).is_some() {
+        return Ok(());
+    }
+    check_form(params, &app.context.resources)
+        .map_err(|refusal| Stop::Refused(OAuthError::page(ErrorCode::InvalidRequest, refusal.to_string())))?;
+    let now = app.context.clock.elapsed();
+    app.limits.may_fetch(address, now).map_err(|_| Stop::Trouble(Trouble::DocumentsBusy))
+}
+
+/// What a person reads when there is no client to speak of.
+fn no_client(id: &ClientId, refusal: ClientRefusal) -> Stop {
+    let failure = match refusal {
+        ClientRefusal::Unknown => return Stop::Trouble(Trouble::UnknownClient),
+        ClientRefusal::Blocked => return Stop::Trouble(Trouble::BlockedClient),
+        ClientRefusal::Inside(error) => return Stop::Inside(error),
+        ClientRefusal::Document(failure) => failure,
+    };
+    tracing::debug!(client.id = ?id.as_str(), reason = %failure, "a client is not described");
+    let reason = failure.to_string();
+    let host = ClientUrl::parse(id.as_str()).map(|url| url.host().to_owned()).unwrap_or_default();
+    match failure {
+        DocumentFailure::Off => Stop::Trouble(Trouble::DocumentsOff),
+        DocumentFailure::Url(refusal) => {
+            Stop::Refused(OAuthError::page(ErrorCode::InvalidRequest, refusal.to_string()))
+        }
+        DocumentFailure::Busy(_) => Stop::Trouble(Trouble::DocumentsBusy),
+        DocumentFailure::Host => Stop::AboutDocument(|host| Trouble::DocumentHost { host }, host, reason),
+        DocumentFailure::Unreachable => {
+            Stop::AboutDocument(|host| Trouble::DocumentUnreachable { host }, host, reason)
+        }
+        DocumentFailure::Refused(_) | DocumentFailure::Keys => {
+            Stop::AboutDocument(|host| Trouble::DocumentRefused { host }, host, reason)
+        }
     }
 }
 
@@ -114,6 +173,7 @@ fn error_address(app: &App, back: &ReturnPath, error: &OAuthError) -> String {
 
 /// A request that passed every check.
 struct Asked<'a> {
+    found: &'a FoundClient,
     client: &'a Client,
     back: &'a ReturnPath,
     request: &'a AuthorizationRequest<'a>,
@@ -138,7 +198,15 @@ async fn consent_page(
     let resource = asked.request.resource;
     let session = session.filter(|session| offers(resource, &session.subject.provider));
     let granted = granted_before(app, &flow, session).await?;
-    let mut response = render(app, visit, asked, &PageOnly { sealed: &sealed, session, granted: &granted })?;
+    let logo = match &asked.client.links.logo_uri {
+        // Other clients did not say by whose word they have one.
+        Some(address) if asked.found.document.is_some() => {
+            context.client_documents.logo(address).await.map(|logo| logos::path_of(&logo.name))
+        }
+        _ => None,
+    };
+    let shown = PageOnly { sealed: &sealed, session, granted: &granted, logo: logo.as_deref() };
+    let mut response = render(app, visit, asked, &shown)?;
     cookies::add(response.headers_mut(), browser_cookie);
     Ok(response)
 }
@@ -148,15 +216,17 @@ struct PageOnly<'a> {
     sealed: &'a str,
     session: Option<&'a Session>,
     granted: &'a Scopes,
+    logo: Option<&'a str>,
 }
 
 fn flow(app: &App, asked: &Asked<'_>) -> Result<Flow, Stop> {
-    let Asked { client, back, request } = asked;
+    let Asked { found, client, back, request } = asked;
     Ok(Flow {
         id: FlowId::from_bytes(draw(app.context.entropy.as_ref())?),
         started_at: app.context.clock.now(),
         client: client.id.hash(),
         client_name: client.name.clone(),
+        client_fingerprint: found.document.as_ref().map(|known| known.document.fingerprint.clone()),
         redirect_uri: back.redirect_uri.as_str().to_owned(),
         state: back.state.clone(),
         resource: request.resource.id.clone(),
@@ -168,13 +238,15 @@ fn flow(app: &App, asked: &Asked<'_>) -> Result<Flow, Stop> {
     })
 }
 
-/// The scopes that the signed-in person agreed to earlier, for the same client and resource.
+/// The scopes that the signed-in person agreed to earlier, for the same client and resource. A client whose document has changed
+/// its redirect URIs, keys or name is not the same.
 async fn granted_before(app: &App, flow: &Flow, session: Option<&Session>) -> Result<Scopes, Error> {
     let Some(session) = session else { return Ok(Scopes::none()) };
     let owner = session.subject.to_string();
     let grants = records::list::<GrantRecord>(app.context.store.as_ref(), &owner).await?;
     let same = grants
         .iter()
+        .filter(|seen| seen.value.client_fingerprint == flow.client_fingerprint)
         .map(|seen| &seen.value.grant)
         .filter(|grant| grant.is_active() && grant.client == flow.client && grant.resource == flow.resource);
     Ok(same.fold(Scopes::none(), |all, grant| all.union(&grant.scopes)))
@@ -195,7 +267,7 @@ pub(super) fn offers(
 }
 
 fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>) -> Result<Response, Stop> {
-    let Asked { client, back, request } = asked;
+    let Asked { client, back, request, .. } = asked;
     let catalogue = &request.resource.scopes;
     let optional = optional_scopes(&request.scopes, catalogue);
     let scopes: Vec<AskedScope<'_>> = request
@@ -224,13 +296,19 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         Some(SignedIn { person: &session.name, provider: offer(provider) })
     });
     let redirect = super::visit::address(back.redirect_uri.as_str())?;
-    let proof = match client.origin {
-        ClientOrigin::Configured => ClientProof::Configured,
+    let url = ClientUrl::parse(client.id.as_str());
+    let proof = match (client.origin, &url) {
+        (ClientOrigin::Configured, _) => ClientProof::Configured,
+        (ClientOrigin::Document, Ok(url)) => ClientProof::Document {
+            host: url.authority(),
+            url: url.as_str(),
+            only_loopback: client.redirect_uris.iter().all(RedirectUri::is_loopback),
+        },
         _ => ClientProof::Registered,
     };
     let page = ConsentPage {
         flow: shown.sealed,
-        client: AskingClient { name: client.name.as_deref(), proof },
+        client: AskingClient { name: client.name.as_deref(), proof, logo: shown.logo },
         redirect: &redirect,
         server: McpServer { name: &request.resource.name, url: request.resource.id.as_str() },
         uses: &uses,

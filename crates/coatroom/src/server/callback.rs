@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Uri};
 
 use super::App;
 use super::account::Arrival;
+use super::connect;
 use super::cookies;
 use super::flow::{self, Browser, Flow, Stage};
 use super::hand_over::{self, Answer};
@@ -46,6 +47,9 @@ pub(super) async fn get(
                 Some(Purpose::SignIn(arrival)) => {
                     arrival.finish(&app, &visit).await.unwrap_or_else(|stop| visit.stopped(stop))
                 }
+                Some(Purpose::Connect(returned)) => {
+                    returned.finish(&app, &visit).await.unwrap_or_else(|stop| visit.stopped(stop))
+                }
                 None => visit.stopped(Stop::Trouble(Trouble::Expired)),
             };
             (response, arrived.used_cookies)
@@ -70,6 +74,8 @@ enum Purpose<'a> {
     Grant(Returned<'a>),
     /// A person wants to see their connections.
     SignIn(Arrival<'a>),
+    /// A person connects a further provider, or signs in to do so.
+    Connect(connect::Returned<'a>),
 }
 
 /// A callback whose flow was found.
@@ -105,7 +111,9 @@ impl<'a> Arrived<'a> {
         if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
             return Some(Purpose::Grant(Returned { provider, flow, params }));
         }
-        Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn)
+        let arrival = Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn);
+        let connects = || connect::Returned::find(app, provider, browser, (sealed, params));
+        arrival.or_else(|| connects().map(Purpose::Connect))
     }
 }
 
@@ -193,6 +201,7 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
         may_refresh: flow.refresh,
         client_id: None,
         client_name: flow.client_name.clone(),
+        client_fingerprint: flow.client_fingerprint.clone(),
         user: Some(signed_in.user.clone()),
         vault: Some(vault.clone()),
         wrapped: Some(wrapped),

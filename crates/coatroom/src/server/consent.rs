@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use coatroom_protocol::errors::ErrorCode;
 use coatroom_protocol::grant::{CodeChallenge, Prompt};
-use coatroom_protocol::words::{Params, ProviderName, Scopes};
+use coatroom_protocol::words::{GrantId, Params, ProviderName, Scopes};
 use http::HeaderMap;
 
 use super::App;
@@ -82,7 +82,15 @@ async fn approve(
     let provider = context.provider(&provider).filter(|provider| offers(resource, provider.name()));
     let provider = provider.ok_or(Stop::Trouble(Trouble::Expired))?;
     let dropped = optional_scopes(&flow.scopes, &resource.scopes).difference(&kept);
-    flow.scopes = flow.scopes.difference(&dropped);
+    let asked = std::mem::replace(&mut flow.scopes, Scopes::none());
+    flow.scopes = asked.difference(&dropped);
+    tracing::info!(
+        grant.id = %GrantId::of_flow(&flow.id),
+        client = %flow.client,
+        asked = %asked,
+        agreed = %flow.scopes,
+        "a person agreed to scopes"
+    );
     let secrets = UpstreamSecrets::draw(context)?;
     let prompt = match (other_account, flow.prompt) {
         (true, _) | (_, Prompt::SelectAccount) => Some(UpstreamPrompt::SelectAccount),

@@ -27,6 +27,9 @@ pub(super) struct Flow {
     pub(super) started_at: Timestamp,
     pub(super) client: ClientIdHash,
     pub(super) client_name: Option<String>,
+    /// What the client's document said, if one describes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) client_fingerprint: Option<String>,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) resource: Resource,
@@ -98,6 +101,10 @@ pub(super) enum Stage<'a> {
     Asked,
     /// The person agreed, and was sent to this provider.
     Approved(&'a ProviderName),
+    /// The page was shown on which a further provider is connected.
+    ConnectAsked,
+    /// The person was sent to this provider from that page.
+    Connecting(&'a ProviderName),
     /// The person signs in at this provider for the page with their connections, and no client is meant.
     SignIn(&'a ProviderName),
 }
@@ -230,6 +237,8 @@ fn bound<T>(context: &Context, stage: Stage<'_>, browser: &Browser, work: impl F
     let (stage, provider) = match stage {
         Stage::Asked => ("asked", ""),
         Stage::Approved(provider) => ("approved", provider.as_str()),
+        Stage::ConnectAsked => ("connect asked", ""),
+        Stage::Connecting(provider) => ("connecting", provider.as_str()),
         Stage::SignIn(provider) => ("sign-in", provider.as_str()),
     };
     let browser = sha256(browser.0.as_bytes());

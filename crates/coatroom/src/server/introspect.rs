@@ -19,7 +19,8 @@ use http::{HeaderMap, StatusCode, Uri};
 use super::App;
 use super::body;
 use super::respond::{Failure, json};
-use crate::context::{AskingServer, ClientAddress};
+use crate::allowance::ClientAddress;
+use crate::context::AskingServer;
 use crate::error::Error;
 
 /// Answers `POST /introspect`.

@@ -19,7 +19,7 @@ use super::App;
 use super::landing::is_browser;
 use super::respond::Failure;
 use super::visit::Visit;
-use crate::context::{Allowance, ClientAddress};
+use crate::allowance::{Allowance, ClientAddress, MOST_CALLERS};
 use crate::settings::{Rate, Settings};
 
 /// What one address has an allowance for.
@@ -34,7 +34,7 @@ pub(super) enum Door {
     /// `/introspect`.
     Introspection,
     /// The discovery documents, and whatever else is the same for everybody.
-    Documents,
+    Everybody,
 }
 
 /// The allowances of every address; a door without one is open.
@@ -45,14 +45,15 @@ pub(super) struct Limits {
     pages: Option<Allowance<IpAddr>>,
     tokens: Option<Allowance<IpAddr>>,
     introspection: Option<Allowance<IpAddr>>,
-    documents: Option<Allowance<IpAddr>>,
+    everybody: Option<Allowance<IpAddr>>,
     guesses: Option<Allowance<IpAddr>>,
     failures: Option<Allowance<(IpAddr, ClientIdHash)>>,
+    documents: Option<Allowance<IpAddr>>,
 }
 
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
-        let allowance = |rate: Option<Rate>| rate.map(Allowance::new);
+        let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_CALLERS));
         let rates = settings.rates;
         Self {
             loopback_too: settings.limit_loopback,
@@ -60,9 +61,10 @@ impl Limits {
             pages: allowance(rates.authorize),
             tokens: allowance(rates.token),
             introspection: allowance(rates.introspect),
-            documents: allowance(rates.discovery),
+            everybody: allowance(rates.discovery),
             guesses: allowance(rates.failed_token),
-            failures: rates.failed_authentication.map(Allowance::new),
+            failures: rates.failed_authentication.map(|rate| Allowance::new(rate, MOST_CALLERS)),
+            documents: allowance(rates.client_documents),
         }
     }
 
@@ -81,7 +83,7 @@ impl Limits {
             Door::Pages => take(&self.pages),
             Door::Tokens => take(&self.tokens),
             Door::Introspection => take(&self.introspection),
-            Door::Documents => take(&self.documents),
+            Door::Everybody => take(&self.everybody),
         }
     }
 
@@ -103,6 +105,14 @@ impl Limits {
     ) -> Result<(), Duration> {
         match (&self.failures, self.caller(address)) {
             (Some(failures), Some(caller)) => failures.check(&(caller, client), now),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether somebody at this address may have another client's document fetched; else how long to wait.
+    pub(super) fn may_fetch(&self, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
+        match (&self.documents, self.caller(address)) {
+            (Some(documents), Some(caller)) => documents.take(caller, now),
             _ => Ok(()),
         }
     }
@@ -129,7 +139,7 @@ pub(super) async fn limit(
 ) -> Response {
     let is_for_people = match door {
         Door::Pages => true,
-        Door::Documents => is_browser(request.headers()),
+        Door::Everybody => is_browser(request.headers()),
         Door::Registration | Door::Tokens | Door::Introspection => false,
     };
     if request.uri().query().is_some_and(|query| query.len() > LONGEST_QUERY) {

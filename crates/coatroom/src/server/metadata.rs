@@ -1,14 +1,16 @@
 //! The discovery documents: authorization server metadata in every form that clients try (RFC 8414, OpenID Connect Discovery),
 //! the metadata of each protected resource (RFC 9728), and the public keys (RFC 7517).
 //!
-//! All are built from the configuration alone; no header of a request changes them. The keys are those of the moment. Each
-//! may be kept for minutes, and is known by its tag afterwards.
+//! All are built from the configuration alone; no header of a request changes them. The authorization server's has two forms:
+//! whether clients are described by documents depends on whether the network lets us out. The keys are those of the moment.
+//! Each may be kept for minutes, and is known by its tag afterwards.
 
 use std::sync::Arc;
 
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, body::Bytes};
+use coatroom_protocol::client::ClientAuthentication;
 use coatroom_protocol::discovery::{
     AuthorizationServer, METADATA_PATHS, ProtectedResource, is_current, metadata_path, path,
 };
@@ -24,9 +26,14 @@ use crate::vault::SigningKey;
 /// The routes of every document.
 pub(super) fn routes(context: &Arc<Context>) -> Router {
     let mut router = Router::new();
-    let server = Document::new(&authorization_server(context));
+    let [without, with] = [false, true].map(|taken| Document::new(&authorization_server(context, taken)));
     for path in METADATA_PATHS {
-        router = router.route(path, server.route());
+        let (context, without, with) = (Arc::clone(context), without.clone(), with.clone());
+        let answer = async move |headers: HeaderMap| {
+            let document = if context.client_documents.are_taken().await { with } else { without };
+            document.answer(&headers)
+        };
+        router = router.route(path, get(answer));
     }
     let resources: Vec<_> = context.resources.iter().collect();
     for resource in &resources {
@@ -61,16 +68,21 @@ fn keys(context: &Arc<Context>) -> Document {
     Document::new(&serde_json::json!({ "keys": keys }))
 }
 
-fn authorization_server(context: &Context) -> impl Serialize {
+fn authorization_server(context: &Context, documents: bool) -> impl Serialize {
     let scopes =
         context.resources.iter().fold(Scopes::none(), |all, resource| all.union(&resource.scopes.all()));
     let resources: Vec<_> = context.resources.iter().map(|resource| resource.id.clone()).collect();
+    let has_keys = |client: &coatroom_protocol::client::Client| {
+        matches!(client.authentication, ClientAuthentication::Keys(_))
+    };
     AuthorizationServer {
         issuer: &context.issuer,
         scopes: &scopes,
         resources: &resources,
         registration: context.registration,
         introspection: !context.asking_servers.is_empty(),
+        client_documents: documents,
+        assertions: documents || context.configured_clients.values().any(has_keys),
     }
     .metadata()
 }

@@ -7,10 +7,12 @@
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
 //! | `GET /callback/{provider}` | `callback` |
+//! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
 //! | `POST /introspect` | `introspect` |
+//! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
 mod account;
@@ -18,6 +20,7 @@ mod authenticate;
 mod authorize;
 mod body;
 mod callback;
+mod connect;
 mod consent;
 mod cookies;
 mod cors;
@@ -26,6 +29,7 @@ mod hand_over;
 mod introspect;
 mod landing;
 mod limits;
+mod logos;
 mod metadata;
 mod ready;
 mod register;
@@ -46,7 +50,9 @@ use coatroom_protocol::words::ProviderName;
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
-use crate::pages::{ACCOUNT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet};
+use crate::pages::{
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+};
 
 /// What every endpoint shares.
 #[derive(Debug)]
@@ -92,6 +98,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
+        .route(&format!("{CONNECT_PATH}/{{link}}"), get(connect::get))
+        .route(CONNECT_PATH, post(connect::post))
         .route(ACCOUNT_PATH, get(account::get))
         .route(END_PATH, post(account::end))
         .route(SIGN_IN_PATH, post(account::sign_in))
@@ -102,10 +110,11 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
     let for_everybody = Router::new()
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
+        .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method)
         .fallback(landing::not_found)
-        .layer(limited(Door::Documents));
-    let documents = metadata.layer(limited(Door::Documents)).layer(cors::reading());
+        .layer(limited(Door::Everybody));
+    let documents = metadata.layer(limited(Door::Everybody)).layer(cors::reading());
     Router::new()
         .merge(for_people)
         .merge(for_clients.layer(cors::posting()))

@@ -9,6 +9,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{RevokedReason, parse_refresh_token};
 use coatroom_protocol::words::{AccessToken, GrantId, RefreshToken};
@@ -19,8 +20,8 @@ use super::App;
 use super::authenticate::authenticate;
 use super::body;
 use super::respond::Failure;
+use crate::allowance::ClientAddress;
 use crate::connections::{Farewell, OpenGrant};
-use crate::context::ClientAddress;
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord};
 use crate::vault::Ticket;
@@ -54,7 +55,7 @@ async fn revoke(
     let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
     let repeated = |text: String| OAuthError::json(ErrorCode::InvalidRequest, text);
     params.check_repeats().map_err(|refusal| repeated(refusal.to_string()))?;
-    let client = authenticate(app, address, headers, &params)?;
+    let client = authenticate(app, address, headers, (path::REVOKE, &params)).await?;
     let token = params.one("token").ok().flatten();
     let token = token.ok_or_else(|| OAuthError::json(ErrorCode::InvalidRequest, "token is missing"))?;
     // The hint is not needed: our tokens say what they are.
@@ -62,8 +63,12 @@ async fn revoke(
     let key = GrantRecord::key_of(&held.grant());
     let Some(seen) = records::load::<GrantRecord>(context.store.as_ref(), &key).await? else { return Ok(()) };
     // Another client's token is none of this client's business, and it does not learn that there is one.
-    if seen.value.grant.client != client.id.hash() {
+    if seen.value.grant.client != client.client().id.hash() {
         return Ok(());
+    }
+    // What has ended already needs no proof, and leaves none behind.
+    if seen.value.vault.is_some() {
+        client.use_up(context).await?;
     }
     let farewells = held.farewells(app, &seen.value).await;
     context.revoke(&held.grant(), RevokedReason::Client).await?;

@@ -33,6 +33,8 @@ pub(super) enum Stop {
     Trouble(Trouble<'static>),
     /// The same, at a provider of this label.
     AtProvider(fn(&str) -> Trouble<'_>, String),
+    /// The same about what a client's document says, at a host, with the reason for its developer.
+    AboutDocument(fn(&str) -> Trouble<'_>, String, String),
     /// The request is at fault.
     Refused(OAuthError),
     /// Something here is down.
@@ -44,7 +46,7 @@ impl Stop {
     /// browser that comes back twice, has no answer to give to a client.
     pub(super) fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Trouble(_) | Self::Refused(_) => None,
+            Self::Trouble(_) | Self::AboutDocument(..) | Self::Refused(_) => None,
             Self::Inside(_) => Some(ErrorCode::TemporarilyUnavailable),
             Self::AtProvider(trouble, label) => Some(match trouble(label) {
                 Trouble::ProviderUnavailable { .. } => ErrorCode::TemporarilyUnavailable,
@@ -102,6 +104,7 @@ impl<'a> Visit<'a> {
         match stop {
             Stop::Trouble(trouble) => self.page(trouble, None, way_back),
             Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, way_back),
+            Stop::AboutDocument(trouble, host, reason) => self.page(trouble(&host), Some(&reason), way_back),
             Stop::Refused(error) => self.page(Trouble::InvalidRequest, Some(error.description()), way_back),
             Stop::Inside(error) => {
                 log(&error, "a page failed inside");

@@ -115,6 +115,10 @@ pub enum Kind {
     Connection,
     /// A short-lived note that a grant was revoked.
     Revocation,
+    /// The last good document of a client that is described by one.
+    ClientDocument,
+    /// A short-lived note that a client's assertion was used.
+    Assertion,
     /// What an operator decided: blocks, key check values.
     Setting,
 }
@@ -128,6 +132,8 @@ impl Kind {
             Self::AccessToken => "access_token",
             Self::Connection => "connection",
             Self::Revocation => "revocation",
+            Self::ClientDocument => "client_document",
+            Self::Assertion => "assertion",
             Self::Setting => "setting",
         }
     }

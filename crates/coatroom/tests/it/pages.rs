@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coatroom::pages::{
-    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectedApp, ConsentPage, ErrorPage,
-    HandOverPage, LandingPage, Language, McpServer, OfferedProvider, Outcome, PageResponse, Pages,
-    ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount, stylesheet,
+    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage,
+    ConnectSignInPage, ConnectedApp, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language, McpServer,
+    OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount,
+    stylesheet,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -16,12 +17,20 @@ const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
-const TROUBLES: [Trouble<'static>; 15] = [
+const TROUBLES: [Trouble<'static>; 23] = [
     Trouble::UnknownClient,
     Trouble::BlockedClient,
+    Trouble::DocumentsOff,
+    Trouble::DocumentUnreachable { host: "evil.example" },
+    Trouble::DocumentRefused { host: "evil.example" },
+    Trouble::DocumentHost { host: "evil.example" },
+    Trouble::DocumentsBusy,
     Trouble::UnregisteredRedirect,
     Trouble::InvalidRequest,
     Trouble::Expired,
+    Trouble::LinkExpired,
+    Trouble::GrantEnded,
+    Trouble::OtherUser,
     Trouble::SignInFailed { provider: PROVIDER },
     Trouble::SignInRefused { provider: PROVIDER },
     Trouble::SignInCancelled { provider: PROVIDER },
@@ -83,13 +92,25 @@ fn to(uri: &str) -> ReturnAddress {
 fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
     ConsentPage {
         flow: "sealed-flow",
-        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered },
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
         redirect,
         server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
         uses: &[],
         scopes: &[],
         providers: &[],
         signed_in: None,
+    }
+}
+
+/// A page on which a registered app's user connects a provider, with a hostile name of theirs.
+fn connect_page() -> ConnectPage<'static> {
+    ConnectPage {
+        flow: "sealed-flow",
+        client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
+        server: McpServer { name: "GitHub tools", url: "https://mcp.example.com/github" },
+        provider: "Slack",
+        permissions: &["channels:read", CONFIGURED],
+        person: HOSTILE,
     }
 }
 
@@ -102,6 +123,11 @@ async fn consent(page: &ConsentPage<'_>) -> String {
     html(pages().consent(Language::English, page)).await
 }
 
+/// What stands behind an app that this host describes.
+fn document(host: &str) -> ClientProof<'_> {
+    ClientProof::Document { host, url: "https://evil.example/c", only_loopback: host == "evil.example" }
+}
+
 /// One page of every kind and state, with hostile text wherever a stranger can write.
 fn every_page() -> Vec<PageResponse> {
     let (pages, language, asked) = (pages(), Language::English, Asked::new());
@@ -111,20 +137,20 @@ fn every_page() -> Vec<PageResponse> {
     let providers = [asked.github(), asked.google()];
     let uses = [UsedAccount { provider: PROVIDER, permissions: &["repo", CONFIGURED] }];
     let signed_in = Some(SignedIn { person: HOSTILE, provider: asked.github() });
-    let proofs =
-        [ClientProof::Configured, ClientProof::Registered, ClientProof::Document { host: "evil.example" }];
+    let proofs = [ClientProof::Configured, ClientProof::Registered, document("evil.example")];
     let mut answers = Vec::new();
     for redirect in [&web, &local, &app] {
         for proof in proofs {
             for name in [None, Some(HOSTILE)] {
-                let page = ConsentPage { client: AskingClient { name, proof }, ..plain_page(redirect) };
+                let page =
+                    ConsentPage { client: AskingClient { name, proof, logo: None }, ..plain_page(redirect) };
                 answers.push(pages.consent(language, &page));
                 let full = ConsentPage { uses: &uses, scopes: &scopes, providers: &providers, ..page };
                 answers.push(pages.consent(language, &full));
                 answers.push(pages.consent(language, &ConsentPage { signed_in, ..full }));
             }
         }
-        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed] {
+        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed, Outcome::SignedIn] {
             answers.push(
                 pages.hand_over(language, &HandOverPage { client: Some(HOSTILE), to: redirect, outcome }),
             );
@@ -136,6 +162,18 @@ fn every_page() -> Vec<PageResponse> {
         }
     }
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
+    for name in [None, Some(HOSTILE)] {
+        for proof in proofs {
+            let client = AskingClient { name, proof, logo: None };
+            answers.push(pages.connect(language, &ConnectPage { client, server, ..connect_page() }));
+        }
+        let page = ConnectSignInPage { flow: "sealed-flow", provider: CONFIGURED, somebody_else: name };
+        answers.push(pages.connect_sign_in(language, &page));
+        for end in [ConnectEnd::Connected, ConnectEnd::Cancelled] {
+            let page = ConnectEndPage { provider: CONFIGURED, client: name, end };
+            answers.push(pages.connect_end(language, &page));
+        }
+    }
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
     answers.extend(account_pages(&asked, &[Some(&web), Some(&local), Some(&app), None]));
@@ -182,7 +220,7 @@ fn every_page_has_every_header() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(headers.join("\n"), @r"
             cache-control: no-store
-            content-security-policy: default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
+            content-security-policy: default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
             content-type: text/html; charset=utf-8
             cross-origin-opener-policy: unsafe-none
             permissions-policy: camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()
@@ -226,6 +264,7 @@ async fn only_the_link_back_to_the_app_leads_elsewhere() {
         for value in names.iter().flat_map(|name| attributes(&html, name)) {
             let own = value.starts_with("/account")
                 || value == "/consent"
+                || value == "/connect"
                 || value == "data:,"
                 || value == stylesheet().path;
             let link = format!("<a class=\"button first\" href=\"{value}\"");
@@ -321,10 +360,12 @@ async fn consent_shows_who_asks_where_the_answer_goes_and_what_for() {
 #[tokio::test]
 async fn names_that_nobody_checked_are_marked() {
     let redirect = to("https://claude.ai/cb");
-    let with =
-        |proof| ConsentPage { client: AskingClient { name: Some("Claude"), proof }, ..plain_page(&redirect) };
+    let with = |proof| ConsentPage {
+        client: AskingClient { name: Some("Claude"), proof, logo: None },
+        ..plain_page(&redirect)
+    };
     assert!(consent(&with(ClientProof::Registered)).await.contains("Unverified"));
-    let document = consent(&with(ClientProof::Document { host: "claude.ai" })).await;
+    let document = consent(&with(document("claude.ai"))).await;
     assert!(document.contains("Unverified") && document.contains("This name comes from claude.ai."));
     assert!(!consent(&with(ClientProof::Configured)).await.contains("Unverified"));
 }
@@ -332,7 +373,7 @@ async fn names_that_nobody_checked_are_marked() {
 #[tokio::test]
 async fn a_hostile_name_is_shown_as_text() {
     let redirect = to("https://evil.example/cb");
-    let client = AskingClient { name: Some(HOSTILE), proof: ClientProof::Registered };
+    let client = AskingClient { name: Some(HOSTILE), proof: ClientProof::Registered, logo: None };
     let html = consent(&ConsentPage { client, ..plain_page(&redirect) }).await;
     assert!(
         html.contains("<bdi>&#60;script&#62;alert(&#34;1&#34;)&#60;/script&#62;&#39;&#38;</bdi>"),
@@ -356,6 +397,41 @@ async fn answers_to_an_app_on_this_computer_and_foreign_letters_carry_a_warning(
         assert!(html.contains(warning.unwrap_or_default()), "{uri}");
         assert!(html.contains(&format!(r#"<strong class="host">{}</strong>"#, redirect.receiver())), "{uri}");
     }
+}
+
+#[tokio::test]
+async fn an_app_that_a_document_describes_is_shown_with_its_host_and_its_whole_address() {
+    let redirect = to("http://127.0.0.1:1/cb");
+    let page = |host, only_loopback| {
+        let proof = ClientProof::Document { host, url: "https://client.example/oauth/c.json", only_loopback };
+        ConsentPage { client: AskingClient { name: Some("App"), proof, logo: None }, ..plain_page(&redirect) }
+    };
+    let html = consent(&page("client.example", false)).await;
+    assert!(html.contains(r#"<strong class="host" id="document">client.example</strong>"#), "{html}");
+    assert!(html.contains("<code>https://client.example/oauth/c.json</code>"));
+    assert!(html.contains("Any app on this computer can use any name"));
+    assert!(!html.contains("unusual letters"));
+    let html = consent(&page("client.example", true)).await;
+    assert!(html.contains("client.example cannot make sure that it is this app"), "{html}");
+    let html = consent(&page("xn--clude-3ve.example", false)).await;
+    assert!(html.contains("xn--clude-3ve.example</strong>") && html.contains("unusual letters"), "{html}");
+}
+
+#[tokio::test]
+async fn a_logo_is_shown_from_our_own_address_and_pictures_are_allowed_on_that_page_alone() {
+    let redirect = to("https://claude.ai/cb");
+    let page = |logo| ConsentPage {
+        client: AskingClient { name: Some("Claude"), proof: document("claude.ai"), logo },
+        ..plain_page(&redirect)
+    };
+    let policy =
+        |answer: &PageResponse| answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    let with = pages().consent(Language::English, &page(Some("/assets/logos/abc")));
+    assert!(policy(&with).contains("img-src 'self' data:;"));
+    assert!(html(with).await.contains(r#"<img src="/assets/logos/abc" alt="""#));
+    let without = pages().consent(Language::English, &page(None));
+    assert!(policy(&without).contains("img-src data:;"));
+    assert!(!html(without).await.contains("<img"));
 }
 
 #[tokio::test]
@@ -419,6 +495,58 @@ async fn enter_in_a_checkbox_presses_a_button_that_does_nothing() {
     assert_eq!(first, r#" type="submit" formmethod="dialog" hidden"#);
 }
 
+// === Connecting a further account ===
+
+#[tokio::test]
+async fn connecting_shows_who_asks_what_for_with_which_permissions_and_who_is_signed_in() {
+    let page = ConnectPage { person: "Alice", ..connect_page() };
+    let html = html(pages().connect(Language::English, &page)).await;
+    for part in [
+        "<h1>Connect your Slack account?</h1>",
+        "<bdi>Claude Code</bdi>",
+        "Unverified",
+        "<bdi>GitHub tools</bdi>",
+        "<code>https://mcp.example.com/github</code>",
+        "<code>channels:read</code>",
+        "You are signed in here as Alice.",
+        "Claude Code never gets it",
+        r#"value="connect" class="first" aria-describedby="decide">Continue to Slack</button>"#,
+        r#"value="cancel">Cancel</button>"#,
+        r#"<form method="post" action="/connect">"#,
+    ] {
+        assert!(html.contains(part), "{part} is missing in {html}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_not_the_links_user_learns_where_to_sign_in_and_nothing_else() {
+    let page = ConnectSignInPage { flow: "f", provider: "GitHub", somebody_else: None };
+    let answer = pages().connect_sign_in(Language::English, &page);
+    assert_eq!(answer.status(), 200);
+    assert!(html(answer).await.contains("Sign in with GitHub</button>"));
+    let page = ConnectSignInPage { somebody_else: Some("Bob"), ..page };
+    let answer = pages().connect_sign_in(Language::English, &page);
+    assert_eq!(answer.status(), 403);
+    let html = html(answer).await;
+    assert!(
+        html.contains("This link is for somebody else") && html.contains("signed in here as Bob"),
+        "{html}"
+    );
+    assert!(html.contains("do not use it"));
+}
+
+#[tokio::test]
+async fn the_last_page_says_how_it_ended_and_that_the_app_goes_on() {
+    let page = ConnectEndPage { provider: "Slack", client: Some("Claude"), end: ConnectEnd::Connected };
+    let connected = html(pages().connect_end(Language::English, &page)).await;
+    assert!(
+        connected.contains("<h1>Slack is connected</h1>") && connected.contains("go back to Claude"),
+        "{connected}"
+    );
+    let page = ConnectEndPage { end: ConnectEnd::Cancelled, ..page };
+    assert!(html(pages().connect_end(Language::English, &page)).await.contains("Slack was not connected"));
+}
+
 // === Connections ===
 
 #[tokio::test]
@@ -445,7 +573,7 @@ async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
         "You are signed in as Alice (GitHub).",
         "<bdi>Editor</bdi> <span class=\"mark\">Unverified</span>",
         "<bdi>Claude</bdi></h2>",
-        "an app on a computer (127.0.0.1)",
+        "on a computer (127.0.0.1)",
         "<dd>claude.ai</dd>",
         "Read notes",
         "<time datetime=\"2024-02-29\">29 February 2024</time>",

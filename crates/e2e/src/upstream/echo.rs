@@ -1,4 +1,7 @@
 //! An MCP server that tells which headers reached it, and remembers every one of them. A GET opens a stream of ticks.
+//!
+//! It lists more tools than it has: `query`, whose argument `region` is mirrored into a header, `create_x` and `drop`. `slow` never
+//! comes to an end, `away` is answered with a redirect. With the header `x-answer: stream` it lists in an event stream.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -14,6 +17,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{json_answer, serve};
+use crate::evidence::{self, Secret};
 use crate::tools;
 
 /// A running echo server.
@@ -56,6 +60,10 @@ async fn answer(
     let mut named = json!({});
     for (name, value) in &headers {
         named[name.as_str()] = json!(String::from_utf8_lossy(value.as_bytes()));
+        if name == "authorization" {
+            let token = String::from_utf8_lossy(value.as_bytes());
+            evidence::secret(Secret::Credential, token.trim_start_matches("Bearer "));
+        }
     }
     arrived.lock().expect("the record").push(json!({"headers": named, "message": message}));
     if method == Method::GET {
@@ -71,10 +79,21 @@ async fn answer(
             "capabilities": {"tools": {}},
             "serverInfo": {"name": "echo", "version": "1"},
         })),
-        "tools/list" => reply(json!({
-            "resultType": "complete",
-            "tools": [{"name": "headers", "description": "Tells the headers of this call.", "inputSchema": {"type": "object"}}],
-        })),
+        "tools/list" => {
+            let list = json!({"jsonrpc": "2.0", "id": message["id"], "result": {
+                "resultType": "complete", "ttlMs": 1000, "cacheScope": "public", "tools": listed(),
+            }});
+            if named["x-answer"] == "stream" {
+                let progress = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {}});
+                let events = format!(": listing\n\ndata: {progress}\n\nevent: message\ndata: {list}\n\n");
+                return ([("content-type", "text/event-stream")], events).into_response();
+            }
+            json_answer(StatusCode::OK, &list)
+        }
+        "tools/call" if message["params"]["name"] == "slow" => slow(),
+        "tools/call" if message["params"]["name"] == "away" => {
+            (StatusCode::TEMPORARY_REDIRECT, [("location", "http://127.0.0.1:9/")]).into_response()
+        }
         "tools/call" => reply(json!({
             "resultType": "complete",
             "content": [{"type": "text", "text": named.to_string()}],
@@ -89,6 +108,23 @@ async fn answer(
             )
         }
     }
+}
+
+/// The tools, as they are listed.
+fn listed() -> Value {
+    let plain = |name| json!({"name": name, "description": "Tells the headers of this call.", "inputSchema": {"type": "object"}});
+    let region = json!({"type": "string", "x-mcp-header": "Region"});
+    let query = json!({"name": "query", "inputSchema": {"type": "object", "properties": {"region": region}}});
+    json!([plain("headers"), plain("create_x"), plain("drop"), query, plain("slow")])
+}
+
+/// An answer in JSON that begins at once and never ends by itself.
+fn slow() -> Response {
+    let spaces = stream::unfold((), async |()| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Ok::<_, Infallible>(" "), ()))
+    });
+    ([("content-type", "application/json")], Body::from_stream(spaces)).into_response()
 }
 
 /// An event stream that begins at once and never ends by itself.

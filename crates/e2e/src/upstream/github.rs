@@ -16,6 +16,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use super::{json_answer, serve};
+use crate::evidence::{self, Secret};
 use crate::oauth::random;
 
 /// Which kind of registration the gateway has there.
@@ -61,6 +62,7 @@ impl GitHub {
     /// Starts it on a free loopback port.
     pub async fn start(app: GitHubApp) -> Self {
         let inside = Arc::new(Inside { app, kept: Mutex::default() });
+        evidence::secret(Secret::Credential, CLIENT_SECRET);
         let routes = Router::new()
             .route("/login/oauth/authorize", get(ask).post(agree))
             .route("/login/oauth/access_token", post(token))
@@ -74,8 +76,14 @@ impl GitHub {
     /// The `[providers.github]` section that makes the gateway use it.
     #[must_use]
     pub fn configuration(&self) -> String {
+        self.configuration_as("github")
+    }
+
+    /// The same under another name.
+    #[must_use]
+    pub fn configuration_as(&self, name: &str) -> String {
         format!(
-            "[providers.github]\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nbase_url = \"{}\"\n",
+            "[providers.{name}]\nkind = \"github\"\nclient_id = \"{CLIENT_ID}\"\nclient_secret = \"{CLIENT_SECRET}\"\nbase_url = \"{}\"\n",
             self.origin
         )
     }
@@ -125,6 +133,7 @@ async fn agree(State(inside): State<Arc<Inside>>, RawQuery(query): RawQuery, bod
         return (StatusCode::NOT_FOUND, "no such app").into_response();
     }
     let code = random();
+    evidence::secret(Secret::Credential, &code);
     let redirect_uri = asked.get("redirect_uri").cloned().unwrap_or_default();
     let entry = (account, redirect_uri, asked.get("code_challenge").cloned());
     inside.kept.lock().expect("the record").codes.insert(code.clone(), entry);
@@ -174,10 +183,12 @@ fn exchange(inside: &Inside, form: &HashMap<String, String>) -> Value {
         account
     };
     let access = format!("gho_{}", random());
+    evidence::secret(Secret::Credential, &access);
     kept.access.insert(access.clone(), account.clone());
     let mut answer = json!({"access_token": access, "token_type": "bearer", "scope": "read:user,repo"});
     if let GitHubApp::Expiring(seconds) = inside.app {
         let refresh = format!("ghr_{}", random());
+        evidence::secret(Secret::Credential, &refresh);
         kept.refresh.insert(refresh.clone(), account);
         answer["expires_in"] = json!(seconds);
         answer["refresh_token"] = json!(refresh);

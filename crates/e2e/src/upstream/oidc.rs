@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Child;
 
+use crate::evidence::{self, Secret};
 use crate::foreign::Script;
 use crate::tools;
 
@@ -25,6 +26,7 @@ pub const CLIENT_SECRET: &str = "oidc-secret-of-the-gateway-0123456789";
 impl OidcProvider {
     /// Starts it, with the gateway registered for `callback`. Its access tokens live `access_seconds`.
     pub async fn start(callback: &str, access_seconds: u64) -> Self {
+        evidence::secret(Secret::Credential, CLIENT_SECRET);
         let settings = json!({
             "port": tools::free_port(),
             "clientId": CLIENT_ID,

@@ -41,17 +41,18 @@ async fn the_gateway_changes_no_verdict(options: &[&str], least: usize) {
         conformance::server(&chain.direct, options),
         conformance::server(&chain.guarded, options)
     );
-    let checks: usize = direct.verdicts.values().map(Vec::len).sum();
+    let checks: usize = direct.found.verdicts.values().map(Vec::len).sum();
     println!("{options:?}: {checks} checks");
-    assert!(direct.passed, "the fixture server itself fails: {}\n{:#?}", direct.said, direct.failures);
+    assert!(direct.passed, "the fixture server itself fails: {}\n{:#?}", direct.said, direct.found.failures);
     assert!(checks >= least, "{checks} checks ran");
     let differing: Vec<_> = direct
+        .found
         .verdicts
         .keys()
-        .chain(guarded.verdicts.keys())
-        .filter(|check| direct.verdicts.get(*check) != guarded.verdicts.get(*check))
+        .chain(guarded.found.verdicts.keys())
+        .filter(|check| direct.found.verdicts.get(*check) != guarded.found.verdicts.get(*check))
         .collect();
-    assert!(differing.is_empty(), "{differing:#?} of {:#?}", guarded.failures);
+    assert!(differing.is_empty(), "{differing:#?} of {:#?}", guarded.found.failures);
     assert!(guarded.passed, "{}", guarded.said);
 }
 
@@ -86,8 +87,8 @@ async fn the_gateway_makes_up_for_a_server_that_ignores_headers(scenario: &str, 
     assert!(!direct.passed, "the server ignores the headers: {}", direct.said);
     let passed =
         |verdicts: &Verdicts| verdicts.values().flatten().filter(|verdict| *verdict == "SUCCESS").count();
-    let all: usize = guarded.verdicts.values().map(Vec::len).sum();
-    assert_eq!((passed(&guarded.verdicts), all), (checks, checks), "{:#?}", guarded.failures);
+    let all: usize = guarded.found.verdicts.values().map(Vec::len).sum();
+    assert_eq!((passed(&guarded.found.verdicts), all), (checks, checks), "{:#?}", guarded.found.failures);
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use coatroom_e2e::Gateway;
 use coatroom_e2e::oauth::http;
+use coatroom_e2e::{FormBrowser, Gateway, tools};
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Sends bytes to the gateway, and reads what comes back until it closes the connection.
 fn raw(gateway: &Gateway, request: &[u8]) -> String {
@@ -31,7 +31,7 @@ fn host(gateway: &Gateway) -> String {
     gateway.origin().replace("http://", "")
 }
 
-// OPS, DCR-22: the sender need not send it, and no connection waits for it.
+// DCR-22: the sender need not send it, and no connection waits for it.
 #[tokio::test]
 async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() {
     let gateway = Gateway::demo().await;
@@ -209,4 +209,54 @@ async fn only_one_plain_json_object_registers() {
     for body in [good.as_bytes().to_vec(), with(&format!(r#""x":{}{}"#, "[".repeat(50), "]".repeat(50)))] {
         assert_eq!(send(body).await.0, 201);
     }
+}
+
+// DCR-01, ASM-12: switched off, there is no endpoint, and nothing says that there is one.
+#[tokio::test]
+async fn registration_that_is_switched_off_is_gone_and_not_promised() {
+    let port = tools::free_port();
+    let configuration = format!(
+        "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"memory:\"\nregistration = \"off\"\n\
+         [providers.github]\nclient_id = \"x\"\nclient_secret = \"y\"\n[servers.echo]\nupstream = \"http://127.0.0.1:1/mcp\"\n\
+         [clients.portal]\nname = \"Portal\"\nredirect_uris = [\"https://portal.example/cb\"]\n"
+    );
+    let gateway = Gateway::serve_at(port, &configuration).await;
+    let at = |path: &str| format!("{}{path}", gateway.origin());
+    let metadata = http().get(at("/.well-known/oauth-authorization-server")).send().await.unwrap();
+    let metadata: Value = metadata.json().await.unwrap();
+    assert_eq!(metadata.get("registration_endpoint"), None);
+    let body = json!({"redirect_uris": ["https://client.example/cb"]});
+    let answer = http()
+        .post(at("/register"))
+        .header("origin", "https://app.example")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["access-control-allow-origin"]),
+        (404, &"*".parse().unwrap())
+    );
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let link = at(&format!(
+        "/authorize?response_type=code&client_id=portal&code_challenge={challenge}&code_challenge_method=S256"
+    ));
+    assert_eq!(FormBrowser::new().open_only(&link).await.status, 200, "the configured client is served");
+    assert!(!gateway.log().contains("auth is off"));
+}
+
+// BP-20: whoever lets everybody in is told so.
+#[tokio::test]
+async fn a_server_without_authentication_is_warned_about() {
+    let port = tools::free_port();
+    let configuration = format!(
+        "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"memory:\"\n\
+         [servers.open]\nupstream = \"http://127.0.0.1:1/mcp\"\nauth = \"off\"\nheaders = {{}}\n"
+    );
+    let gateway = Gateway::serve_at(port, &configuration).await;
+    assert!(
+        gateway.log().contains("auth is off: whoever reaches this server may use it"),
+        "{}",
+        gateway.log()
+    );
 }

@@ -1,10 +1,15 @@
 //! Tests of the built program from outside. `scripts/test` builds it, installs the clients and runs these.
 
+mod accessibility;
+mod afterwards;
 mod authorize;
 mod bad_input;
 mod burdens;
+mod client_documents;
 mod codes;
 mod conformance;
+mod connect;
+mod connections;
 mod endpoints;
 mod foreign;
 mod guard;
@@ -12,9 +17,12 @@ mod harness;
 mod introspection;
 mod journey;
 mod keys;
+mod kills;
 mod limits;
 mod measured;
 mod old_clients;
+mod pages;
+mod processes;
 mod refresh;
 mod restart;
 mod revocation;
@@ -23,6 +31,7 @@ mod step_up;
 mod strangers;
 mod two_users;
 mod upstreams;
+mod wire;
 
 /// Repositories of Alice, and of nobody else.
 const ALICES: &[&str] = &["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];

@@ -59,6 +59,30 @@ async fn what_the_person_unticks_is_not_granted_and_what_a_form_adds_is_not_eith
     assert_eq!(tampered.await.scope, "repos:read", "CON-06");
 }
 
+// CON-14, BP-28: who agreed to what, when, for which client; once, with the name of the request, and without a secret.
+#[tokio::test]
+async fn an_approval_is_logged_once_with_what_was_asked_and_agreed() {
+    let gateway = Gateway::demo().await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    let tokens = sign_in_with(&client, "repos:read repos:write", |form| {
+        form.fields.retain(|(_, value)| value != "repos:write");
+    })
+    .await;
+    let log = gateway.log();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+    let (agreed, approved) = (lines("a person agreed to scopes"), lines("grant.approved"));
+    assert_eq!((agreed.len(), approved.len()), (1, 1), "{agreed:?} {approved:?}");
+    for said in ["asked=repos:read repos:write", "agreed=repos:read", "grant.id=", "client=", "id="] {
+        assert!(agreed[0].contains(said), "{said}: {}", agreed[0]);
+    }
+    let redirect = format!("redirect_uri={}", client.redirect_uri);
+    let resource = format!("resource={}", gateway.mcp_url());
+    for said in ["grant.id=", "subject=demo:", "client=", &redirect, &resource, "scopes=repos:read", "id="] {
+        assert!(approved[0].contains(said), "{said}: {}", approved[0]);
+    }
+    assert!(!agreed[0].contains(&tokens.access) && !approved[0].contains(&tokens.refresh));
+}
+
 /// Signs Alice in with the consent form changed before it is sent.
 async fn sign_in_with(client: &OAuthClient, scope: &str, change: impl FnOnce(&mut Form)) -> Tokens {
     let pending = client.start(Some(scope));

@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 /// A configuration with one server behind `provider`, which gets the user's own token in `Authorization`.
-fn configuration(port: u16, echo: &EchoServer, provider: &str, section: &str) -> String {
+pub(crate) fn configuration(port: u16, echo: &EchoServer, provider: &str, section: &str) -> String {
     format!(
         "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"sqlite:{{data}}/coatroom.db\"\n\
          keys_file = \"{{data}}/keys.toml\"\n\n{section}\n[servers.echo]\npath = \"/mcp\"\nupstream = \"{}\"\n\

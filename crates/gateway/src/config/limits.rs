@@ -174,6 +174,7 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         "calls_per_user",
         "calls_per_client",
         "failed_authentication",
+        "client_documents",
         "loopback",
     ]);
     let read = |key: &str, default| section.value(key, rate).map_or(default, |found| found.value);
@@ -189,11 +190,17 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         calls_per_user: read("calls_per_user", defaults.calls_per_user),
         calls_per_client: read("calls_per_client", defaults.calls_per_client),
         failed_authentication: read("failed_authentication", defaults.failed_authentication),
+        client_documents: read("client_documents", defaults.client_documents),
     };
     (rates, section.value("loopback", truth).is_some_and(|found| found.value))
 }
 
-fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusive<Duration>) -> Duration {
+pub(super) fn span(
+    section: &Section<'_>,
+    key: &str,
+    default: Duration,
+    range: RangeInclusive<Duration>,
+) -> Duration {
     let within = |text: &str| {
         let span = duration(text)?;
         let limits = format!("must be between {:?} and {:?}", range.start(), range.end());
@@ -202,7 +209,12 @@ fn span(section: &Section<'_>, key: &str, default: Duration, range: RangeInclusi
     section.value(key, within).map_or(default, |found| found.value)
 }
 
-fn number(section: &Section<'_>, key: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+pub(super) fn number(
+    section: &Section<'_>,
+    key: &str,
+    default: usize,
+    range: RangeInclusive<usize>,
+) -> usize {
     let within = |text: &str| {
         let number = size(text)?;
         let limits = format!("must be between {} and {}", range.start(), range.end());
@@ -211,9 +223,9 @@ fn number(section: &Section<'_>, key: &str, default: usize, range: RangeInclusiv
     section.value(key, within).map_or(default, |found| found.value)
 }
 
-const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_mins(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
-const DAY: Duration = Duration::from_hours(24);
-const KIB: usize = 1024;
-const MIB: usize = 1024 * 1024;
+pub(super) const DAY: Duration = Duration::from_hours(24);
+pub(super) const KIB: usize = 1024;
+pub(super) const MIB: usize = 1024 * 1024;

@@ -4,6 +4,7 @@
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
+mod client_documents;
 mod environment;
 mod introspection;
 mod limits;
@@ -22,7 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::protocol::words::Issuer;
-use coatroom::settings::Rates;
+use coatroom::settings::{ClientDocuments, Rates};
 use toml::de::DeTable;
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
-pub(crate) use servers::{Auth, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
 pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
@@ -60,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) clients: Vec<ClientConfig>,
     /// The resource servers beside Coatroom that may ask about tokens.
     pub(crate) introspection: Vec<IntrospectionConfig>,
+    /// Clients that are described by documents.
+    pub(crate) client_documents: ClientDocuments,
     /// How long things live.
     pub(crate) lifetimes: Lifetimes,
     /// How much is accepted.
@@ -70,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) limit_loopback: bool,
     /// What happens when a refresh token is replayed.
     pub(crate) replay: Replay,
+    /// Who may register clients.
+    pub(crate) registration: Registration,
     /// Further web origins whose pages may call; `*` is all of them.
     pub(crate) allowed_origins: Vec<String>,
     /// Which redirect URIs clients may register beside https and loopback, and what is special about some.
@@ -96,6 +101,15 @@ pub(crate) enum Replay {
     Revoke,
     /// The request is refused, and the grant lives on.
     Refuse,
+}
+
+/// Who may register clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// Everybody: clients register themselves.
+    Open,
+    /// The operator, in the configuration.
+    Off,
 }
 
 /// How log lines look.
@@ -191,11 +205,15 @@ fn read(
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
         introspection: introspection::read_introspection(&root, &servers),
+        client_documents: client_documents::read(&root, public_url.as_ref()),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
         rates,
         limit_loopback,
         replay: root.choice("replay", REPLAY).map_or(Replay::Revoke, |found| found.value),
+        registration: root
+            .choice("registration", REGISTRATION)
+            .map_or(Registration::Open, |found| found.value),
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
         redirects: Redirects::read(&root),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
@@ -256,6 +274,8 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOS
 
 const REPLAY: &[(&str, Replay)] = &[("revoke", Replay::Revoke), ("refuse", Replay::Refuse)];
 
+const REGISTRATION: &[(&str, Registration)] = &[("open", Registration::Open), ("off", Registration::Off)];
+
 const LOG_FORMAT: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 
 const KEYS: &[&str] = &[
@@ -267,10 +287,12 @@ const KEYS: &[&str] = &[
     "servers",
     "clients",
     "introspection",
+    "client_documents",
     "lifetimes",
     "limits",
     "rates",
     "replay",
+    "registration",
     "allowed_origins",
     "app_uris",
     "redirect_prefixes",

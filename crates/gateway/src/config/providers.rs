@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use coatroom::protocol::client::{AppUris, RedirectUri};
+use coatroom::protocol::client::{AppUris, ClientUrl, KeySource, RedirectUri};
+use coatroom::protocol::jws::KeySet;
 use coatroom::protocol::words::{ClientId, ClientSecret, ProviderName, Scopes, is_loopback_host};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -81,6 +82,8 @@ pub(crate) struct ClientConfig {
     pub(crate) id: ClientId,
     /// Its secret; a public client has none.
     pub(crate) secret: Option<ClientSecret>,
+    /// With what it signs its assertions, if it does.
+    pub(crate) keys: Option<KeySource>,
     /// Its name on the consent page.
     pub(crate) name: String,
     /// Where answers may go, matched exactly.
@@ -199,6 +202,9 @@ pub(super) fn read_clients(root: &Section<'_>) -> Vec<ClientConfig> {
             "client_id",
             "client_secret",
             "client_secret_file",
+            "jwks",
+            "jwks_file",
+            "jwks_uri",
             "redirect_uris",
             "name",
             "scopes",
@@ -213,15 +219,69 @@ pub(super) fn read_clients(root: &Section<'_>) -> Vec<ClientConfig> {
             section.refuse(&name.place, format!("client `{}` has no redirect_uris", name.value), help);
         }
         let scopes = section.list("scopes", str::parse);
+        let keys = read_keys(&name, &section);
         clients.push(ClientConfig {
             id: ClientId::new(id.value),
             secret: section.secret("client_secret", &[]).map(|secret| client_secret(&secret)),
+            keys,
             name: section.text("name").map_or(name.value, |found| found.value),
             redirect_uris: redirect_uris.into_iter().map(|uri| uri.value).collect(),
             scopes: scopes.map(|scopes| scopes.into_iter().map(|scope| scope.value).collect()),
         });
     }
     clients
+}
+
+/// Reads with what a client signs: `jwks`, `jwks_file` or `jwks_uri`.
+fn read_keys(name: &Found<String>, section: &Section<'_>) -> Option<KeySource> {
+    let file = section.text("jwks_file").and_then(|found| {
+        let path = section.path(&found);
+        match std::fs::read_to_string(&path) {
+            Ok(value) => Some(Found { value, place: found.place }),
+            Err(cause) => {
+                let message = format!("the key set {} cannot be read: {cause}", path.display());
+                section.refuse(&found.place, message, None);
+                None
+            }
+        }
+    });
+    let sets = [section.text("jwks"), file];
+    let address = section
+        .value("jwks_uri", ClientUrl::parse)
+        .map(|found| Found { value: KeySource::At(found.value), place: found.place });
+    let mut sources: Vec<Found<KeySource>> = sets
+        .into_iter()
+        .flatten()
+        .filter_map(|found| match key_set(&found.value) {
+            Some(set) => Some(Found { value: KeySource::Inline(set), place: found.place }),
+            None => {
+                let help = "public keys alone: {\"keys\": […]}; private members belong to the client";
+                section.refuse(&found.place, "this is no set of public keys", Some(help.to_owned()));
+                None
+            }
+        })
+        .chain(address)
+        .collect();
+    let source = sources.pop()?;
+    let is_secret = section.is_set("client_secret", &[]);
+    if is_secret || !sources.is_empty() {
+        let message = format!(
+            "client `{}` has more than one of client_secret, jwks, jwks_file and jwks_uri",
+            name.value
+        );
+        section.refuse(&source.place, message, Some("a client proves who it is in one way".to_owned()));
+    }
+    Some(source.value)
+}
+
+/// Reads a JWK Set without private members.
+fn key_set(text: &str) -> Option<KeySet> {
+    let document = coatroom::protocol::words::parse_object(text.as_bytes()).ok()?;
+    let keys = document.get("keys")?.as_array()?;
+    let is_public = |key: &serde_json::Value| {
+        !["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|member| key.get(member).is_some())
+    };
+    keys.iter().all(is_public).then(|| KeySet::parse(&document.into())).flatten()
 }
 
 /// Reads an absolute https URL and keeps its spelling; plain http is for loopback alone.

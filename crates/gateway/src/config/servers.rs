@@ -1,5 +1,6 @@
 //! `[servers.*]`: the MCP servers behind the gateway, each a resource of its own.
 
+use coatroom::protocol::access::{Pattern, RuleKind};
 use coatroom::protocol::words::{ProviderName, Scope};
 use http::{HeaderName, Uri};
 use url::Url;
@@ -7,6 +8,7 @@ use url::Url;
 use super::problem::Place;
 use super::reader::{Found, Section, meant};
 use super::values::truth;
+use crate::proxy::Needs;
 use crate::proxy::credential::Template;
 
 /// An MCP server behind the gateway.
@@ -30,12 +32,16 @@ pub(crate) struct ServerConfig {
     pub(crate) headers: Vec<(HeaderName, Template)>,
     /// Whether it gets a signed assertion with each call of a user.
     pub(crate) assertion: bool,
+    /// Which of the user's accounts its calls need.
+    pub(crate) needs: Needs,
     /// The scopes that users are asked for.
     pub(crate) scopes: Vec<ScopeConfig>,
     /// The user's claim that holds their roles; dots lead into objects. Default `roles`.
     pub(crate) roles_claim: String,
     /// Whether what no rule is about may be used. Default: it may.
     pub(crate) unlisted: Unlisted,
+    /// What lists of tools, prompts and resources show. Default: what the caller may use.
+    pub(crate) lists: ListsConfig,
     /// What calling a tool takes.
     pub(crate) tools: Vec<RuleConfig>,
     /// What using a prompt takes.
@@ -64,6 +70,17 @@ pub(crate) enum Unlisted {
     Denied,
 }
 
+/// What lists show of things that rules are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ListsConfig {
+    /// What the caller may use now.
+    Usable,
+    /// Also what more scopes or signing in would open.
+    Reachable,
+    /// Everything.
+    All,
+}
+
 /// A scope of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ScopeConfig {
@@ -90,6 +107,8 @@ pub(crate) struct RuleConfig {
     pub(crate) roles: Vec<String>,
     /// Whether nobody may.
     pub(crate) deny: bool,
+    /// The providers whose accounts it needs.
+    pub(crate) connects: Vec<ProviderName>,
 }
 
 /// Reads the servers of the file, or the one of flags and variables.
@@ -161,16 +180,22 @@ fn read_server(
         (wanted, _) => Ok(wanted),
     });
     let scopes = read_scopes(section);
-    let rules = |key: &str| read_rules(section, key, &scopes);
+    let headers = read_headers(section, provider.as_ref(), providers, auth);
+    let named: Vec<ProviderName> =
+        headers.iter().flat_map(|(_, template)| template.providers()).cloned().collect();
+    let rules = |key: &str| read_rules(section, key, &scopes, &named);
+    let (tools, prompts, resources) = (rules("tools"), rules("prompts"), rules("resources"));
     Some(ServerConfig {
-        headers: read_headers(section, provider.as_ref(), providers, auth),
+        needs: read_needs(section, named.clone(), [&tools, &prompts, &resources]),
         assertion: assertion.is_some_and(|found| found.value),
-        tools: rules("tools"),
-        prompts: rules("prompts"),
-        resources: rules("resources"),
+        headers,
+        tools,
+        prompts,
+        resources,
         is_default: section.value("default", truth).is_some_and(|found| found.value),
         roles_claim: section.text("roles_claim").map_or_else(|| "roles".to_owned(), |found| found.value),
         unlisted: section.choice("unlisted", UNLISTED).map_or(Unlisted::Permitted, |found| found.value),
+        lists: section.choice("lists", LISTS).map_or(ListsConfig::Usable, |found| found.value),
         title: section.text("title").map_or_else(|| name.value.clone(), |found| found.value),
         name: name.value.clone(),
         path: path?,
@@ -235,6 +260,29 @@ fn read_headers(
     headers
 }
 
+/// What `connects` and the rules say. Where they say nothing of a provider that a header names, every call needs it.
+fn read_needs(section: &Section<'_>, named: Vec<ProviderName>, rules: [&Vec<RuleConfig>; 3]) -> Needs {
+    let kinds = [RuleKind::Tool, RuleKind::Prompt, RuleKind::Resource].into_iter().zip(rules);
+    let of_rule = |kind, rule: &RuleConfig| (kind, Pattern::new(&rule.pattern), rule.connects.clone());
+    let by_rule = kinds.flat_map(|(kind, rules)| rules.iter().map(move |rule| of_rule(kind, rule)));
+    let by_rule: Vec<_> = by_rule.filter(|(_, _, providers)| !providers.is_empty()).collect();
+    let always = section.list("connects", |text| named_provider(text, &named));
+    let always = always.map(|found| found.into_iter().map(|provider| provider.value).collect());
+    let of_rules = Needs { always: Vec::new(), by_rule };
+    let otherwise =
+        || named.iter().filter(|name| !of_rules.all().any(|other| other == *name)).cloned().collect();
+    Needs { always: always.unwrap_or_else(otherwise), by_rule: of_rules.by_rule.clone() }
+}
+
+/// A provider of which a header of the server carries a token; of any other an account would be of no use.
+fn named_provider(text: &str, named: &[ProviderName]) -> Result<ProviderName, String> {
+    let found = named.iter().find(|provider| provider.as_str() == text);
+    found.cloned().ok_or_else(|| {
+        let names: Vec<&str> = named.iter().map(ProviderName::as_str).collect();
+        format!("no header of the server has `{{{text}.access_token}}`; {}", meant(text, &names))
+    })
+}
+
 fn read_scopes(section: &Section<'_>) -> Vec<ScopeConfig> {
     let tables = section.sections("scopes");
     let names: Vec<&str> = tables.iter().map(|(name, _)| name.value.as_str()).collect();
@@ -256,18 +304,25 @@ fn read_scopes(section: &Section<'_>) -> Vec<ScopeConfig> {
     scopes
 }
 
-fn read_rules(section: &Section<'_>, key: &str, scopes: &[ScopeConfig]) -> Vec<RuleConfig> {
+fn read_rules(
+    section: &Section<'_>,
+    key: &str,
+    scopes: &[ScopeConfig],
+    named: &[ProviderName],
+) -> Vec<RuleConfig> {
     let names: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
     let mut all = Vec::new();
     for (name, table) in section.sections(key) {
-        table.only(&["scopes", "roles", "deny"]);
+        table.only(&["scopes", "roles", "deny", "connects"]);
         let needed = table.list("scopes", |text| known_scope(text, &names)).unwrap_or_default();
         let roles = table.list("roles", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
+        let connects = table.list("connects", |text| named_provider(text, named)).unwrap_or_default();
         all.push(RuleConfig {
             pattern: name.value,
             scopes: needed.into_iter().map(|scope| scope.value).collect(),
             roles: roles.into_iter().map(|role| role.value).collect(),
             deny: table.value("deny", truth).is_some_and(|found| found.value),
+            connects: connects.into_iter().map(|provider| provider.value).collect(),
         });
     }
     all
@@ -317,6 +372,9 @@ const AUTH: &[(&str, Auth)] =
 
 const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
 
+const LISTS: &[(&str, ListsConfig)] =
+    &[("usable", ListsConfig::Usable), ("reachable", ListsConfig::Reachable), ("all", ListsConfig::All)];
+
 const KEYS: &[&str] = &[
     "title",
     "path",
@@ -326,9 +384,11 @@ const KEYS: &[&str] = &[
     "default",
     "headers",
     "assertion",
+    "connects",
     "scopes",
     "roles_claim",
     "unlisted",
+    "lists",
     "tools",
     "prompts",
     "resources",

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use coatroom::protocol::client::{AppUris, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
+use coatroom::protocol::client::{AppUris, KeySource, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
 use coatroom::settings::Rate;
 
 use super::*;
@@ -164,6 +164,79 @@ fn nobody_can_be_asserted_where_nobody_is_known() {
         "",
     );
     assert!(report(&off).contains("nobody is known"), "{}", report(&off));
+}
+
+#[test]
+fn documents_of_clients_are_configured_and_their_defaults_hold() {
+    use coatroom::settings::DocumentMode;
+    let with = |lines: &str| {
+        load_file(&format!("{WHOLE}\n[client_documents]\n{lines}"), &FakeEnvironment::default())
+    };
+    let default = with("").unwrap().client_documents;
+    assert_eq!((default.mode, default.body_limit), (DocumentMode::Auto, 64 * 1024));
+    assert!(default.hosts.permit("any.example") && !default.same_origin && !default.loopback);
+    let documents = with(
+        "enabled = \"on\"\nallow = [\"claude.ai\", \"*.example.com\"]\ndeny = [\"bad.example.com\"]\nsame_origin = true\n\
+         size = \"8 KiB\"\ntimeout = \"2s\"\ncache = \"1h\"\nprobes = [\"claude.ai:443\"]",
+    );
+    let documents = documents.unwrap().client_documents;
+    assert_eq!((documents.mode, documents.body_limit), (DocumentMode::On, 8192));
+    assert_eq!(
+        (documents.deadline, documents.longest_life),
+        (Duration::from_secs(2), Duration::from_hours(1))
+    );
+    assert!(documents.same_origin && documents.hosts.permit("a.example.com"));
+    assert!(!documents.hosts.permit("bad.example.com") && !documents.hosts.permit("other.example"));
+    assert_eq!(documents.probes, ["claude.ai:443"]);
+    let environment = FakeEnvironment::default().with("COATROOM_CLIENT_DOCUMENTS_ENABLED", "off");
+    assert_eq!(load_file(WHOLE, &environment).unwrap().client_documents.mode, DocumentMode::Off);
+    for bad in [
+        "enabled = \"yes\"",
+        "allow = [\"https://claude.ai\"]",
+        "size = \"2 MiB\"",
+        "timeout = \"1 min\"",
+        "cache = \"2d\"",
+        "probes = [\"claude.ai:x\"]",
+        "proxy = \"x\"",
+    ] {
+        assert!(with(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn documents_on_loopback_need_a_public_url_on_loopback() {
+    let documents = "\n[client_documents]\nloopback = true";
+    let refused = report(&format!("{WHOLE}{documents}"));
+    assert!(refused.contains("need a public URL on loopback"), "{refused}");
+    let local = WHOLE.replacen("https://mcp.example.com", "http://localhost:8787", 1);
+    let config = load_file(&format!("{local}{documents}"), &FakeEnvironment::default()).unwrap();
+    assert!(config.client_documents.loopback);
+}
+
+#[test]
+fn a_client_has_a_secret_or_public_keys_from_one_place() {
+    let with = |lines: &str| {
+        load_file(
+            &WHOLE.replacen("client_secret = \"canary\"\nscopes = [\"repos:read\"]", lines, 1),
+            &FakeEnvironment::default(),
+        )
+    };
+    let key = r#"{"kty":"OKP","crv":"Ed25519","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#;
+    let set = format!(r#"jwks = '{{"keys":[{key}]}}'"#);
+    assert!(matches!(with(&set).unwrap().clients[0].keys, Some(KeySource::Inline(_))));
+    let address = "jwks_uri = \"https://desk.example.com/jwks.json\"";
+    assert!(matches!(with(address).unwrap().clients[0].keys, Some(KeySource::At(_))));
+    let private = key.replace("\"x\"", "\"d\":\"x\",\"x\"");
+    for bad in [
+        format!("{set}\n{address}"),
+        format!("{set}\nclient_secret = \"x\""),
+        "jwks_uri = \"http://desk.example.com/jwks.json\"".to_owned(),
+        "jwks = '{}'".to_owned(),
+        format!(r#"jwks = '{{"keys":[{private}]}}'"#),
+        "jwks_file = \"missing.json\"".to_owned(),
+    ] {
+        assert!(with(&bad).is_err(), "{bad}");
+    }
 }
 
 #[test]
@@ -529,4 +602,72 @@ fn a_broken_file_never_breaks_the_report() {
             assert!(!report.to_string().contains("canary"), "{text}\n{report}");
         }
     }
+}
+
+// DCR-01.
+#[test]
+fn registration_is_open_unless_it_is_switched_off() {
+    let registration = |line: &str| {
+        let text = format!("{line}\n{WHOLE}");
+        load_file(&text, &FakeEnvironment::default()).unwrap().registration
+    };
+    assert_eq!(registration(""), Registration::Open);
+    assert_eq!(registration("registration = \"open\""), Registration::Open);
+    assert_eq!(registration("registration = \"off\""), Registration::Off);
+    assert!(report(&format!("registration = \"closed\"\n{WHOLE}")).contains("registration"));
+}
+
+// RS-21.
+#[test]
+fn without_an_address_it_listens_on_this_machine_alone() {
+    let text = WHOLE.replace("listen = \"127.0.0.1:8787\"\n", "");
+    let listen = load_file(&text, &FakeEnvironment::default()).unwrap().listen;
+    assert_eq!(listen.to_string(), "127.0.0.1:8787");
+}
+
+const TWO: &str = r#"
+public_url = "https://mcp.example.com"
+store = "memory:"
+
+[providers.github]
+client_id = "a"
+client_secret = "canary"
+
+[providers.slack]
+kind = "oidc"
+issuer = "https://slack.example"
+client_id = "b"
+
+[servers.both]
+upstream = "http://127.0.0.1:3000/mcp"
+provider = "github"
+headers = { Authorization = "Bearer {github.access_token}", X-Slack = "{slack.access_token}" }
+"#;
+
+fn needs_of(more: &str) -> (Vec<String>, Vec<String>) {
+    let config = load_file(&format!("{TWO}{more}"), &FakeEnvironment::default()).unwrap();
+    let needs = &config.servers[0].needs;
+    let rules = needs.by_rule.iter().flat_map(|(_, _, providers)| providers);
+    (needs.always.iter().map(ToString::to_string).collect(), rules.map(ToString::to_string).collect())
+}
+
+#[test]
+fn every_provider_that_a_header_names_is_needed_unless_connects_or_a_rule_says_otherwise() {
+    let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(needs_of(""), (list(&["github", "slack"]), list(&[])));
+    assert_eq!(needs_of("connects = []"), (list(&[]), list(&[])));
+    assert_eq!(needs_of("connects = [\"slack\"]"), (list(&["slack"]), list(&[])));
+    let rule = "[servers.both.tools]\n\"slack_*\" = { connects = [\"slack\"] }";
+    assert_eq!(needs_of(rule), (list(&["github"]), list(&["slack"])));
+}
+
+#[test]
+fn what_is_to_be_connected_must_be_a_provider_whose_token_a_header_carries() {
+    for more in ["connects = [\"slak\"]", "[servers.both.tools]\n\"slack_*\" = { connects = [\"slak\"] }"] {
+        let report = report(&format!("{TWO}{more}"));
+        assert!(report.contains("no header of the server has `{slak.access_token}`"), "{report}");
+        assert!(report.contains("did you mean `slack`?"), "{report}");
+    }
+    let without = TWO.replace(", X-Slack = \"{slack.access_token}\"", "");
+    assert!(report(&format!("{without}connects = [\"slack\"]")).contains("no header of the server"));
 }

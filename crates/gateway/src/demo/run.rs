@@ -76,6 +76,10 @@ listen = "{listen}"
 store = {store}
 keys_file = {keys}
 
+# The demo talks to nobody but this machine.
+[client_documents]
+enabled = "off"
+
 [providers.{PROVIDER_NAME}]
 kind = "demo"
 label = "Demo Forge"
@@ -89,6 +93,7 @@ title = "Demo Repositories"
 path = "{MCP_PATH}"
 upstream = "http://{mcp}{MCP_PATH}"
 provider = "{PROVIDER_NAME}"
+lists = "reachable"
 
 [servers.coatroom-demo.scopes]
 {scopes}

@@ -2,7 +2,9 @@
 //! request's id, never a 401 of an upstream, and 503 with `Retry-After` when trying again helps.
 
 use axum::body::Body;
-use coatroom::guard::{SignInEnded, UpstreamError};
+use axum::response::IntoResponse as _;
+use coatroom::guard::{ConnectNeeded, UpstreamError};
+use coatroom::protocol::words::ProviderName;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -25,6 +27,9 @@ pub(super) enum Failure {
     /// No guard stands before a server that needs one.
     #[error("the call was not authenticated")]
     NoCaller,
+    /// The user has to connect these first. The guard says so in the client's own way.
+    #[error("the user has not connected what this call needs")]
+    NotConnected(Vec<ProviderName>),
     /// The user's token could not be had.
     #[error(transparent)]
     Credential(#[from] UpstreamError),
@@ -51,13 +56,21 @@ pub(super) enum Failure {
 impl Failure {
     /// The answer to the client. `id` is the request's, when it has one.
     pub(super) fn into_response(self, id: Option<&RawValue>) -> Response<Body> {
-        if let Self::Credential(UpstreamError::SignInEnded { .. }) = self {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
-            response.extensions_mut().insert(SignInEnded);
-            return response;
+        // The guard answers these: with a challenge, or with the way to connect what is missing.
+        match self {
+            Self::Credential(
+                error @ (UpstreamError::SignInEnded { .. } | UpstreamError::NotConnected { .. }),
+            ) => {
+                return error.into_response();
+            }
+            Self::NotConnected(providers) => {
+                let mut response = StatusCode::FORBIDDEN.into_response();
+                response.extensions_mut().insert(ConnectNeeded::new(providers));
+                return response;
+            }
+            _ => {}
         }
-        let (status, reason, retry) = self.meaning(id.is_some());
+        let (status, reason, retry) = self.meaning();
         let error = ErrorBody { code: SERVER_ERROR, message: self.to_string(), data: Reason { reason } };
         let body = serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
@@ -75,20 +88,14 @@ impl Failure {
     }
 
     /// Status, a word for programs, and whether trying again soon may help.
-    const fn meaning(&self, is_request: bool) -> (StatusCode, &'static str, bool) {
+    const fn meaning(&self) -> (StatusCode, &'static str, bool) {
         match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", false),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", false),
             Self::Incomplete => (StatusCode::BAD_REQUEST, "incomplete", false),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "slow", false),
             Self::NoCaller => (StatusCode::INTERNAL_SERVER_ERROR, "not_authenticated", false),
-            // The call itself was fine, so clients show the error instead of guessing at the transport.
-            Self::Credential(UpstreamError::NotConnected { .. }) if is_request => {
-                (StatusCode::OK, "not_connected", false)
-            }
-            Self::Credential(UpstreamError::NotConnected { .. }) => {
-                (StatusCode::FORBIDDEN, "not_connected", false)
-            }
+            Self::NotConnected(_) => (StatusCode::FORBIDDEN, "not_connected", false),
             Self::Credential(_) => (StatusCode::SERVICE_UNAVAILABLE, "credential_unavailable", true),
             Self::Unsigned(_) => (StatusCode::SERVICE_UNAVAILABLE, "unsigned", true),
             Self::Header(_) => (StatusCode::BAD_GATEWAY, "header", false),
@@ -116,6 +123,7 @@ struct Peek<'a> {
 #[derive(Serialize)]
 struct Message<'a> {
     jsonrpc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a RawValue>,
     error: ErrorBody,
 }

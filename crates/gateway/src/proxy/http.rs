@@ -13,6 +13,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use coatroom::ClientAddress;
 use coatroom::guard::{Assertions, Caller};
+use coatroom::protocol::access::Judged;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -23,7 +24,7 @@ use tracing::Instrument;
 use super::answer::{Failure, request_id};
 use super::connect::UpstreamClient;
 use super::headers::{Arrival, clean_request, clean_response, identify};
-use super::upstream::{Tokens, Upstream};
+use super::upstream::{Tokens, Upstream, Wallet};
 use crate::edge::RequestId;
 
 /// The service that stands behind the guard of one server; cloning it is cheap.
@@ -81,16 +82,17 @@ impl Proxy {
         if caller.is_none() && !self.upstream.is_open {
             return Err(Failure::NoCaller);
         }
-        let tokens = match caller {
-            Some(caller) => self.upstream.tokens(caller).await?,
-            None => Tokens::new(),
+        let judged = parts.extensions.get::<Arc<Judged<'static>>>().map(Arc::as_ref);
+        let wallet = match caller {
+            Some(caller) => self.upstream.wallet(caller, judged).await?,
+            None => Wallet::default(),
         };
-        let response = self.send(parts, body.clone(), &tokens).await?;
+        let response = self.send(parts, body.clone(), &wallet.tokens).await?;
         let (Some(caller), StatusCode::UNAUTHORIZED) = (caller, response.status()) else {
             return passed_on(response);
         };
         drop(response);
-        let Some(renewed) = Upstream::renewed(caller, &tokens).await? else { return Err(Failure::Refused) };
+        let renewed = self.upstream.renewed(caller, judged, &wallet).await?.ok_or(Failure::Refused)?;
         tracing::debug!("the server refused the user's token; trying once more with the renewed one");
         passed_on(self.send(parts, body, &renewed).await?)
     }

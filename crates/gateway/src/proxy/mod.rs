@@ -8,10 +8,12 @@ mod connect;
 pub(crate) mod credential;
 pub(crate) mod headers;
 mod http;
+mod needs;
 mod upstream;
 
 pub(crate) use connect::client;
 pub(crate) use http::Proxy;
+pub(crate) use needs::Needs;
 pub(crate) use upstream::{Upstream, Waiting};
 
 #[cfg(test)]

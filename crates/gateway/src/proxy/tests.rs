@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use coatroom::guard::{Caller, NoCredentials};
+use coatroom::guard::{Caller, ConnectNeeded, NoCredentials};
 use coatroom::protocol::words::Issuer;
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
@@ -21,7 +21,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{Renewal, Wallet, alice, caller, github};
-use super::{Proxy, Upstream, Waiting, client};
+use super::{Needs, Proxy, Upstream, Waiting, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -43,6 +43,7 @@ fn proxy_to(address: SocketAddr) -> Proxy {
             (HeaderName::from_static("x-name"), template("{user.name}")),
             (HeaderName::from_static("x-login"), template("{user.username}")),
         ],
+        needs: Needs { always: vec![github()], by_rule: Vec::new() },
         public_url: Issuer::parse("https://mcp.example.com").unwrap(),
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
     };
@@ -232,12 +233,39 @@ async fn an_ended_sign_in_asks_for_a_challenge() {
     assert!(response.extensions().get::<coatroom::guard::SignInEnded>().is_some());
 }
 
+/// A judged call, as the guard hands it on.
+fn judged(method: &str, caller: Caller) -> Request {
+    let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"t"}}}}"#);
+    let mut request = post(&body, caller);
+    let judged = coatroom::protocol::access::judge(body.as_bytes()).unwrap().into_owned();
+    request.extensions_mut().insert(Arc::new(judged));
+    request
+}
+
 #[tokio::test]
-async fn a_provider_that_is_not_connected_is_an_error_of_the_call() {
-    let proxy = proxy_of(Router::new()).await;
-    let response = send(&proxy, post("{\"id\":1}", caller(Arc::new(NoCredentials)))).await;
+async fn a_call_that_needs_what_is_not_connected_does_not_reach_the_server() {
+    // No server listens: a call that left would be unreachable.
+    let proxy = proxy_to("127.0.0.1:9".parse().unwrap());
+    let response = send(&proxy, judged("tools/call", caller(Arc::new(NoCredentials)))).await;
+    let needed = response.extensions().get::<ConnectNeeded>();
+    assert_eq!(needed, Some(&ConnectNeeded::new([github()])));
+}
+
+#[tokio::test]
+async fn what_needs_no_account_reaches_the_server_without_the_header_of_one() {
+    let proxy = proxy_of(Router::new().route("/mcp", any(echo))).await;
+    let response = send(&proxy, judged("tools/list", caller(Arc::new(NoCredentials)))).await;
     assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(json_of(response).await["error"]["data"]["reason"], "not_connected");
+    let told = json_of(response).await.to_string();
+    assert!(!told.contains("authorization") && told.contains("x-name"), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_what_came_without_an_account_leads_to_connecting_it() {
+    let refuse = async || StatusCode::UNAUTHORIZED;
+    let proxy = proxy_of(Router::new().route("/mcp", any(refuse))).await;
+    let response = send(&proxy, judged("tools/list", caller(Arc::new(NoCredentials)))).await;
+    assert_eq!(response.extensions().get::<ConnectNeeded>(), Some(&ConnectNeeded::new([github()])));
 }
 
 #[tokio::test]

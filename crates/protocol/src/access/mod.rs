@@ -5,12 +5,14 @@
 //! scopes and roles an operation needs. Of answers, [`lists`] takes out what a caller may not use, and [`input_required`]
 //! says whether they may ask for input. [`assertion`] and [`introspection`] are what servers behind and beside us learn of a
 //! caller.
+//! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
 pub mod assertion;
 pub mod bearer;
 pub mod confirmation;
+pub mod elicitation;
 pub mod era;
 pub mod input_required;
 pub mod introspection;
@@ -21,6 +23,7 @@ pub mod message;
 pub mod mirrored;
 mod object;
 pub mod pattern;
+pub mod retry;
 pub mod rpc_error;
 mod walk;
 

@@ -26,6 +26,8 @@ pub enum RpcCode {
     HeaderMismatch,
     /// A revision of MCP that is not spoken here (MCP 2026-07-28).
     UnsupportedProtocolVersion,
+    /// The user must open a link first (MCP 2025-11-25 alone).
+    UrlElicitationRequired,
     /// What HTTP says better: authentication, policy, sessions, outages. The code is of the range that JSON-RPC
     /// leaves to servers; MCP gives it no meaning.
     Refused,
@@ -44,6 +46,7 @@ impl RpcCode {
             Self::HeaderMismatch => -32020,
             Self::MissingClientCapability => -32021,
             Self::UnsupportedProtocolVersion => -32022,
+            Self::UrlElicitationRequired => -32042,
             Self::Refused => -32000,
         }
     }

@@ -1,16 +1,18 @@
 //! How a client proves who it is at the token and revocation endpoints (OAuth 2.1 §2.4).
 //!
 //! Reading what a request presents comes first, since it names the client to look up; checking it against that client
-//! comes second. Assertions (`private_key_jwt`) are not accepted.
+//! comes second. A signed assertion (`private_key_jwt`) is then verified by [`check_assertion`](super::check_assertion),
+//! since its keys may have to be fetched.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
-use super::record::{Client, ClientAuthentication, ExpectedSecret};
+use super::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, claimed_client};
+use super::record::{Client, ClientAuthentication, ClientKeys, ExpectedSecret};
 use crate::errors::{ErrorCode, OAuthError};
-use crate::words::{ClientId, ClientSecret, Params, ParamsRefusal};
+use crate::words::{ClientAssertion, ClientId, ClientSecret, Params, ParamsRefusal};
 
 /// What a request says of its client: which one it is, and the secret it presents.
 #[derive(Debug, Clone)]
@@ -25,6 +27,17 @@ enum Presented {
     /// The two readings of a secret in the header: as it is, and form-decoded if that differs.
     Basic(ClientSecret, Option<ClientSecret>),
     Post(ClientSecret),
+    Signed(ClientAssertion),
+}
+
+/// An assertion that is still to be verified, and the keys for it.
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is proven before the assertion is verified"]
+pub struct SignedProof<'a> {
+    /// What the client signed.
+    pub assertion: &'a ClientAssertion,
+    /// What it is to be verified with.
+    pub keys: &'a ClientKeys,
 }
 
 /// Why a client was not authenticated.
@@ -46,9 +59,12 @@ pub enum AuthenticationRefusal {
     /// No client is named.
     #[error("client_id is missing")]
     NoClient,
-    /// A client assertion.
-    #[error("client assertions are not supported")]
-    Assertion,
+    /// `client_assertion_type` without an assertion, or an assertion of another type.
+    #[error("client_assertion must come with client_assertion_type {CLIENT_ASSERTION_TYPE}")]
+    AssertionType,
+    /// The assertion proves nothing.
+    #[error(transparent)]
+    Assertion(#[from] AssertionRefusal),
     /// A public client that presents a secret.
     #[error("this client is public and has no secret")]
     NoSecretExpected,
@@ -74,14 +90,19 @@ impl PresentedClient {
     pub fn read(authorization: Option<&str>, body: &Params) -> Result<Self, AuthenticationRefusal> {
         let body_id = body.one("client_id")?;
         let body_secret = body.one("client_secret")?;
-        let has_assertion =
-            body.one("client_assertion")?.is_some() || body.one("client_assertion_type")?.is_some();
+        let (assertion, kind) = (body.one("client_assertion")?, body.one("client_assertion_type")?);
+        let has_assertion = assertion.is_some() || kind.is_some();
         let ways = [authorization.is_some(), body_secret.is_some(), has_assertion];
         if ways.into_iter().filter(|&way| way).count() > 1 {
             return Err(AuthenticationRefusal::TwoMechanisms);
         }
         if has_assertion {
-            return Err(AuthenticationRefusal::Assertion);
+            let assertion = assertion.filter(|_| kind == Some(CLIENT_ASSERTION_TYPE));
+            let assertion = ClientAssertion::new(assertion.ok_or(AuthenticationRefusal::AssertionType)?);
+            // Who is meant may stand in the assertion alone (RFC 7521 §4.2).
+            let id = body_id.map(ClientId::new).or_else(|| claimed_client(&assertion));
+            let id = id.ok_or(AuthenticationRefusal::NoClient)?;
+            return Ok(Self { id, secret: Presented::Signed(assertion) });
         }
         let Some(authorization) = authorization else {
             let id = ClientId::new(body_id.ok_or(AuthenticationRefusal::NoClient)?);
@@ -109,7 +130,7 @@ impl PresentedClient {
     #[must_use]
     pub fn presents(&self, expected: &ExpectedSecret) -> bool {
         match &self.secret {
-            Presented::Nothing => false,
+            Presented::Nothing | Presented::Signed(_) => false,
             Presented::Basic(raw, decoded) => {
                 expected.is(raw) | decoded.as_ref().is_some_and(|decoded| expected.is(decoded))
             }
@@ -117,33 +138,50 @@ impl PresentedClient {
         }
     }
 
-    /// Checks the presented secret against the client that [`client_id`](Self::client_id) names.
+    /// Checks what is presented against the client that [`client_id`](Self::client_id) names.
+    ///
+    /// What remains is an assertion that is still to be verified; `None` when all is done.
     ///
     /// # Errors
     /// [`AuthenticationRefusal`], always `invalid_client` on the wire.
     ///
     /// # Security
     /// A public client is named here, never proven: only its code, refresh token or PKCE verifier binds a request to it.
-    pub fn check(&self, client: &Client) -> Result<(), AuthenticationRefusal> {
+    pub fn check<'a>(&'a self, client: &'a Client) -> Result<Option<SignedProof<'a>>, AuthenticationRefusal> {
         if client.id != self.id {
             return Err(AuthenticationRefusal::WrongSecret);
         }
-        let ClientAuthentication::Secret { methods, expected } = &client.authentication else {
-            return match self.secret {
-                Presented::Nothing => Ok(()),
-                Presented::Basic(..) | Presented::Post(_) => Err(AuthenticationRefusal::NoSecretExpected),
-            };
-        };
-        let is_registered = match &self.secret {
-            Presented::Nothing => return Err(AuthenticationRefusal::NoSecret),
-            Presented::Basic(..) => methods.basic,
-            Presented::Post(_) => methods.post,
-        };
-        match (is_registered, self.presents(expected)) {
-            (false, _) => Err(AuthenticationRefusal::OtherMethod),
-            (true, false) => Err(AuthenticationRefusal::WrongSecret),
-            (true, true) => Ok(()),
+        match (&client.authentication, &self.secret) {
+            (ClientAuthentication::None, Presented::Nothing) => Ok(None),
+            (ClientAuthentication::None, Presented::Basic(..) | Presented::Post(_)) => {
+                Err(AuthenticationRefusal::NoSecretExpected)
+            }
+            (ClientAuthentication::Keys(keys), Presented::Nothing) if keys.optional => Ok(None),
+            (ClientAuthentication::Keys(keys), Presented::Signed(assertion)) => {
+                Ok(Some(SignedProof { assertion, keys }))
+            }
+            (ClientAuthentication::Secret { .. } | ClientAuthentication::Keys(_), Presented::Nothing) => {
+                Err(AuthenticationRefusal::NoSecret)
+            }
+            (ClientAuthentication::Keys(_), _) | (_, Presented::Signed(_)) => {
+                Err(AuthenticationRefusal::OtherMethod)
+            }
+            (ClientAuthentication::Secret { methods, expected }, Presented::Basic(raw, decoded)) => {
+                let decoded_is_right = decoded.as_ref().is_some_and(|decoded| expected.is(decoded));
+                verdict(methods.basic, expected.is(raw) | decoded_is_right)
+            }
+            (ClientAuthentication::Secret { methods, expected }, Presented::Post(secret)) => {
+                verdict(methods.post, expected.is(secret))
+            }
         }
+    }
+}
+
+fn verdict<T>(is_registered: bool, is_right: bool) -> Result<Option<T>, AuthenticationRefusal> {
+    match (is_registered, is_right) {
+        (false, _) => Err(AuthenticationRefusal::OtherMethod),
+        (true, false) => Err(AuthenticationRefusal::WrongSecret),
+        (true, true) => Ok(None),
     }
 }
 
@@ -182,7 +220,8 @@ impl From<AuthenticationRefusal> for OAuthError {
             | AuthenticationRefusal::IdsDiffer => ErrorCode::InvalidRequest,
             AuthenticationRefusal::Header
             | AuthenticationRefusal::NoClient
-            | AuthenticationRefusal::Assertion
+            | AuthenticationRefusal::AssertionType
+            | AuthenticationRefusal::Assertion(_)
             | AuthenticationRefusal::NoSecretExpected
             | AuthenticationRefusal::NoSecret
             | AuthenticationRefusal::OtherMethod
@@ -203,7 +242,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::app_uris::AppUris;
-    use super::super::record::SecretMethods;
+    use super::super::record::{KeySource, SecretMethods};
     use super::super::redirect_uri::RedirectUri;
     use super::*;
 
@@ -238,7 +277,7 @@ mod tests {
     }
 
     fn checked(client: &Client, header: Option<&str>, body: &str) -> Result<(), AuthenticationRefusal> {
-        presented(header, body)?.check(client)
+        presented(header, body)?.check(client).map(|_| ())
     }
 
     fn encoded(text: &str) -> String {
@@ -282,7 +321,7 @@ mod tests {
             );
         }
         let other = presented(Some(&basic(&format!("other:{SECRET}"))), "").unwrap();
-        assert_eq!(other.check(&confidential()), Err(AuthenticationRefusal::WrongSecret));
+        assert_eq!(other.check(&confidential()).unwrap_err(), AuthenticationRefusal::WrongSecret);
     }
 
     #[test]
@@ -324,10 +363,50 @@ mod tests {
             assert_eq!(OAuthError::from(refusal).code(), ErrorCode::InvalidClient);
         }
         assert_eq!(presented(None, "grant_type=x").unwrap_err(), AuthenticationRefusal::NoClient);
-        assert_eq!(
-            presented(None, "client_id=a&client_assertion=x").unwrap_err(),
-            AuthenticationRefusal::Assertion
+    }
+
+    #[test]
+    fn an_assertion_comes_with_its_exact_type() {
+        let kind = encoded(CLIENT_ASSERTION_TYPE);
+        for body in [
+            "client_id=a&client_assertion=x".to_owned(),
+            format!("client_id=a&client_assertion_type={kind}"),
+            "client_id=a&client_assertion=x&client_assertion_type=urn:x".to_owned(),
+            format!("client_id=a&client_assertion=x&client_assertion_type={}", kind.to_uppercase()),
+        ] {
+            let refusal = presented(None, &body).unwrap_err();
+            assert_eq!(refusal, AuthenticationRefusal::AssertionType, "{body}");
+            assert_eq!(OAuthError::from(refusal).code(), ErrorCode::InvalidClient);
+        }
+        let nameless = presented(None, &format!("client_assertion=x&client_assertion_type={kind}"));
+        assert_eq!(nameless.unwrap_err(), AuthenticationRefusal::NoClient);
+    }
+
+    #[test]
+    fn who_has_keys_signs_and_who_has_none_does_not() {
+        let set = serde_json::json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43) }] });
+        let source = KeySource::Inline(crate::jws::KeySet::parse(&set).unwrap());
+        let signing = public().with_keys(source.clone()).unwrap();
+        let body = format!(
+            "client_id=portal&client_assertion=x&client_assertion_type={}",
+            encoded(CLIENT_ASSERTION_TYPE)
         );
+        let request = presented(None, &body).unwrap();
+        assert!(matches!(request.check(&signing), Ok(Some(proof)) if proof.assertion.expose() == "x"));
+        for other in [public(), confidential()] {
+            assert_eq!(request.check(&other).unwrap_err(), AuthenticationRefusal::OtherMethod);
+        }
+        assert_eq!(checked(&signing, None, "client_id=portal"), Err(AuthenticationRefusal::NoSecret));
+        let secret = "client_id=portal&client_secret=x";
+        assert_eq!(checked(&signing, None, secret), Err(AuthenticationRefusal::OtherMethod));
+        let mut either = signing;
+        if let ClientAuthentication::Keys(keys) = &mut either.authentication {
+            keys.optional = true;
+        }
+        assert_eq!(checked(&either, None, "client_id=portal"), Ok(()));
+        assert!(matches!(request.check(&either), Ok(Some(_))));
+        assert_eq!(checked(&either, None, secret), Err(AuthenticationRefusal::OtherMethod));
+        assert!(confidential().with_keys(source).is_err());
     }
 
     #[test]

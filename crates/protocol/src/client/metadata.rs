@@ -12,13 +12,12 @@ use super::client_id::MAX_CLIENT_ID_LENGTH;
 use super::display::{is_https_of_named_host, shown_link, shown_text};
 use super::record::ClientLinks;
 use super::redirect_uri::{RedirectUri, RedirectUriKind, RedirectUriRefusal};
-use super::strict_json::{JsonRefusal, parse_object};
 use crate::errors::{ErrorCode, OAuthError};
-use crate::words::{OFFLINE_ACCESS, Scopes};
+use crate::words::{JsonRefusal, OFFLINE_ACCESS, Scopes, parse_object};
 
 /// The body of a registration request: a JSON object whose members are not checked yet.
 #[derive(Debug, Clone)]
-pub struct RegistrationRequest(Map<String, Value>);
+pub struct RegistrationRequest(pub(super) Map<String, Value>);
 
 /// What is registered of a client. The short names are the stored form in client ids: they never change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +49,15 @@ pub enum AuthenticationMethod {
     /// The secret in the body.
     #[serde(rename = "p")]
     Post,
+}
+
+/// The public keys that a client declares.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum DeclaredKeys<'a> {
+    /// `jwks`: a set without private members.
+    Set(&'a Value),
+    /// `jwks_uri`, as it is written.
+    At(&'a str),
 }
 
 /// Where a client runs (OpenID Connect Registration §2).
@@ -147,8 +155,13 @@ impl RegistrationRequest {
     /// See [`RegistrationRefusal`]; `apps` says which private-use schemes are let through.
     pub fn check(&self, apps: &AppUris) -> Result<ClientMetadata, RegistrationRefusal> {
         self.check_response_types()?;
-        self.check_keys()?;
         self.check_binding()?;
+        // No registered method uses keys, so none are taken over or fetched.
+        if let Some(DeclaredKeys::At(address)) = self.keys()?
+            && !is_https_of_named_host(address)
+        {
+            return Err(RegistrationRefusal::KeySetAddress);
+        }
         let redirect_uris = self.redirect_uris(apps)?;
         let application_type = self.application_type(&redirect_uris)?;
         let may_refresh = self.asks_refresh_tokens()? | self.asks_offline_access()?;
@@ -231,15 +244,10 @@ impl RegistrationRequest {
         }
     }
 
-    /// Refuses key sets that no client should send. No registered method uses keys, so none are taken over or fetched.
-    fn check_keys(&self) -> Result<(), RegistrationRefusal> {
+    /// The key set or its address. Refuses what no client should send.
+    pub(super) fn keys(&self) -> Result<Option<DeclaredKeys<'_>>, RegistrationRefusal> {
         let address = self.text("jwks_uri")?;
-        let Some(set) = self.member("jwks") else {
-            return match address {
-                Some(address) if !is_https_of_named_host(address) => Err(RegistrationRefusal::KeySetAddress),
-                _ => Ok(()),
-            };
-        };
+        let Some(set) = self.member("jwks") else { return Ok(address.map(DeclaredKeys::At)) };
         if address.is_some() {
             return Err(RegistrationRefusal::TwoKeySets);
         }
@@ -248,7 +256,10 @@ impl RegistrationRequest {
             key.as_object()
                 .is_some_and(|key| !SECRET_KEY_MEMBERS.iter().any(|member| key.contains_key(*member)))
         };
-        if keys.iter().all(is_public) { Ok(()) } else { Err(RegistrationRefusal::PrivateKey) }
+        if !keys.iter().all(is_public) {
+            return Err(RegistrationRefusal::PrivateKey);
+        }
+        Ok(Some(DeclaredKeys::Set(set)))
     }
 
     /// Refuses a client that relies on tokens which nobody else can use (RFC 9449 §5.2, RFC 8705 §3.4): it would get
@@ -264,28 +275,28 @@ impl RegistrationRequest {
 
     /// Whether `scope` names `offline_access`. The rest of it is checked and not kept: clients register the scopes of
     /// their first challenge, and must be able to ask for more later (docs/decisions/0002).
-    fn asks_offline_access(&self) -> Result<bool, RegistrationRefusal> {
+    pub(super) fn asks_offline_access(&self) -> Result<bool, RegistrationRefusal> {
         let Some(text) = self.text("scope")? else { return Ok(false) };
         let scopes: Scopes = text.parse().map_err(|_| RegistrationRefusal::Scope)?;
         Ok(scopes.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS))
     }
 
-    fn link(&self, name: &'static str) -> Result<Option<String>, RegistrationRefusal> {
+    pub(super) fn link(&self, name: &'static str) -> Result<Option<String>, RegistrationRefusal> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         shown_link(text, MAX_LINK_LENGTH).map_err(|_| RegistrationRefusal::Link { name })
     }
 
-    fn member(&self, name: &str) -> Option<&Value> {
+    pub(super) fn member(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    fn text(&self, name: &'static str) -> Result<Option<&str>, RegistrationRefusal> {
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, RegistrationRefusal> {
         let Some(value) = self.member(name) else { return Ok(None) };
         let text = value.as_str().ok_or(RegistrationRefusal::Member { name, expected: "a string" })?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
-    fn list(&self, name: &'static str) -> Result<Option<Vec<&str>>, RegistrationRefusal> {
+    pub(super) fn list(&self, name: &'static str) -> Result<Option<Vec<&str>>, RegistrationRefusal> {
         let Some(value) = self.member(name) else { return Ok(None) };
         let texts = value.as_array().and_then(|items| items.iter().map(Value::as_str).collect());
         texts.map(Some).ok_or(RegistrationRefusal::Member { name, expected: "an array of strings" })
@@ -345,7 +356,7 @@ impl From<RegistrationRefusal> for OAuthError {
 pub const MAX_REDIRECT_URIS: usize = 16;
 
 /// The most characters of a name that are kept.
-const MAX_NAME_CHARS: usize = 80;
+pub(super) const MAX_NAME_CHARS: usize = 80;
 
 /// The most characters that a link may have to be kept.
 const MAX_LINK_LENGTH: usize = 200;

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::client_id::CLIENT_ID_PREFIX;
+use super::document_url::ClientUrl;
 use super::redirect_prefixes::RedirectPrefixes;
 use super::redirect_uri::RedirectUri;
 use crate::errors::{ErrorCode, OAuthError};
+use crate::jws::{Algorithm, KeySet};
 use crate::words::{ClientId, ClientSecret, OFFLINE_ACCESS, Scopes, Timestamp, TokenHash, same_bytes};
 
 /// A client: who asks for access on a user's behalf.
@@ -44,6 +46,28 @@ pub enum ClientAuthentication {
         /// What the secret is compared with.
         expected: ExpectedSecret,
     },
+    /// By an assertion that it signs: `private_key_jwt` (RFC 7523, OpenID Connect Core §9).
+    Keys(ClientKeys),
+}
+
+/// With what a client signs its assertions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientKeys {
+    /// Its public keys.
+    pub source: KeySource,
+    /// The one algorithm that it uses, if it says so.
+    pub algorithm: Option<Algorithm>,
+    /// Whether it may as well come as a public client, because it says itself that it does both.
+    pub optional: bool,
+}
+
+/// Where the public keys of a client are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// Here.
+    Inline(KeySet),
+    /// At an address, to be fetched.
+    At(ClientUrl),
 }
 
 /// The ways in which one client may present its secret.
@@ -70,6 +94,8 @@ pub enum ClientOrigin {
         /// When its client id was issued.
         issued_at: Timestamp,
     },
+    /// By a document at the URL that is its id: whoever holds that URL wrote it, and nothing else of it is verified.
+    Document,
 }
 
 /// Where a client says that a person can read more about it; https only, unverified.
@@ -107,6 +133,9 @@ pub enum ConfiguredClientRefusal {
     /// An empty secret.
     #[error("a configured client secret must not be empty; leave it out for a public client")]
     EmptySecret,
+    /// A secret and keys.
+    #[error("a configured client has a secret or keys, not both")]
+    SecretAndKeys,
 }
 
 /// Why an authorization request's redirect URI cannot be used. Shown on a page, never redirected (OAuth 2.1 §4.1.2.1).
@@ -160,6 +189,19 @@ impl Client {
             origin: ClientOrigin::Configured,
             links: ClientLinks::default(),
         })
+    }
+
+    /// The same client, which proves who it is by signed assertions.
+    ///
+    /// # Errors
+    /// [`ConfiguredClientRefusal::SecretAndKeys`] when it has a secret.
+    pub fn with_keys(mut self, source: KeySource) -> Result<Self, ConfiguredClientRefusal> {
+        if !self.is_public() {
+            return Err(ConfiguredClientRefusal::SecretAndKeys);
+        }
+        let keys = ClientKeys { source, algorithm: None, optional: false };
+        self.authentication = ClientAuthentication::Keys(keys);
+        Ok(self)
     }
 
     /// Whether the operator vouches for the client.

@@ -168,7 +168,8 @@ impl RedirectUri {
         Ok(Self { text: text.to_owned(), kind })
     }
 
-    fn authority(&self) -> &str {
+    /// Host and port as they are written; empty for a URI without an authority.
+    pub(super) fn authority(&self) -> &str {
         authority_of(&self.text)
     }
 }

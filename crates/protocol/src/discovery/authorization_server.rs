@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::jws::ALGORITHMS;
 use crate::words::{Issuer, OFFLINE_ACCESS, Resource, Scope, Scopes};
 
 /// The paths of the endpoints, all at the root, where clients of MCP 2025-03-26 look for them without metadata.
@@ -26,6 +27,7 @@ pub const METADATA_PATHS: [&str; 2] =
 
 /// What the document depends on.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature that is promised or not, independently")]
 pub struct AuthorizationServer<'a> {
     /// The issuer.
     pub issuer: &'a Issuer,
@@ -37,6 +39,10 @@ pub struct AuthorizationServer<'a> {
     pub registration: bool,
     /// Whether other resource servers may ask about tokens (RFC 7662).
     pub introspection: bool,
+    /// Whether clients may be described by a document at the URL that is their id.
+    pub client_documents: bool,
+    /// Whether clients may prove who they are by signed assertions.
+    pub assertions: bool,
 }
 
 /// The document. Its members are those of RFC 8414 §2 and the extensions named at each.
@@ -55,13 +61,20 @@ pub struct AuthorizationServerMetadata {
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
     grant_types_supported: [&'static str; 2],
-    token_endpoint_auth_methods_supported: [&'static str; 3],
-    revocation_endpoint_auth_methods_supported: [&'static str; 3],
+    token_endpoint_auth_methods_supported: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_endpoint_auth_signing_alg_values_supported: Option<[&'static str; ALGORITHMS.len()]>,
+    revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revocation_endpoint_auth_signing_alg_values_supported: Option<[&'static str; ALGORITHMS.len()]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
+    /// draft-ietf-oauth-client-id-metadata-document §6. Absent instead of false: some clients look for the member alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id_metadata_document_supported: Option<bool>,
     /// RFC 9728 §4.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     protected_resources: Vec<String>,
@@ -79,6 +92,8 @@ impl AuthorizationServer<'_> {
         let mut scopes_supported: Vec<String> =
             scopes.filter(|&scope| scope != OFFLINE_ACCESS).map(str::to_owned).collect();
         scopes_supported.push(OFFLINE_ACCESS.to_owned());
+        let methods = if self.assertions { ALL_METHODS } else { SECRET_METHODS };
+        let algorithms = self.assertions.then_some(ALGORITHMS);
         AuthorizationServerMetadata {
             issuer: self.issuer.to_string(),
             authorization_endpoint: self.issuer.url(path::AUTHORIZE),
@@ -91,11 +106,14 @@ impl AuthorizationServer<'_> {
             response_types_supported: ["code"],
             response_modes_supported: ["query"],
             grant_types_supported: ["authorization_code", "refresh_token"],
-            token_endpoint_auth_methods_supported: CLIENT_METHODS,
-            revocation_endpoint_auth_methods_supported: CLIENT_METHODS,
-            introspection_endpoint_auth_methods_supported: self.introspection.then_some(SECRET_METHODS),
+            token_endpoint_auth_methods_supported: methods,
+            token_endpoint_auth_signing_alg_values_supported: algorithms,
+            revocation_endpoint_auth_methods_supported: methods,
+            revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+            introspection_endpoint_auth_methods_supported: self.introspection.then_some(ASKING_METHODS),
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: self.client_documents.then_some(true),
             protected_resources: self.resources.iter().map(ToString::to_string).collect(),
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: ["RS256"],
@@ -103,9 +121,12 @@ impl AuthorizationServer<'_> {
     }
 }
 
-const CLIENT_METHODS: [&str; 3] = ["none", "client_secret_basic", "client_secret_post"];
+const SECRET_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post"];
 
-const SECRET_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+const ALL_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+
+/// Of the introspection endpoint, where everybody has a secret.
+const ASKING_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 #[cfg(test)]
 mod tests {
@@ -121,6 +142,8 @@ mod tests {
             resources: &resources,
             registration: all,
             introspection: all,
+            client_documents: all,
+            assertions: all,
         };
         serde_json::to_value(server.metadata()).unwrap()
     }
@@ -149,9 +172,16 @@ mod tests {
                 "response_types_supported": ["code"],
                 "response_modes_supported": ["query"],
                 "grant_types_supported": ["authorization_code", "refresh_token"],
-                "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-                "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+                "token_endpoint_auth_methods_supported":
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "token_endpoint_auth_signing_alg_values_supported":
+                    ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+                "revocation_endpoint_auth_methods_supported":
+                    ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+                "revocation_endpoint_auth_signing_alg_values_supported":
+                    ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
                 "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+                "client_id_metadata_document_supported": true,
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
                 "protected_resources": ["https://mcp.example.com/github"],
@@ -171,6 +201,7 @@ mod tests {
             "dpop_signing_alg_values_supported",
             // Clients that read it try nothing else.
             "client_id_metadata_document_supported",
+            "token_endpoint_auth_signing_alg_values_supported",
             "protected_resources",
         ] {
             assert!(document.get(absent).is_none(), "{absent}");

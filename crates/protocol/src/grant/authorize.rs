@@ -147,6 +147,17 @@ pub fn return_path(
     Ok(ReturnPath { redirect_uri, state })
 }
 
+/// The checks that need no client: what a request must pass before anything is fetched on its behalf.
+///
+/// # Errors
+/// See [`AuthorizeRefusal`]. Nothing is known of the client yet, so all of them are shown on a page.
+pub fn check_form(params: &Params, resources: &Resources) -> Result<(), AuthorizeRefusal> {
+    if let Some(uri) = params.one("redirect_uri").map_err(AuthorizeRefusal::Unreadable)? {
+        RedirectUri::try_from(uri.to_owned()).map_err(|_| RedirectRefusal::NotRegistered)?;
+    }
+    AskedForm::read(params, resources).map(|_| ())
+}
+
 /// Steps 3 to 5: what is asked for.
 ///
 /// # Errors
@@ -156,34 +167,49 @@ pub fn check_request<'a>(
     client: &Client,
     resources: &'a Resources,
 ) -> Result<AuthorizationRequest<'a>, AuthorizeRefusal> {
-    params.check_repeats().map_err(AuthorizeRefusal::Repeated)?;
-    let one = |name| params.one(name).map_err(AuthorizeRefusal::Repeated);
-    if one("request")?.is_some() {
-        return Err(AuthorizeRefusal::RequestObject);
-    }
-    if one("request_uri")?.is_some() {
-        return Err(AuthorizeRefusal::RequestReference);
-    }
-    match one("response_type")? {
-        Some("code") => {}
-        Some(_) => return Err(AuthorizeRefusal::ResponseType),
-        None => return Err(AuthorizeRefusal::ResponseTypeMissing),
-    }
-    if one("response_mode")?.is_some_and(|mode| mode != "query") {
-        return Err(AuthorizeRefusal::ResponseMode);
-    }
-    let resource = resources.find(params.many("resource"))?;
-    let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
-    let asked = one("scope")?.map(str::parse::<Scopes>).transpose()?;
+    let AskedForm { resource, challenge, scopes: asked, prompt } = AskedForm::read(params, resources)?;
     let offline =
         asked.as_ref().is_some_and(|asked| asked.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS));
-    Ok(AuthorizationRequest {
-        resource,
-        scopes: scopes_to_ask(asked.as_ref(), client, resource)?,
-        offline,
-        challenge,
-        prompt: prompt(one("prompt")?)?,
-    })
+    let scopes = scopes_to_ask(asked.as_ref(), client, resource)?;
+    Ok(AuthorizationRequest { resource, scopes, offline, challenge, prompt })
+}
+
+/// What a request asks for, whoever sends it.
+struct AskedForm<'a> {
+    resource: &'a ProtectedResource,
+    challenge: CodeChallenge,
+    scopes: Option<Scopes>,
+    prompt: Prompt,
+}
+
+impl<'a> AskedForm<'a> {
+    fn read(params: &Params, resources: &'a Resources) -> Result<Self, AuthorizeRefusal> {
+        params.check_repeats().map_err(AuthorizeRefusal::Repeated)?;
+        let one = |name| params.one(name).map_err(AuthorizeRefusal::Repeated);
+        if one("request")?.is_some() {
+            return Err(AuthorizeRefusal::RequestObject);
+        }
+        if one("request_uri")?.is_some() {
+            return Err(AuthorizeRefusal::RequestReference);
+        }
+        match one("response_type")? {
+            Some("code") => {}
+            Some(_) => return Err(AuthorizeRefusal::ResponseType),
+            None => return Err(AuthorizeRefusal::ResponseTypeMissing),
+        }
+        if one("response_mode")?.is_some_and(|mode| mode != "query") {
+            return Err(AuthorizeRefusal::ResponseMode);
+        }
+        let resource = resources.find(params.many("resource"))?;
+        let challenge = CodeChallenge::check(one("code_challenge")?, one("code_challenge_method")?)?;
+        let scopes = one("scope")?.map(str::parse::<Scopes>).transpose()?;
+        let prompt = match prompt(one("prompt")?)? {
+            // A sign-in that may be zero seconds old is a new one (OpenID Connect Core §3.1.2.1).
+            Prompt::AsNeeded | Prompt::SelectAccount if one("max_age")? == Some("0") => Prompt::Login,
+            prompt => prompt,
+        };
+        Ok(Self { resource, challenge, scopes, prompt })
+    }
 }
 
 /// The scopes to put before a person: what is asked for and exists here, within the client's ceiling; the defaults
@@ -255,6 +281,23 @@ mod tests {
     }
 
     #[test]
+    fn the_form_is_checked_before_the_client_is_known() {
+        let check = |query: &str| check_form(&Params::parse(query).unwrap(), &resources());
+        assert_eq!(check(&GOOD.replace("portal", "https://client.example/c")), Ok(()));
+        assert_eq!(
+            check(&GOOD.replace("response_type=code", "x=y")),
+            Err(AuthorizeRefusal::ResponseTypeMissing)
+        );
+        assert_eq!(
+            check(&GOOD.replace("https://app.example/cb", "javascript:x")),
+            Err(RedirectRefusal::NotRegistered.into())
+        );
+        assert!(matches!(check(&GOOD.replace("S256", "plain")), Err(AuthorizeRefusal::Pkce(_))));
+        assert!(check(&format!("{GOOD}&resource=https://other.example/")).is_err());
+        assert!(check(&format!("{GOOD}&state=t")).is_err());
+    }
+
+    #[test]
     fn a_plain_request_asks_for_the_default_scopes() {
         let (scopes, offline, prompt) = check(GOOD).unwrap();
         assert_eq!((scopes.to_string().as_str(), offline, prompt), ("read", false, Prompt::AsNeeded));
@@ -312,6 +355,24 @@ mod tests {
         assert_eq!((scopes.to_string().as_str(), offline), ("write", true));
         let (scopes, offline, _) = check(&format!("{GOOD}&scope=offline_access")).unwrap();
         assert_eq!((scopes.to_string().as_str(), offline), ("read", true));
+    }
+
+    // `login_hint` names an account and proves nothing; there is no ID token for a nonce or an acr value to stand in.
+    #[test]
+    fn hints_of_openid_connect_are_taken_for_no_more_than_they_are() {
+        for (params, expected) in [
+            ("&max_age=0", Prompt::Login),
+            ("&max_age=0&prompt=select_account", Prompt::Login),
+            ("&max_age=0&prompt=none", Prompt::None),
+            ("&max_age=3600", Prompt::AsNeeded),
+            ("&max_age=x", Prompt::AsNeeded),
+            (
+                "&login_hint=alice@example.com&acr_values=loa3&nonce=n&ui_locales=de&id_token_hint=x",
+                Prompt::AsNeeded,
+            ),
+        ] {
+            assert_eq!(check(&format!("{GOOD}{params}")).unwrap().2, expected, "{params}");
+        }
     }
 
     #[test]

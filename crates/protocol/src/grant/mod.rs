@@ -14,7 +14,8 @@ mod scopes;
 mod tickets;
 
 pub use authorize::{
-    AuthorizationRequest, AuthorizeRefusal, Prompt, ReturnPath, asking_client, check_request, return_path,
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ReturnPath, asking_client, check_form, check_request,
+    return_path,
 };
 pub use code::{CodeRedemption, CodeRefusal, check_code};
 pub use pkce::{CodeChallenge, PkceRefusal, check_verifier_form};

@@ -65,6 +65,12 @@ impl Issuer {
         self.0.starts_with("https://")
     }
 
+    /// Whether the server is reached on this machine alone.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| url.host().is_some_and(|host| is_loopback_host(&host)))
+    }
+
     /// Host and port as they stand in a `Host` header.
     #[must_use]
     pub fn authority(&self) -> &str {

@@ -73,6 +73,11 @@ secret! {
 }
 
 secret! {
+    /// What a client signed to prove who it is (RFC 7523): good for whoever holds it until it was used.
+    ClientAssertion
+}
+
+secret! {
     /// The PKCE verifier that proves who asked for a code (RFC 7636).
     CodeVerifier
 }

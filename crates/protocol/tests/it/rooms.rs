@@ -10,8 +10,9 @@ type Plan = &'static [(&'static str, &'static str)];
 const PROTOCOL: Plan = &[
     ("words", ""),
     ("errors", ""),
-    ("discovery", "words"),
-    ("client", "words errors"),
+    ("jws", "words"),
+    ("discovery", "words jws"),
+    ("client", "words errors jws"),
     ("grant", "words errors client"),
     ("access", "words errors"),
 ];
@@ -23,18 +24,29 @@ const COATROOM: Plan = &[
     ("user", ""),
     ("outbound", ""),
     ("pages", ""),
+    ("allowance", "settings"),
     ("store", "clock entropy"),
     ("error", "entropy store"),
     ("providers", "clock user outbound"),
+    ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
     ("connections", "clock entropy store error providers vault records"),
-    ("context", "clock entropy settings user store error providers vault records connections"),
-    ("server", "clock entropy settings user store error providers vault records connections context pages"),
-    ("guard", "clock entropy settings user store error providers vault records connections context"),
+    (
+        "context",
+        "clock entropy settings user store error providers client_documents vault records connections",
+    ),
+    (
+        "server",
+        "allowance clock entropy settings user store error providers client_documents vault records connections context pages",
+    ),
+    (
+        "guard",
+        "allowance clock entropy settings user store error providers vault records connections context",
+    ),
     (
         "builder",
-        "clock entropy settings user store error providers vault records connections context server guard",
+        "clock entropy settings user outbound store error providers client_documents vault records connections context server guard",
     ),
 ];
 
@@ -44,7 +56,8 @@ const GATEWAY: Plan = &[
     ("shutdown", ""),
     ("descriptors", ""),
     ("demo", ""),
-    ("edge", "client_address"),
+    ("unread", ""),
+    ("edge", "client_address unread"),
     ("proxy", "edge"),
     ("config", "client_address proxy"),
     ("cli", "config"),
@@ -53,6 +66,7 @@ const GATEWAY: Plan = &[
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
     ("keys", "terminal config cli assemble"),
+    ("grants", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 

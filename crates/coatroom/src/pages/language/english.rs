@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use coatroom_protocol::words::Date;
 
-use super::{AccountWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words};
+use super::{
+    AccountWords, ConnectWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words,
+};
 
 pub(super) static WORDS: Words = Words {
     lang: "en",
@@ -13,6 +15,7 @@ pub(super) static WORDS: Words = Words {
     unverified: "Unverified",
     served_by: |site| format!("You are at {site}. Compare this with the address bar of your browser."),
     consent: CONSENT,
+    connect: CONNECT,
     hand_over: HAND_OVER,
     error: ERROR,
     landing: LANDING,
@@ -23,6 +26,7 @@ const CONSENT: ConsentWords = ConsentWords {
     title: |app, server| format!("Allow {app} to use {server}?"),
     who: "Who is asking",
     known_here: "The people who run this site know this app.",
+    described_by: "Described by the website",
     named_by_host: |host| format!("This name comes from {host}. Nobody else has checked it."),
     named_by_itself: "The app chose this name itself. Nobody has checked it.",
     destination: "Where your answer goes",
@@ -31,6 +35,11 @@ const CONSENT: ConsentWords = ConsentWords {
     to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
     full_address: "Full address:",
     beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
+    beware_only_computer: |host| {
+        format!(
+            "{host} cannot make sure that it is this app: its answers always go to your own computer, where any app can pretend to be it. Continue only if you have just started this yourself."
+        )
+    },
     beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
     beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
     purpose: "What it wants to use",
@@ -52,6 +61,40 @@ const CONSENT: ConsentWords = ConsentWords {
     your_connections: "Your connections",
 };
 
+const CONNECT: ConnectWords = ConnectWords {
+    title: |provider| format!("Connect your {provider} account?"),
+    purpose: "What it is using",
+    needed: "What this needs",
+    needs: |provider| format!("You sign in at {provider} and agree there."),
+    kept: |app, server| {
+        format!(
+            "Your sign-in is kept here, encrypted, and {server} works with it when {app} asks. {app} never gets it."
+        )
+    },
+    signed_in_as: |person| format!("You are signed in here as {person}."),
+    decide: "Continue only if you have just started this yourself. If you are not sure, cancel: then nothing happens.",
+    sign_in_title: "Sign in first",
+    sign_in_why: "This link is good for one person. Sign in as you did when you connected your app, so that we know that it is you.",
+    sign_in_with: |provider| format!("Sign in with {provider}"),
+    other_title: "This link is for somebody else",
+    other_happened: |person| {
+        format!("You are signed in here as {person}, and this link was made for another account.")
+    },
+    other_beware: "If somebody sent you this link, do not use it: they would then work with your account.",
+    other_next: "If the other account is yours too, sign in with it. Otherwise close this page; nothing has happened.",
+    other_account: |provider| format!("Use another {provider} account"),
+    connected: |provider| format!("{provider} is connected"),
+    connected_then: |app| {
+        format!(
+            "You can close this window and go back to {app}. If it does not go on by itself, ask it once more."
+        )
+    },
+    cancelled: "Cancelled",
+    cancelled_then: |provider, app| {
+        format!("{provider} was not connected. You can close this window and go back to {app}.")
+    },
+};
+
 const HAND_OVER: HandOverWords = HandOverWords {
     allowed: "All done here",
     cancelled: "Cancelled",
@@ -64,6 +107,9 @@ const HAND_OVER: HandOverWords = HandOverWords {
     signing_in: |provider| format!("Taking you to {provider}"),
     signing_in_then: |provider| format!("You will sign in at {provider}. Then you come back here."),
     continue_to: |provider| format!("Continue to {provider}"),
+    signed_in: "You are signed in",
+    signed_in_then: "You are on your way back to where you were.",
+    go_on: "Continue",
     if_nothing_happens: "If nothing happens within a few seconds, use the button.",
     close: "When the app goes on, you can close this window.",
 };
@@ -87,6 +133,50 @@ const ERROR: ErrorWords = ErrorWords {
         "That was their decision. It is not about you.",
         "Use another app, or ask the people who run this site.",
     ),
+    documents_off: text(
+        "This site does not know apps by their web address",
+        "An app sent you here and named itself by a web address. Apps of this kind cannot be used here at the moment.",
+        "The people who run this site decide that, or this site cannot reach the internet. You did nothing wrong.",
+        "Update your app, remove this server from it, and add the server again. If that does not help, ask the people who run this site.",
+    ),
+    document_unreachable: |host| {
+        told(
+            format!("{host} did not answer"),
+            format!(
+                "An app sent you here that is described at {host}. That description could not be fetched."
+            ),
+            format!(
+                "This is probably a fault at {host}, or the app gave a wrong address. You did nothing wrong."
+            ),
+            "Wait a minute, then start again from your app.",
+        )
+    },
+    document_refused: |host| {
+        told(
+            format!("What {host} says about the app is not good"),
+            format!(
+                "An app sent you here that is described at {host}. That description has a mistake, so nobody can tell who the app is."
+            ),
+            format!("This is probably a mistake of the people who make the app at {host}, not yours."),
+            "If you were not just connecting an app, close this page. Otherwise tell the developer of the app what stands below.",
+        )
+    },
+    document_host: |host| {
+        told(
+            format!("Apps of {host} cannot be used here"),
+            format!(
+                "An app sent you here that is described at {host}. This site does not take apps from there."
+            ),
+            "The people who run this site decide that. It is not about you.".to_owned(),
+            "Use another app, or ask the people who run this site.",
+        )
+    },
+    documents_busy: text(
+        "Too many apps at once",
+        "An app sent you here, and this site must first fetch what its developer says about it. It is fetching too much at the moment.",
+        "Somebody may be trying again and again. You did nothing wrong.",
+        "Wait a minute, then start again from your app.",
+    ),
     unregistered_redirect: text(
         "The app gave a wrong return address",
         "An app sent you here, but it asked us to send you back to an address that it never registered.",
@@ -104,6 +194,24 @@ const ERROR: ErrorWords = ErrorWords {
         "The request behind this page has expired, or it was already answered.",
         "This happens when a page stays open for long, is loaded twice, or is reached with the back button.",
         "Start again from your app.",
+    ),
+    link_expired: text(
+        "This link does not work any more",
+        "The link that you opened is too old, or a part of it is missing.",
+        "Such links are good for some minutes only.",
+        "Go back to your app and ask it once more; it then gives you a new link.",
+    ),
+    grant_ended: text(
+        "This app has no access any more",
+        "The app that you wanted to connect an account for is not allowed to act for you any more.",
+        "Its access was ended or has run out since the link was made.",
+        "Open your app and sign in there again.",
+    ),
+    other_user: text(
+        "Somebody else is signed in now",
+        "You came back from connecting an account, but the person who is signed in here is not the one who began.",
+        "Somebody has signed in or out in this browser in the meantime.",
+        "Nothing was connected. Go back to your app and ask it once more.",
     ),
     sign_in_failed: |provider| {
         told(
@@ -192,9 +300,9 @@ const ACCOUNT: AccountWords = AccountWords {
     what: "These apps may act for you. An app that you remove here loses its access at once.",
     none: "No app may act for you at the moment.",
     uses: "May use",
-    answers_go_to: "Belongs to",
-    on_a_computer: |host| format!("an app on a computer ({host})"),
-    on_a_device: |scheme| format!("an app on a device ({scheme})"),
+    answers_go_to: "Where it is",
+    on_a_computer: |host| format!("on a computer ({host})"),
+    on_a_device: |scheme| format!("on a device ({scheme})"),
     may: "May do",
     no_scopes: "Basic access",
     since: "Allowed on",

@@ -50,6 +50,7 @@ pub(super) struct Words {
     /// Names the site below each page. Argument: host and port.
     pub(super) served_by: fn(&str) -> String,
     pub(super) consent: ConsentWords,
+    pub(super) connect: ConnectWords,
     pub(super) hand_over: HandOverWords,
     pub(super) error: ErrorWords,
     pub(super) landing: LandingWords,
@@ -63,6 +64,7 @@ pub(super) struct ConsentWords {
     pub(super) title: fn(&str, &str) -> String,
     pub(super) who: &'static str,
     pub(super) known_here: &'static str,
+    pub(super) described_by: &'static str,
     /// Argument: host of the app's document.
     pub(super) named_by_host: fn(&str) -> String,
     pub(super) named_by_itself: &'static str,
@@ -73,6 +75,8 @@ pub(super) struct ConsentWords {
     pub(super) to_app: fn(&str) -> String,
     pub(super) full_address: &'static str,
     pub(super) beware_computer: &'static str,
+    /// Argument: host of the app's document.
+    pub(super) beware_only_computer: fn(&str) -> String,
     pub(super) beware_app: &'static str,
     pub(super) beware_letters: &'static str,
     pub(super) purpose: &'static str,
@@ -102,6 +106,40 @@ pub(super) struct ConsentWords {
     pub(super) your_connections: &'static str,
 }
 
+/// The words of the pages on which a further account is connected.
+#[derive(Debug)]
+pub(super) struct ConnectWords {
+    /// Argument: provider.
+    pub(super) title: fn(&str) -> String,
+    pub(super) purpose: &'static str,
+    pub(super) needed: &'static str,
+    /// Argument: provider.
+    pub(super) needs: fn(&str) -> String,
+    /// Arguments: app, server.
+    pub(super) kept: fn(&str, &str) -> String,
+    /// Argument: person.
+    pub(super) signed_in_as: fn(&str) -> String,
+    pub(super) decide: &'static str,
+    pub(super) sign_in_title: &'static str,
+    pub(super) sign_in_why: &'static str,
+    /// Argument: provider.
+    pub(super) sign_in_with: fn(&str) -> String,
+    pub(super) other_title: &'static str,
+    /// Argument: the person who is signed in.
+    pub(super) other_happened: fn(&str) -> String,
+    pub(super) other_beware: &'static str,
+    pub(super) other_next: &'static str,
+    /// Argument: provider.
+    pub(super) other_account: fn(&str) -> String,
+    /// Argument: provider.
+    pub(super) connected: fn(&str) -> String,
+    /// Argument: app.
+    pub(super) connected_then: fn(&str) -> String,
+    pub(super) cancelled: &'static str,
+    /// Arguments: provider, app.
+    pub(super) cancelled_then: fn(&str, &str) -> String,
+}
+
 /// The words of the hand-over page. The argument of each function is the app.
 #[derive(Debug)]
 pub(super) struct HandOverWords {
@@ -117,6 +155,9 @@ pub(super) struct HandOverWords {
     pub(super) signing_in: fn(&str) -> String,
     pub(super) signing_in_then: fn(&str) -> String,
     pub(super) continue_to: fn(&str) -> String,
+    pub(super) signed_in: &'static str,
+    pub(super) signed_in_then: &'static str,
+    pub(super) go_on: &'static str,
     pub(super) if_nothing_happens: &'static str,
     pub(super) close: &'static str,
 }
@@ -133,9 +174,18 @@ pub(super) struct ErrorWords {
     pub(super) reference: &'static str,
     pub(super) unknown_client: TroubleText,
     pub(super) blocked_client: TroubleText,
+    pub(super) documents_off: TroubleText,
+    /// Argument of these three: the host of the app's document.
+    pub(super) document_unreachable: fn(&str) -> TroubleText,
+    pub(super) document_refused: fn(&str) -> TroubleText,
+    pub(super) document_host: fn(&str) -> TroubleText,
+    pub(super) documents_busy: TroubleText,
     pub(super) unregistered_redirect: TroubleText,
     pub(super) invalid_request: TroubleText,
     pub(super) expired: TroubleText,
+    pub(super) link_expired: TroubleText,
+    pub(super) grant_ended: TroubleText,
+    pub(super) other_user: TroubleText,
     /// Argument of this and the next three: provider.
     pub(super) sign_in_failed: fn(&str) -> TroubleText,
     pub(super) sign_in_refused: fn(&str) -> TroubleText,

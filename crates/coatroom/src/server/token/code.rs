@@ -1,6 +1,5 @@
 //! `grant_type=authorization_code`: applies the verdict of [`check_code`] with one `replace`.
 
-use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::OAuthError;
 use coatroom_protocol::grant::{
     ActiveGrant, CodeRedemption, CodeRefusal, GrantState, RefreshParts, RefreshState, RevokedReason,
@@ -10,6 +9,7 @@ use coatroom_protocol::words::{
     AccessToken, AuthorizationCode, CodeVerifier, GrantId, Params, RefreshToken, Timestamp,
 };
 
+use super::super::authenticate::Authenticated;
 use super::super::respond::Failure;
 use super::{
     Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
@@ -21,7 +21,11 @@ use crate::records::{self, ConnectionRecord, GrantRecord, Seen, Written};
 use crate::vault::Ticket;
 
 /// Redeems a code.
-pub(super) async fn redeem(context: &Context, client: &Client, params: &Params) -> Result<Issued, Failure> {
+pub(super) async fn redeem(
+    context: &Context,
+    client: &Authenticated,
+    params: &Params,
+) -> Result<Issued, Failure> {
     let code = AuthorizationCode::new(required(params, "code")?);
     let verifier = CodeVerifier::new(required(params, "code_verifier")?);
     let refuse = |refusal: CodeRefusal| Failure::from(OAuthError::from(refusal));
@@ -29,7 +33,7 @@ pub(super) async fn redeem(context: &Context, client: &Client, params: &Params) 
     let seen = load_grant(context, &parts.grant).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))?;
     let redemption = CodeRedemption {
         code: &code,
-        client: client.id.hash(),
+        client: client.client().id.hash(),
         redirect_uri: params.one("redirect_uri").ok().flatten(),
         verifier: &verifier,
     };
@@ -42,14 +46,17 @@ pub(super) async fn redeem(context: &Context, client: &Client, params: &Params) 
         return Err(refuse(refusal));
     }
     check_resource(context, params, &seen.value.grant.resource)?;
-    activate(context, client, seen, &code).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))
+    client.use_up(context).await?;
+    let issued = activate(context, client, seen, &code).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))?;
+    context.keep_document(client.found()).await;
+    Ok(issued)
 }
 
 /// Makes the grant active and issues its first tokens, which are random. `None` when another redemption was faster: that one
 /// stands, and nothing is revoked.
 async fn activate(
     context: &Context,
-    client: &Client,
+    client: &Authenticated,
     seen: Seen<GrantRecord>,
     code: &AuthorizationCode,
 ) -> Result<Option<Issued>, Error> {
@@ -75,7 +82,7 @@ async fn activate(
     record.wrapped =
         refresh.as_ref().map(|token| open.wrap(context, &id, Ticket::Refresh(token))).transpose()?;
     record.grant.state = GrantState::Active(ActiveGrant { redeemed, refresh: state });
-    record.client_id = Some(client.id.clone());
+    record.client_id = Some(client.client().id.clone());
     // Not before its flow can yield no second grant.
     record.kept_until = kept_until.max(record.kept_until);
     let new = NewAccess {

@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::TargetRefusal;
 use coatroom_protocol::words::{AccessToken, GrantId, Params, RefreshToken, Resource, Scopes, Timestamp};
@@ -20,7 +21,8 @@ use super::App;
 use super::authenticate::authenticate;
 use super::body;
 use super::respond::{Failure, json};
-use crate::context::{ClientAddress, Context};
+use crate::allowance::ClientAddress;
+use crate::context::Context;
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
 use crate::vault::{GrantVault, Sealer, Ticket, VaultKey};
@@ -51,7 +53,7 @@ async fn answer(
     params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
     // Before the client: what nobody can have is no reason to register again.
     let grant_type = GrantType::parse(required(&params, "grant_type")?)?;
-    let client = authenticate(app, address, headers, &params)?;
+    let client = authenticate(app, address, headers, (path::TOKEN, &params)).await?;
     match grant_type {
         GrantType::Code => code::redeem(context, &client, &params).await,
         GrantType::Refresh => refresh::refresh(context, &client, &params).await,

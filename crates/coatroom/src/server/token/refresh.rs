@@ -12,6 +12,7 @@ use coatroom_protocol::grant::{
 };
 use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes, Timestamp, TokenHash};
 
+use super::super::authenticate::Authenticated;
 use super::super::respond::Failure;
 use super::code::refresh_ends;
 use super::{
@@ -26,15 +27,19 @@ use crate::store::Kind;
 use crate::vault::Ticket;
 
 /// Continues a grant.
-pub(super) async fn refresh(context: &Context, client: &Client, params: &Params) -> Result<Issued, Failure> {
+pub(super) async fn refresh(
+    context: &Context,
+    client: &Authenticated,
+    params: &Params,
+) -> Result<Issued, Failure> {
     let token = RefreshToken::new(required(params, "refresh_token")?);
     let Ok(parts) = parse_refresh_token(&token, &context.keys().tickets) else {
-        return Err(OAuthError::from(unknown(client)).into());
+        return Err(OAuthError::from(unknown(client.client())).into());
     };
     let asked = params.one("scope").ok().flatten().map(str::parse::<Scopes>).transpose();
     let asked = asked.map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
-    let presented = PresentedRefresh { token: token.hash(), parts, client: client.id.hash() };
-    for _ in 0..ATTEMPTS {
+    let presented = PresentedRefresh { token: token.hash(), parts, client: client.client().id.hash() };
+    for attempt in 0..ATTEMPTS {
         let Some(seen) = load_grant(context, &parts.grant).await? else {
             return Err(OAuthError::from(RefreshRefusal::Unknown).into());
         };
@@ -45,6 +50,9 @@ pub(super) async fn refresh(context: &Context, client: &Client, params: &Params)
         check_resource(context, params, &seen.value.grant.resource)?;
         let scopes = narrow_scopes(&seen.value.grant.scopes, asked.as_ref())
             .map_err(|refusal| OAuthError::json(ErrorCode::InvalidScope, refusal.to_string()))?;
+        if attempt == 0 {
+            client.use_up(context).await?;
+        }
         let refresh = Refresh { context, token: &token, scopes };
         let issued = match verdict {
             RefreshVerdict::Rotate => {

@@ -159,6 +159,7 @@ pub(super) struct Endpoint {
     pub(super) reached: Arc<Mutex<Vec<Reached>>>,
     /// The session id that the server behind the guard answers with.
     pub(super) session: Mutex<Option<&'static str>>,
+    pub(super) answer: Mutex<Option<Response<Body>>>,
 }
 
 impl Endpoint {
@@ -177,13 +178,33 @@ impl Endpoint {
             .with_scopes(catalogue())
             .with_sessions(Arc::new(sessions));
         let layer = configure(builder).build().unwrap();
-        Self { layer, clock, reached: Arc::default(), session: Mutex::default() }
+        Self { layer, clock, reached: Arc::default(), session: Mutex::default(), answer: Mutex::default() }
+    }
+
+    /// Has the server give this answer to the next request.
+    pub(super) fn will_answer(&self, answer: Response<Body>) {
+        *self.answer.lock().unwrap() = Some(answer);
+    }
+
+    /// Has the server answer the next request with a body of this type.
+    pub(super) fn will_say(&self, media_type: &str, body: impl Into<Body>) {
+        let answer = Response::builder().header("content-type", media_type);
+        self.will_answer(answer.body(body.into()).unwrap());
     }
 
     pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.open(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// Sends a request and reads no more than the head of its answer.
+    pub(super) async fn open(&self, request: Request<Body>) -> Response<Body> {
         let (reached, session) = (Arc::clone(&self.reached), *self.session.lock().unwrap());
+        let answer = self.answer.lock().unwrap().take();
+        let answer = Arc::new(Mutex::new(answer));
         let server = tower::service_fn(move |request: Request<Body>| {
-            let reached = Arc::clone(&reached);
+            let (reached, answer) = (Arc::clone(&reached), answer.lock().unwrap().take());
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
@@ -194,7 +215,8 @@ impl Endpoint {
                     headers: parts.headers,
                     body,
                 });
-                let mut response = Response::new(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+                let plain = || Response::new(Body::from(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
+                let mut response = answer.unwrap_or_else(plain);
                 response.headers_mut().insert("access-control-allow-origin", "*".parse().unwrap());
                 if let Some(session) = session {
                     response.headers_mut().insert("mcp-session-id", session.parse().unwrap());
@@ -202,10 +224,7 @@ impl Endpoint {
                 Ok::<_, Infallible>(response)
             }
         });
-        let response = self.layer.layer(server).oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
-        Answer { status: parts.status, headers: parts.headers, body }
+        self.layer.layer(server).oneshot(request).await.unwrap()
     }
 
     /// Posts a body with a token and more headers.

@@ -1,8 +1,11 @@
 //! Sessions of the legacy transports: SPEC SES-01 to SES-09.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::body::Body;
+use futures_util::stream;
 use http::Method;
 
 use super::fixture::{ALICE, ALICE_ELSEWHERE, ALICE_REFRESHED, BOB, Endpoint, MODERN, call, modern, request};
@@ -126,11 +129,46 @@ async fn the_modern_wire_has_no_sessions() {
 async fn events_are_replayed_within_a_session_alone() {
     let endpoint = Endpoint::new();
     let id = begun(&endpoint, ALICE).await;
-    endpoint.send(request(Method::GET, ALICE, &[("last-event-id", "1")], "")).await;
-    endpoint.send(request(Method::GET, ALICE, &[("last-event-id", "1"), ("mcp-session-id", &id)], "")).await;
-    let reached = endpoint.reached();
-    assert!(!reached[0].headers.contains_key("last-event-id"));
-    assert_eq!(reached[1].headers["last-event-id"], "1");
+    let another = begun(&endpoint, ALICE).await;
+    let stream = "id: 1.a\r\ndata: {}\r\n\r\nid\ndata: x\n\nid: \ndata: y\n\n: id: 1\n\nid: 2";
+    let events = async |session: &str, cut: usize| {
+        let pieces: Vec<_> =
+            stream.as_bytes().chunks(cut).map(|piece| Ok::<_, Infallible>(piece.to_vec())).collect();
+        endpoint.will_say("text/event-stream", Body::from_stream(stream::iter(pieces)));
+        let answer = endpoint.post(ALICE, &[("mcp-session-id", session)], &call("x")).await;
+        String::from_utf8(answer.body.to_vec()).unwrap()
+    };
+    let passed = events(&id, 1000).await;
+    assert_eq!(events(&id, 1).await, passed);
+    let lines: Vec<&str> = passed.lines().collect();
+    let first = lines[0].strip_prefix("id: ").unwrap();
+    let last = passed.rsplit("id: ").next().unwrap().trim_end();
+    assert!(first.ends_with(".1.a") && last.ends_with(".2") && first.len() > 20, "{passed}");
+    assert_eq!(
+        passed.replace(first, "1.a").replace(last, "2").replace("\r\n", "\n").trim_end(),
+        stream.replace("\r\n", "\n")
+    );
+    assert_ne!(events(&another, 1000).await, passed);
+    endpoint.reached();
+    let replayed = async |session: &str, event: &str| {
+        let headers = [("last-event-id", event), ("mcp-session-id", session)];
+        let headers = if session.is_empty() { &headers[..1] } else { &headers };
+        assert_eq!(endpoint.send(request(Method::GET, ALICE, headers, "")).await.status, 200);
+        let seen = endpoint.reached()[0].headers.get("last-event-id").cloned();
+        seen.map(|event| event.to_str().unwrap().to_owned())
+    };
+    assert_eq!(replayed(&id, first).await.as_deref(), Some("1.a"));
+    assert_eq!(replayed(&id, last).await.as_deref(), Some("2"));
+    for (session, event) in [
+        (&id, "1.a"),
+        (&id, "1"),
+        (&another, first),
+        (&id, &format!("{first}x")),
+        (&id, ""),
+        (&String::new(), first),
+    ] {
+        assert_eq!(replayed(session, event).await, None, "{event}");
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ fn grants(html: &str) -> Vec<String> {
 
 /// Signs in at the page itself, without an app.
 async fn sign_in(world: &World, browser: &mut Browser, user: &str) -> Answer {
+    let handed = browser.post("/account/sign-out", &[], SAME_ORIGIN).await;
+    assert_eq!(handed.status, 303);
     page(browser).await;
     let handed = browser.post("/account/sign-in", &[("provider", "demo")], SAME_ORIGIN).await;
     let callback = world.idp.sign_in(&refresh_of(&handed), user);
@@ -246,4 +248,21 @@ async fn the_page_is_private_and_not_framed() {
     assert!(page.header("content-security-policy").unwrap().contains("frame-ancestors 'none'"));
     let head = super::client::send(&world.app, Request::head("/account").body(Body::empty()).unwrap()).await;
     assert_eq!((head.status.as_u16(), head.body.as_str()), (200, ""));
+}
+
+// AZ-28: who plants a session, or keeps an old one, gains nothing by a later sign-in.
+#[tokio::test]
+async fn each_sign_in_has_a_session_of_its_own() {
+    const SESSION: &str = "__Host-coatroom-session";
+    let world = World::new().await;
+    let mut browser = Browser::new(&world.app);
+    browser.cookies.insert(SESSION.to_owned(), "planted".to_owned());
+    sign_in(&world, &mut browser, "alice").await;
+    let alices = browser.cookies[SESSION].clone();
+    sign_in(&world, &mut browser, "bob").await;
+    let bobs = browser.cookies[SESSION].clone();
+    assert!(alices != "planted" && bobs != alices);
+    assert!(page(&mut browser).await.contains("You are signed in as bob"));
+    browser.cookies.insert(SESSION.to_owned(), alices);
+    assert!(page(&mut browser).await.contains("You are signed in as alice"), "each names whom it named");
 }

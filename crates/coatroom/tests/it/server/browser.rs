@@ -15,16 +15,22 @@ use super::world::ISSUER;
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
     app: Router,
+    issuer: &'static str,
     pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
     pub(crate) fn new(app: &Router) -> Self {
-        Self { app: app.clone(), cookies: BTreeMap::new() }
+        Self::at(app, ISSUER)
+    }
+
+    /// The browser of a person who uses the server of this public URL.
+    pub(crate) fn at(app: &Router, issuer: &'static str) -> Self {
+        Self { app: app.clone(), issuer, cookies: BTreeMap::new() }
     }
 
     pub(crate) async fn open(&mut self, address: &str) -> Answer {
-        let path = address.strip_prefix(ISSUER).unwrap_or(address);
+        let path = address.strip_prefix(self.issuer).unwrap_or(address);
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
@@ -40,11 +46,18 @@ impl Browser {
         let scopes = consent.scopes();
         let mut fields = vec![("flow", consent.flow.as_str()), ("choice", choice)];
         fields.extend(scopes.iter().map(|scope| ("scope", scope.as_str())));
-        self.post_consent(&fields, &[("origin", ISSUER)]).await
+        self.post_consent(&fields, &[("origin", self.issuer)]).await
     }
 
     pub(crate) async fn post_consent(&mut self, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
         self.post("/consent", fields, headers).await
+    }
+
+    /// Presses a button of a page where an account is connected.
+    pub(crate) async fn press_connect(&mut self, page: &Answer, choice: &str) -> Answer {
+        let flow =
+            attribute(&page.body, r#"name="flow" value=""#).unwrap_or_else(|| panic!("no form: {page:?}"));
+        self.post("/connect", &[("flow", &flow), ("choice", choice)], &[("origin", ISSUER)]).await
     }
 
     pub(crate) async fn post(
@@ -142,7 +155,7 @@ pub(crate) fn way_back_of(page: &Answer) -> Option<String> {
         .map(|href| href.replace("&#38;", "&").replace("&amp;", "&"))
 }
 
-fn attribute(html: &str, start: &str) -> Option<String> {
+pub(crate) fn attribute(html: &str, start: &str) -> Option<String> {
     html.split_once(start).map(|(_, rest)| up_to_quote(rest))
 }
 

@@ -94,6 +94,27 @@ async fn a_callback_that_repeats_a_parameter_is_refused() {
     assert_eq!((world.store.writes(), world.idp.exchanges()), (0, 0));
 }
 
+// UP-11: the one place that a callback leads to is the redirect URI of its flow.
+#[tokio::test]
+async fn a_callback_leads_to_the_client_whatever_else_its_address_says() {
+    let world = World::new().await;
+    let (client, mut browser, consent) = asked(&world).await;
+    let callback = browser.approve(&world.idp, &consent, "alice").await;
+    let elsewhere = "https%3A%2F%2Fevil.example";
+    let more = ["next", "redirect_uri", "return_to", "url", "continue", "RelayState"]
+        .map(|name| format!("&{name}={elsewhere}"))
+        .concat();
+    let page = browser.open(&format!("{callback}{more}")).await;
+    let query = client.answered(&refresh_of(&page));
+    assert_eq!(query.len(), 3, "code, state and iss: {query:?}");
+    assert!(!page.body.contains("evil.example") && page.header("location").is_none());
+    for lost in [format!("/callback/demo?next={elsewhere}"), format!("/callback/demo?state=x{more}")] {
+        let page = browser.open(&lost).await;
+        assert_eq!(page.status, 400);
+        assert!(!page.body.contains("evil.example") && page.header("refresh").is_none());
+    }
+}
+
 // UP-06: what the provider said is mapped, and not repeated.
 #[tokio::test]
 async fn the_providers_errors_are_mapped_for_the_client() {

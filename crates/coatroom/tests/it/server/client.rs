@@ -1,11 +1,13 @@
 //! A client as MCP clients are: it registers, sends people to us, redeems, refreshes, revokes and calls.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use coatroom::protocol::client::CLIENT_ASSERTION_TYPE;
 use coatroom::protocol::grant::CodeChallenge;
 use coatroom::protocol::words::CodeVerifier;
 use http::{HeaderMap, Request, StatusCode};
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use url::Url;
 
+use super::site::Signer;
 use super::world::ISSUER;
 
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -73,6 +76,8 @@ pub(crate) enum Proof {
     Public,
     Basic(String),
     Post(String),
+    /// Signs an assertion for each request.
+    Signs(Arc<Signer>),
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +86,7 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) proof: Proof,
     pub(crate) redirect: String,
+    pub(crate) issuer: &'static str,
 }
 
 impl Client {
@@ -106,7 +112,7 @@ impl Client {
         let registered = answer["redirect_uris"][0].as_str().unwrap();
         let redirect = if registered == "http://127.0.0.1/callback" { REDIRECT } else { registered };
         let id = answer["client_id"].as_str().unwrap().to_owned();
-        Self { app: app.clone(), id, proof, redirect: redirect.to_owned() }
+        Self { app: app.clone(), id, proof, redirect: redirect.to_owned(), issuer: ISSUER }
     }
 
     pub(crate) async fn register(app: &Router) -> Self {
@@ -115,7 +121,13 @@ impl Client {
 
     /// A client that the operator configured.
     pub(crate) fn configured(app: &Router, id: &str, redirect: &str) -> Self {
-        Self { app: app.clone(), id: id.to_owned(), proof: Proof::Public, redirect: redirect.to_owned() }
+        Self {
+            app: app.clone(),
+            id: id.to_owned(),
+            proof: Proof::Public,
+            redirect: redirect.to_owned(),
+            issuer: ISSUER,
+        }
     }
 
     pub(crate) async fn try_register(app: &Router, metadata: &Value) -> Answer {
@@ -152,7 +164,7 @@ impl Client {
     pub(crate) fn answered(&self, address: &str) -> HashMap<String, String> {
         assert!(address.starts_with(&self.redirect), "{address} is not for {}", self.redirect);
         let query = query_of(address);
-        assert_eq!(query["iss"], ISSUER);
+        assert_eq!(query["iss"], self.issuer);
         assert_eq!(query["state"], "the state");
         assert_eq!(address.matches("iss=").count(), 1);
         query
@@ -188,11 +200,17 @@ impl Client {
     /// empty.
     pub(crate) async fn post(&self, path: &str, params: &[(&str, &str)], changes: &[(&str, &str)]) -> Answer {
         let mut params = params.to_vec();
+        let signed;
         let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         match &self.proof {
             Proof::Public => params.push(("client_id", &self.id)),
             Proof::Post(secret) => {
                 params.extend([("client_id", self.id.as_str()), ("client_secret", secret)]);
+            }
+            Proof::Signs(signer) => {
+                signed = signer.sign(&signer.claims(&self.id, self.issuer));
+                params.extend([("client_id", self.id.as_str()), ("client_assertion", signed.as_str())]);
+                params.push(("client_assertion_type", CLIENT_ASSERTION_TYPE));
             }
             Proof::Basic(secret) => {
                 request = request.header("authorization", basic(&self.id, secret));

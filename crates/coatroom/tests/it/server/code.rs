@@ -89,7 +89,7 @@ async fn a_client_authenticates_as_it_registered() {
         let refused = client.redeem("coat_ac_x").await;
         assert_eq!(refused.error(), invalid_grant(), "{method} is let in, and refused for the code");
         let secret = match &client.proof {
-            Proof::Public => "made-up".to_owned(),
+            Proof::Public | Proof::Signs(_) => "made-up".to_owned(),
             Proof::Basic(secret) | Proof::Post(secret) => secret.clone(),
         };
         let others = [

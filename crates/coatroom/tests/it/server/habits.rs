@@ -289,3 +289,66 @@ async fn the_scope_lists_that_clients_copy_name_what_can_be_granted() {
         assert_eq!(tokens.get("refresh_token").is_some(), offline, "{list:?}");
     }
 }
+
+// Client ids are shared by all installs of an app: whoever signs in on a second device stays signed in on the first.
+#[tokio::test]
+async fn another_sign_in_of_the_same_app_leaves_the_first_alone() {
+    let world = World::new().await;
+    let (client, first) = world.signed_in("alice").await;
+    let second = world.sign_in_to(&client, "alice").await;
+    let bobs = world.sign_in_to(&client, "bob").await;
+    for tokens in [&first, &second, &bobs] {
+        assert_eq!(world.status(&tokens.access).await, 200);
+    }
+    client.revoke(&second.refresh).await;
+    for tokens in [&first, &bobs] {
+        assert_eq!(world.status(&tokens.access).await, 200);
+        assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
+    }
+}
+
+// What is advertised is there.
+#[tokio::test]
+async fn every_endpoint_that_the_document_names_answers() {
+    let world = World::new().await;
+    let document = get(&world.app, "/.well-known/oauth-authorization-server").await.json();
+    let mut endpoints = 0;
+    for (name, value) in document.as_object().unwrap() {
+        let Some(path) = value.as_str().and_then(|value| value.strip_prefix(super::world::ISSUER)) else {
+            continue;
+        };
+        if path.is_empty() {
+            continue;
+        }
+        let (got, posted) = (
+            get(&world.app, path).await.status,
+            Client::configured(&world.app, "x", "y").post(path, &[], &[]).await,
+        );
+        assert_ne!(got, 404, "{name}");
+        assert!(
+            got != 405 || posted.status != 404 && posted.status != 405,
+            "{name} has neither GET nor POST"
+        );
+        endpoints += 1;
+    }
+    assert!(endpoints >= 5);
+}
+
+// UP-11, RFC 9700 §4.11: no parameter of ours leads anywhere.
+#[tokio::test]
+async fn no_page_takes_people_where_a_parameter_says() {
+    let world = World::new().await;
+    let client = Client::register(&world.app).await;
+    let more = "&next=https://evil.example&url=https://evil.example&redirect=https://evil.example&return_to=//evil.example";
+    let mut browser = Browser::new(&world.app);
+    let consent = browser.ask(&format!("{}{more}", client.authorize_url(&[]))).await;
+    let callback = browser.approve(&world.idp, &consent, "alice").await;
+    let page = browser.open(&format!("{callback}{more}")).await;
+    assert!(refresh_of(&page).starts_with(&client.redirect));
+    assert!(!page.body.contains("evil.example") && !consent.page.body.contains("evil.example"));
+    for path in ["/", "/account", "/callback/demo"] {
+        let page = browser.open(&format!("{path}?x=1{more}")).await;
+        assert_eq!((page.header("location"), page.header("refresh")), (None, None), "{path}");
+        assert!(!page.body.contains("evil.example"), "{path}");
+    }
+}

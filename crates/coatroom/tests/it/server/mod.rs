@@ -5,13 +5,18 @@
 //! They meet in a [`World`](world::World), whose clock stands still and whose store counts, records and fails as it
 //! is told.
 
+mod absent;
 mod account;
+mod assertions;
 mod authorize;
 mod browser;
 mod callback;
 mod client;
 mod code;
+mod connect;
 mod consent;
+mod documents;
+mod documents_kept;
 mod dpop;
 mod endpoints;
 mod habits;
@@ -28,6 +33,7 @@ mod registration;
 mod renewal;
 mod replicas;
 mod revoke;
+mod site;
 mod strangers;
 mod vault;
 mod watched;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::browser::Browser;
 use super::client::{Client, Proof};
-use super::world::{Tokens, World};
+use super::world::{ISSUER, Tokens, World};
 
 /// What is known of one client.
 struct Fixture {
@@ -81,7 +81,13 @@ async fn register(world: &World, fixture: &Fixture, client: &Map<String, Value>)
         (Some("client_secret_post"), Some(secret)) => Proof::Post(secret),
         other => panic!("{}: {other:?}", fixture.file),
     };
-    Client { app: world.app.clone(), id: text("client_id").unwrap(), proof, redirect: String::new() }
+    Client {
+        app: world.app.clone(),
+        id: text("client_id").unwrap(),
+        proof,
+        redirect: String::new(),
+        issuer: ISSUER,
+    }
 }
 
 /// Asks, signs in and redeems as the fixture says.

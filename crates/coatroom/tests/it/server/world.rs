@@ -9,13 +9,13 @@ use axum::{Extension, Router};
 use coatroom::clock::{Clock as _, ManualClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Caller, UpstreamError};
-use coatroom::outbound::Outbound;
+use coatroom::outbound::{Outbound, PublicWeb};
 use coatroom::protocol::client::{AppUris, Client as KnownClient, RedirectUri};
 use coatroom::protocol::words::{
     AccessToken, ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp,
 };
 use coatroom::providers::{Provider, ProviderConfig, ProviderKind, UpstreamToken};
-use coatroom::settings::Settings;
+use coatroom::settings::{ClientDocuments, DocumentMode, Settings};
 use coatroom::store::{Kind, MemoryStore, Record, Store};
 use coatroom::vault::KeyRing;
 use coatroom::{Builder, Coatroom, Protection};
@@ -28,6 +28,8 @@ use super::idp::{Idp, json_answer};
 use super::watched::Watched;
 
 pub(crate) const ISSUER: &str = "https://gate.example";
+/// A server on this machine, over https all the same.
+pub(crate) const LOCAL: &str = "https://localhost";
 /// Says which upstream token was refused.
 const REJECTED: &str = "x-rejected";
 pub(crate) const NOW: u64 = 1_800_000_000;
@@ -42,6 +44,8 @@ pub(crate) struct World {
     pub(crate) coatroom: Coatroom,
     /// The routes of the authorization server.
     pub(crate) app: Router,
+    /// How a server on this machine fetches documents.
+    local: Option<PublicWeb>,
 }
 
 /// What a client holds after a sign-in.
@@ -85,10 +89,42 @@ impl World {
         let keys = KeyRing::generate(&SystemEntropy::new(), clock.now()).unwrap();
         let mut settings = Settings::default();
         change(&mut settings);
-        let builder = builder(&idp, &clock, settings).store(store.clone()).keys(keys.clone());
+        let builder = builder(ISSUER, &idp, &clock, settings).store(store.clone()).keys(keys.clone());
         let coatroom = build(builder).build().unwrap();
         let app = coatroom.routes();
-        Self { clock, store, keys, idp, coatroom, app }
+        Self { clock, store, keys, idp, coatroom, app, local: None }
+    }
+
+    /// A server on this machine that takes documents of clients from here, as one does while developing.
+    pub(crate) async fn local(web: PublicWeb, change: impl FnOnce(&mut ClientDocuments)) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));
+        let (store, idp) = (Watched::new(MemoryStore::new(clock.clone())), Idp::start().await);
+        let keys = KeyRing::generate(&SystemEntropy::new(), clock.now()).unwrap();
+        let mut documents = ClientDocuments::in_mode(DocumentMode::On);
+        documents.loopback = true;
+        change(&mut documents);
+        Self::assemble(LOCAL, (store, clock, keys, idp), &web, documents)
+    }
+
+    /// Another replica of such a server.
+    pub(crate) fn local_replica(&self) -> Self {
+        let mut documents = ClientDocuments::in_mode(DocumentMode::On);
+        documents.loopback = true;
+        let parts = (self.store.clone(), self.clock.clone(), self.keys.clone(), self.idp.clone());
+        Self::assemble(LOCAL, parts, self.local.as_ref().unwrap(), documents)
+    }
+
+    fn assemble(
+        issuer: &str,
+        (store, clock, keys, idp): (Watched, Arc<ManualClock>, KeyRing, Idp),
+        web: &PublicWeb,
+        documents: ClientDocuments,
+    ) -> Self {
+        let builder = builder(issuer, &idp, &clock, Settings::default()).store(store.clone());
+        let builder = builder.keys(keys.clone()).client_documents(documents).public_web(web.clone());
+        let coatroom = builder.build().unwrap();
+        let app = coatroom.routes();
+        Self { clock, store, keys, idp, coatroom, app, local: Some(web.clone()) }
     }
 
     /// Another replica: the same store, keys and clock, and nothing else in common.
@@ -98,19 +134,20 @@ impl World {
 
     /// The same with other keys.
     pub(crate) fn replica_with(&self, keys: KeyRing) -> Coatroom {
-        let builder = builder(&self.idp, &self.clock, Settings::default());
+        let builder = builder(ISSUER, &self.idp, &self.clock, Settings::default());
         builder.store(self.store.clone()).keys(keys).build().unwrap()
     }
 
     /// The same, built otherwise.
     pub(crate) fn replica_where(&self, build: impl FnOnce(Builder) -> Builder) -> Coatroom {
-        let builder = builder(&self.idp, &self.clock, Settings::default());
+        let builder = builder(ISSUER, &self.idp, &self.clock, Settings::default());
         build(builder.store(self.store.clone()).keys(self.keys.clone())).build().unwrap()
     }
 
     /// A replica whose operator forgot the provider `demo`.
     pub(crate) fn replica_without_demo(&self) -> Coatroom {
         Coatroom::builder(ISSUER)
+            .client_documents(ClientDocuments::in_mode(DocumentMode::Off))
             .clock(self.clock.clone())
             .store(self.store.clone())
             .keys(self.keys.clone())
@@ -136,9 +173,25 @@ impl World {
         Tokens::of(&client.redeem(&code).await)
     }
 
+    /// The same at a server on this machine.
+    pub(crate) async fn sign_in_local(&self, client: &Client, user: &str) -> Tokens {
+        let code = Browser::at(&self.app, LOCAL).code(&self.idp, client, user).await;
+        Tokens::of(&client.redeem(&code).await)
+    }
+
+    pub(crate) async fn signed_in_local(&self, user: &str) -> (Client, Tokens) {
+        let client = Client { issuer: LOCAL, ..Client::register(&self.app).await };
+        let tokens = self.sign_in_local(&client, user).await;
+        (client, tokens)
+    }
+
     /// Calls the MCP server behind the guard, and returns the status and what the server answered.
     pub(crate) async fn call(&self, token: &str) -> (u16, Value) {
-        call(&self.coatroom, token, "/mcp").await
+        let mut request = request(token, "/mcp");
+        if self.local.is_some() {
+            request.headers_mut().insert("host", "localhost".parse().unwrap());
+        }
+        read(&send(&mcp(&self.coatroom, "/mcp"), request).await)
     }
 
     /// The same, where the upstream server has refused this upstream token.
@@ -175,10 +228,11 @@ impl World {
     }
 }
 
-fn builder(idp: &Idp, clock: &Arc<ManualClock>, settings: Settings) -> Builder {
+fn builder(issuer: &str, idp: &Idp, clock: &Arc<ManualClock>, settings: Settings) -> Builder {
     let portal = RedirectUri::parse(PORTAL, &AppUris::none()).unwrap();
-    Coatroom::builder(ISSUER)
+    Coatroom::builder(issuer)
         .settings(settings)
+        .client_documents(ClientDocuments::in_mode(DocumentMode::Off))
         .clock(clock.clone())
         .provider(provider(idp, clock, "demo"))
         .provider(provider(idp, clock, "other"))

@@ -315,7 +315,8 @@ impl Everything {
                 let _ = session.close_sse_stream(stream, Some(Duration::from_millis(500))).await;
             }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        // What is sent while nobody listens is lost here, so there is time to come back, also on a busy machine.
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         text("Came back")
     }
 }

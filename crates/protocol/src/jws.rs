@@ -10,26 +10,42 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
     UnparsedPublicKey, VerificationAlgorithm,
 };
-use coatroom_protocol::words::from_base64url;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::words::{from_base64url, parse_object};
+
 /// The signature algorithms that others may use (RFC 7518 §3.1, RFC 8037 §3.1). There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Algorithm {
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
     Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
     Rs512,
+    /// RSASSA-PSS with SHA-256.
     Ps256,
+    /// RSASSA-PSS with SHA-384.
     Ps384,
+    /// RSASSA-PSS with SHA-512.
     Ps512,
+    /// ECDSA on P-256 with SHA-256.
     Es256,
+    /// ECDSA on P-384 with SHA-384.
     Es384,
+    /// Ed25519.
     EdDsa,
 }
 
+/// The names of all of them, as metadata lists them.
+pub const ALGORITHMS: [&str; 10] =
+    ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"];
+
 impl Algorithm {
-    fn parse(name: &str) -> Option<Self> {
+    /// The algorithm of this name (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864); `None` for `none`, HMACs and all others.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "RS256" => Self::Rs256,
             "RS384" => Self::Rs384,
@@ -48,24 +64,29 @@ impl Algorithm {
 
 /// A token taken apart; nothing in it is to be believed before [`KeySet::verify`].
 #[derive(Debug)]
-pub(crate) struct Jws<'a> {
+pub struct Jws<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
+    kind: Option<String>,
     signed: &'a str,
     signature: Vec<u8>,
     payload: Vec<u8>,
 }
 
 /// Why a signed token is not genuine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JwsRefusal {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JwsRefusal {
     /// Not a compact JWS with a JSON header, or one with critical extensions, none of which are known here.
+    #[error("it is malformed")]
     Malformed,
     /// Its algorithm is not on the list.
+    #[error("its algorithm is not accepted")]
     Algorithm,
     /// No key in the set could have signed it. A newer set may hold one.
+    #[error("its key is unknown")]
     UnknownKey,
     /// The key that it names did not sign it.
+    #[error("its signature is wrong")]
     Signature,
 }
 
@@ -73,11 +94,16 @@ pub(crate) enum JwsRefusal {
 struct Header {
     alg: String,
     kid: Option<String>,
+    typ: Option<String>,
     crit: Option<Value>,
 }
 
 impl<'a> Jws<'a> {
-    pub(crate) fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// [`JwsRefusal::Malformed`] and [`JwsRefusal::Algorithm`].
+    pub fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
         let (signed, signature) = token.rsplit_once('.').ok_or(JwsRefusal::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(JwsRefusal::Malformed)?;
         let decode = |part: &str| from_base64url(part).ok_or(JwsRefusal::Malformed);
@@ -88,43 +114,63 @@ impl<'a> Jws<'a> {
         Ok(Self {
             algorithm: Algorithm::parse(&header.alg).ok_or(JwsRefusal::Algorithm)?,
             kid: header.kid,
+            kind: header.typ,
             signed,
             signature: decode(signature)?,
             payload: decode(payload)?,
         })
     }
 
-    pub(crate) fn algorithm(&self) -> Algorithm {
+    /// The algorithm that its header names; one of the list.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// The type that its header names (RFC 7519 §5.1).
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.kind.as_deref()
+    }
+
+    /// What it claims, which nobody has verified: good for finding the keys with which to verify it, and for nothing
+    /// else.
+    #[must_use]
+    pub fn unverified_claims(&self) -> Option<Map<String, Value>> {
+        parse_object(&self.payload).ok()
     }
 }
 
 /// The public keys of an issuer.
-#[derive(Debug)]
-pub(crate) struct KeySet(Vec<Key>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySet(Vec<Key>);
 
 impl KeySet {
     /// Reads a JWK Set. Keys of other kinds and uses, and keys that cannot be read, are left out; `None` when no key is
     /// left, so that an empty answer never takes the place of a good one.
-    pub(crate) fn parse(document: &Value) -> Option<Self> {
+    #[must_use]
+    pub fn parse(document: &Value) -> Option<Self> {
         let keys = document.get("keys")?.as_array()?;
         let keys: Vec<Key> = keys.iter().take(MAX_KEYS).filter_map(Key::parse).collect();
         (!keys.is_empty()).then_some(Self(keys))
     }
 
     /// The claims of a token that one of the keys signed.
-    pub(crate) fn verify(&self, token: &Jws<'_>) -> Result<Map<String, Value>, JwsRefusal> {
+    ///
+    /// # Errors
+    /// [`JwsRefusal::UnknownKey`] when no key could have signed it, [`JwsRefusal::Signature`] when the named one did not.
+    pub fn verify(&self, token: &Jws<'_>) -> Result<Map<String, Value>, JwsRefusal> {
         // A name is a hint (RFC 7515 §4.1.4): without one on either side every key that fits is tried.
         let named = |key: &&Key| key.kid.is_none() || token.kid.is_none() || key.kid == token.kid;
         if self.0.iter().filter(named).any(|key| key.verifies(token)) {
-            return serde_json::from_slice(&token.payload).map_err(|_| JwsRefusal::Malformed);
+            return parse_object(&token.payload).map_err(|_| JwsRefusal::Malformed);
         }
         let known = token.kid.is_some() && self.0.iter().any(|key| key.kid == token.kid);
         Err(if known { JwsRefusal::Signature } else { JwsRefusal::UnknownKey })
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     kid: Option<String>,
     /// The one algorithm of this key, if its issuer pins one; the material allows few anyway.
@@ -132,7 +178,7 @@ struct Key {
     material: Material,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Material {
     Rsa { n: Vec<u8>, e: Vec<u8> },
     P256(Vec<u8>),
@@ -237,10 +283,10 @@ mod tests {
         KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
         RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
     };
-    use coatroom_protocol::words::base64url;
     use serde_json::json;
 
     use super::*;
+    use crate::words::base64url;
 
     fn signed(header: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
         let part = |value: &Value| base64url(value.to_string().as_bytes());

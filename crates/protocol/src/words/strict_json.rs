@@ -21,7 +21,10 @@ pub enum JsonRefusal {
 }
 
 /// Reads one JSON object.
-pub(super) fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonRefusal> {
+///
+/// # Errors
+/// [`JsonRefusal`] for everything else.
+pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, JsonRefusal> {
     match serde_json::from_slice::<Strict>(body) {
         Ok(Strict(Value::Object(members))) => Ok(members),
         Ok(_) => Err(JsonRefusal::NotAnObject),

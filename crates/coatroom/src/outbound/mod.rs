@@ -3,6 +3,16 @@
 //! It follows no redirects and keeps no cookies; every call has a deadline and every answer a size limit. An error
 //! here says that an answer did not arrive, never what the answer would have been: trying again later may help, and
 //! nobody may be accused because of it.
+//!
+//! What strangers name is fetched by [`PublicWeb`], which reaches into no private network.
+
+#[cfg(feature = "server")]
+mod public;
+
+#[cfg(feature = "server")]
+pub(crate) use public::{Fetched, PublicWebError, Reach, Wanted};
+#[cfg(feature = "server")]
+pub use public::{PublicWeb, Resolve, RootCertificates, SystemResolver};
 
 use std::fmt;
 use std::pin::Pin;

@@ -1,6 +1,4 @@
-//! Allowances: how often something may happen for each of many callers, in bounded memory.
-//!
-//! What is remembered is of no consequence when lost.
+//! How often somebody may do something, in bounded memory.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -54,12 +52,8 @@ pub(crate) struct Allowance<K> {
 }
 
 impl<K: Eq + Hash> Allowance<K> {
-    /// An allowance of `rate` for each caller.
-    pub(crate) fn new(rate: Rate) -> Self {
-        Self::for_at_most(MOST_CALLERS, rate)
-    }
-
-    fn for_at_most(most_callers: usize, rate: Rate) -> Self {
+    /// An allowance of this rate for at most so many callers.
+    pub(crate) fn new(rate: Rate, most_callers: usize) -> Self {
         Self { cost: rate.per / rate.count.max(1), whole: rate.per, most_callers, full_at: Mutex::default() }
     }
 
@@ -106,8 +100,8 @@ fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
 
-/// How many callers each allowance remembers: a few megabytes.
-const MOST_CALLERS: usize = 65_536;
+/// How many callers an allowance remembers: a few megabytes.
+pub(crate) const MOST_CALLERS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -124,7 +118,7 @@ mod tests {
     #[test]
     fn an_allowance_is_used_up_and_fills_up_evenly() {
         for per_minute in [1, 7, 10, 60, 600] {
-            let allowance = Allowance::for_at_most(10, Rate::per_minute(per_minute));
+            let allowance = Allowance::new(Rate::per_minute(per_minute), 10);
             let all = usize::try_from(per_minute).unwrap();
             assert_eq!(taken(&allowance, 1, seconds(100)), all, "{per_minute}");
             assert_eq!(taken(&allowance, 2, seconds(100)), all, "another caller has one of their own");
@@ -135,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_long_to_wait_and_costs_nothing() {
-        let allowance = Allowance::for_at_most(10, Rate::per_minute(10));
+        let allowance = Allowance::new(Rate::per_minute(10), 10);
         taken(&allowance, 1, seconds(0));
         for _ in 0..3 {
             assert_eq!(allowance.take(1, seconds(0)), Err(seconds(6)));
@@ -148,7 +142,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_whoever_asks_most_is_forgotten_last() {
-        let allowance = Allowance::for_at_most(100, Rate::per_minute(10));
+        let allowance = Allowance::new(Rate::per_minute(10), 100);
         taken(&allowance, 0, seconds(0));
         for caller in 1..10_000 {
             assert_eq!(allowance.take(caller, seconds(0)), Ok(()));

@@ -1,0 +1,267 @@
+//! Calls whose user must connect a further provider first: what a handler says, and what the client hears.
+//!
+//! Whatever stands behind the guard puts [`ConnectNeeded`] into its answer, and the guard writes the answer that this client
+//! understands (`coatroom_protocol::access::elicitation`). A call that the client makes again afterwards is checked and
+//! restored here, before anything of it is judged.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use coatroom_protocol::access::elicitation::{self, Reply, Speaker, Unconnected};
+use coatroom_protocol::access::retry::{self, Action, StateRefusal};
+use coatroom_protocol::access::{Era, Field, Id, Judged, Message, RpcCode, RpcError};
+use coatroom_protocol::words::{ProviderName, base64url, sha256};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::caller::{Caller, SignInEnded, UpstreamError};
+use super::headers::{PROTOCOL_VERSION, field};
+use super::respond::Refusal;
+use super::settings::Settings;
+use crate::context::{CallOf, ConnectLink, Context, link_address, state_prefix};
+use crate::entropy::NoEntropy;
+
+/// Put into a response's extensions by whatever stands behind the guard: the user has to connect these providers before
+/// the call can be answered ([`UpstreamError::NotConnected`]). The guard replaces the response by one that leads the user
+/// there, in the way that the client understands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConnectNeeded(Vec<ProviderName>);
+
+impl ConnectNeeded {
+    /// The providers that the call needs and that are not connected.
+    pub fn new(providers: impl IntoIterator<Item = ProviderName>) -> Self {
+        Self(providers.into_iter().collect())
+    }
+}
+
+/// A handler may answer with the error of [`Caller::upstream`] itself; the guard makes of it what the client understands.
+impl IntoResponse for UpstreamError {
+    fn into_response(self) -> Response {
+        let status = match self {
+            Self::SignInEnded { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotConnected { .. } => StatusCode::FORBIDDEN,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error = RpcError::new(RpcCode::Refused, self.to_string());
+        let mut response = json(status, error.to_json(None));
+        match self {
+            Self::SignInEnded { .. } => drop(response.extensions_mut().insert(SignInEnded)),
+            Self::NotConnected { provider } => {
+                drop(response.extensions_mut().insert(ConnectNeeded::new([provider])));
+            }
+            Self::Unavailable(_) => {
+                drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5")));
+            }
+        }
+        response
+    }
+}
+
+/// What leads users to the page where they connect a provider.
+#[derive(Debug)]
+pub(crate) struct Connecting {
+    context: Arc<Context>,
+    /// Whether users are expected to connect something here.
+    pub(super) expected: bool,
+}
+
+impl Connecting {
+    #[cfg(feature = "server")]
+    pub(crate) const fn new(context: Arc<Context>, expected: bool) -> Self {
+        Self { context, expected }
+    }
+
+    fn unconnected(&self, caller: &Caller, provider: &ProviderName) -> Result<Unconnected, NoEntropy> {
+        let context = &self.context;
+        let known = context.provider(provider);
+        // Who signs in anew at the identity provider does so by the challenge of a 401, and never here.
+        let link = known.filter(|_| *provider != caller.user().subject.provider);
+        let link = link.map(|_| ConnectLink::new(context, caller.grant(), provider.clone()).seal(context));
+        let link = link.transpose()?;
+        let id = link.as_deref().map(|sealed| sha256(sealed.as_bytes())).unwrap_or_default();
+        Ok(Unconnected {
+            name: provider.to_string(),
+            label: known.map_or_else(|| provider.to_string(), |provider| provider.label().to_owned()),
+            link: link.map(|sealed| link_address(context, &sealed)),
+            id: base64url(id.first_chunk::<16>().unwrap_or(&[0; 16])),
+        })
+    }
+}
+
+/// A call, as far as the answer to its client may need it.
+pub(super) struct Asked {
+    era: Era,
+    version: Option<String>,
+    /// Whether the client declared URL mode when its session began.
+    url_mode: bool,
+    pub(super) judged: Arc<Judged<'static>>,
+    pub(super) body: Bytes,
+    /// What the client answered when it was asked before.
+    answers: HashMap<String, Action>,
+}
+
+impl Asked {
+    pub(super) fn new(
+        era: Era,
+        headers: &HeaderMap,
+        body: &Bytes,
+        (judged, answers): (Judged<'static>, HashMap<String, Action>),
+    ) -> Self {
+        let version = match field(headers, PROTOCOL_VERSION.as_str()) {
+            Field::Text(version) => Some(version.to_owned()),
+            Field::Absent | Field::Malformed => None,
+        };
+        Self { era, version, url_mode: false, judged: Arc::new(judged), body: body.clone(), answers }
+    }
+
+    /// The same in a session whose client declared URL mode, or did not.
+    pub(super) fn in_session(self, url_mode: bool) -> Self {
+        Self { url_mode, ..self }
+    }
+
+    /// Whether it is the handshake of a client that declares URL mode.
+    pub(super) fn declares(asked: Option<&Self>) -> bool {
+        asked.is_some_and(|asked| elicitation::declared_at_initialize(&asked.judged, &asked.body))
+    }
+
+    /// Whether its client declared URL mode, in the way of its era.
+    fn may_open_links(&self) -> bool {
+        let Judged::One(Message::Request { call, .. }) = self.judged.as_ref() else { return false };
+        match self.era {
+            Era::Modern => call.meta.capabilities.is_some_and(|declared| declared.elicits_urls),
+            Era::Legacy => self.url_mode,
+        }
+    }
+}
+
+/// A call as it was first made, and what the client answered when it was asked.
+pub(super) struct Restored {
+    pub(super) body: Bytes,
+    pub(super) answers: HashMap<String, Action>,
+}
+
+impl Settings {
+    /// Restores a call that a client makes again upon a state of ours. Any other call is what it is.
+    pub(super) fn restore(
+        &self,
+        caller: Option<&Caller>,
+        era: Era,
+        (judged, body): (&Judged<'_>, &Bytes),
+    ) -> Result<Restored, Refusal> {
+        let again = match (era, &self.connecting, caller) {
+            (Era::Modern, Some(connecting), Some(caller)) => retried(connecting, caller, body),
+            _ => Ok(None),
+        };
+        let again = again.map_err(|reason| {
+            tracing::debug!(%reason, "a state was refused");
+            Refusal::State(reason, judged.id().cloned().map(Id::into_owned))
+        })?;
+        Ok(again.unwrap_or_else(|| Restored { body: body.clone(), answers: HashMap::new() }))
+    }
+
+    /// The answer to a call whose user must connect something first.
+    pub(super) fn lead_there(
+        &self,
+        caller: Option<&Caller>,
+        asked: Option<&Asked>,
+        needed: &ConnectNeeded,
+    ) -> Result<Response, Refusal> {
+        let caller = caller.ok_or_else(|| Refusal::NoToken(self.challenger.baseline.clone()))?;
+        lead_there(self.connecting.as_ref(), caller, asked, needed).map_err(|_| Refusal::Unavailable)
+    }
+
+    /// Whether a session of ours begins at a server that has none: its users have something to connect, and only a
+    /// session can tell later that the client declared how it wants to hear of it.
+    pub(super) fn remembers_url_mode(&self, caller: Option<&Caller>, response: &Response) -> bool {
+        let expected = self.connecting.as_ref().is_some_and(|connecting| connecting.expected);
+        expected && caller.is_some() && response.status().is_success()
+    }
+}
+
+/// `None` for a call that has no state of ours.
+fn retried(connecting: &Connecting, caller: &Caller, body: &Bytes) -> Result<Option<Restored>, StateRefusal> {
+    let prefix = state_prefix(caller.resource());
+    // Nearly every call ends here, unread.
+    let text = std::str::from_utf8(body).ok().filter(|text| text.contains(&prefix));
+    let Some((text, retry)) = text.and_then(|text| Some((text, retry::read(text)?))) else { return Ok(None) };
+    if !retry.state.starts_with(&prefix) {
+        return Ok(None);
+    }
+    let digest = retry::digest(text).ok_or(StateRefusal::OtherCall)?;
+    let call = CallOf { grant: &caller.grant(), resource: caller.resource() };
+    call.check_state(&connecting.context, &retry.state, &digest)?;
+    let body = retry::original(text).map_or_else(|| body.clone(), Bytes::from);
+    Ok(Some(Restored { body, answers: retry.answers }))
+}
+
+/// The answer to a call whose user has to connect these providers first.
+pub(super) fn lead_there(
+    connecting: Option<&Connecting>,
+    caller: &Caller,
+    asked: Option<&Asked>,
+    ConnectNeeded(needed): &ConnectNeeded,
+) -> Result<Response, NoEntropy> {
+    let Some(asked) = asked else { return Ok(not_asked()) };
+    let plain = |provider: &ProviderName| Unconnected {
+        name: provider.to_string(),
+        label: provider.to_string(),
+        link: None,
+        id: String::new(),
+    };
+    let unconnected = needed.iter().map(|provider| match connecting {
+        Some(connecting) => connecting.unconnected(caller, provider),
+        None => Ok(plain(provider)),
+    });
+    let missing: Vec<Unconnected> = unconnected.collect::<Result<_, _>>()?;
+    let said_no = |it: &&Unconnected| {
+        matches!(asked.answers.get(&elicitation::key_of(&it.name)), Some(Action::Decline | Action::Cancel))
+    };
+    let declined: Vec<Unconnected> = missing.iter().filter(said_no).cloned().collect();
+    let names: Vec<&str> = needed.iter().map(ProviderName::as_str).collect();
+    tracing::debug!(
+        grant.id = %caller.grant(),
+        providers = names.join(" "),
+        declined = !declined.is_empty(),
+        "a call needs what its user has not connected"
+    );
+    let reply = if declined.is_empty() {
+        let declared = asked.may_open_links();
+        let speaker = Speaker { era: asked.era, version: asked.version.as_deref(), declared };
+        let state = state(connecting, caller, asked).transpose()?;
+        elicitation::ask(speaker, &asked.judged, &missing, state.as_deref())
+    } else {
+        elicitation::give_up(asked.era, &asked.judged, &declined)
+    };
+    Ok(reply.map_or_else(not_asked, |Reply { status, body }| {
+        json(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), body)
+    }))
+}
+
+/// What the client echoes when it makes this call again; only MCP 2026-07-28 does.
+fn state(
+    connecting: Option<&Connecting>,
+    caller: &Caller,
+    asked: &Asked,
+) -> Option<Result<String, NoEntropy>> {
+    let connecting = connecting.filter(|_| asked.era == Era::Modern)?;
+    let digest = retry::digest(std::str::from_utf8(&asked.body).ok()?)?;
+    let call = CallOf { grant: &caller.grant(), resource: caller.resource() };
+    Some(call.seal_state(&connecting.context, &digest))
+}
+
+/// For what waits for no answer: a notification, or a stream.
+fn not_asked() -> Response {
+    let error = RpcError::new(RpcCode::Refused, "the user has not connected what this needs");
+    json(StatusCode::FORBIDDEN, error.to_json(None))
+}
+
+fn json(status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

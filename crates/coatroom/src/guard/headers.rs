@@ -1,0 +1,87 @@
+//! Which headers of a request the guard reads, refuses and removes.
+
+use coatroom_protocol::access::{EraRefusal, Field, MirrorHeaders};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue};
+
+use super::respond::Refusal;
+
+/// Exactly one JSON body, in no encoding that hides it.
+pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
+    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|encoding| encoding == "identity");
+    let mut types = headers.get_all(CONTENT_TYPE).iter().map(|value| value.to_str().unwrap_or(""));
+    let (Some(only), None, true) = (types.next(), types.next(), plain) else {
+        return Err(Refusal::MediaType);
+    };
+    let mut parts = only.split(';').map(str::trim);
+    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|parameter| match parameter.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    if json && utf8 { Ok(()) } else { Err(Refusal::MediaType) }
+}
+
+/// The headers that mirror the body.
+pub(super) fn mirrors(headers: &HeaderMap) -> MirrorHeaders<'_> {
+    MirrorHeaders {
+        version: field(headers, PROTOCOL_VERSION.as_str()),
+        method: field(headers, MCP_METHOD.as_str()),
+        name: field(headers, MCP_NAME.as_str()),
+    }
+}
+
+/// No header of MCP occurs twice, and none comes in the spelling that some servers read as the same name.
+pub(super) fn check_mcp_headers(headers: &HeaderMap) -> Result<(), EraRefusal> {
+    let ours = headers.keys().filter(|name| is_mcp(name.as_str()));
+    for name in ours {
+        if headers.get_all(name).iter().nth(1).is_some() || name.as_str().contains('_') {
+            return Err(EraRefusal::Malformed("a header of MCP"));
+        }
+    }
+    Ok(())
+}
+
+/// All values of a header.
+pub(super) fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
+    Field::read(headers.get_all(name).iter().map(HeaderValue::as_bytes))
+}
+
+fn is_mcp(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'm', b'c', b'p', b'-' | b'_', ..])
+}
+
+/// Step 8: removes what must not reach the server behind the guard, and says the length of what is forwarded.
+pub(super) fn clean(headers: &mut HeaderMap, length: usize) {
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+    headers.remove(TRANSFER_ENCODING);
+    headers.remove(CONTENT_LENGTH);
+    if length > 0 {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+/// Credentials of the client, what only the gateway may say, and every name that a server could read as another: CGI and
+/// what descends from it turn `_`, and some of them any sign at all, into what `-` becomes.
+fn is_removed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "authorization" | "proxy-authorization" | "cookie" | "dpop")
+        || name.starts_with("x-coatroom-")
+        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Whether a query has a parameter that is called like a token, however its name is encoded.
+pub(super) fn names_a_token(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name.eq_ignore_ascii_case("access_token"))
+}
+
+pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

@@ -1,0 +1,89 @@
+//! `POST /connect`: what the person decided, and the way to a provider.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use coatroom_protocol::grant::CodeChallenge;
+use coatroom_protocol::words::Params;
+use http::HeaderMap;
+
+use super::{Errand, Leg, Ready, Standing, ended, page, standing};
+use crate::pages::{CHOICE_FIELD, ConnectChoice, ConnectEnd, FLOW_FIELD, Trouble};
+use crate::providers::{Provider, UpstreamAuthorization, UpstreamPrompt};
+use crate::server::flow::{self, Browser, Stage, UpstreamSecrets};
+use crate::server::visit::{Stop, Visit};
+use crate::server::{App, body, callback, cookies, hand_over};
+
+/// Answers `POST /connect`.
+pub(in crate::server) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+    let visit = Visit::new(&app, &headers, None);
+    let form = body::form(&headers, body, app.context.settings.oauth_body_limit).await;
+    decide(&app, &visit, form.as_ref().ok()).await.unwrap_or_else(|stop| visit.stopped(stop))
+}
+
+async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<Response, Stop> {
+    let context = &app.context;
+    if !visit.is_same_origin() {
+        return Err(Stop::Trouble(Trouble::NoCookie));
+    }
+    let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
+    let form = form.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let one = |name| form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired));
+    let sealed = one(FLOW_FIELD)?;
+    let errand = Errand::open(context, Stage::ConnectAsked, &browser, sealed);
+    let errand = errand.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let choice = ConnectChoice::parse(one(CHOICE_FIELD)?).ok_or(Stop::Trouble(Trouble::Expired))?;
+    let standing = standing(app, visit, &errand.grant, &errand.provider).await?;
+    match (&standing, choice) {
+        (Standing::Ready(ready), ConnectChoice::Connect) => {
+            let Ready { provider, .. } = ready.as_ref();
+            leave(app, visit, Departure { browser, errand, leg: Leg::Connect, provider, prompt: None }).await
+        }
+        (Standing::Ready(ready), ConnectChoice::Cancel) => {
+            Ok(ended(app, visit, &errand, &ready.record, ConnectEnd::Cancelled))
+        }
+        (Standing::Stranger { identity, .. }, ConnectChoice::SignIn | ConnectChoice::OtherAccount) => {
+            let prompt = (choice == ConnectChoice::OtherAccount).then_some(UpstreamPrompt::SelectAccount);
+            leave(app, visit, Departure { browser, errand, leg: Leg::SignIn, provider: identity, prompt })
+                .await
+        }
+        // The page was old, and things stand otherwise by now: here is how.
+        _ => Ok(page(app, visit, &errand, (sealed, &standing))),
+    }
+}
+
+/// A person who leaves for a provider.
+struct Departure<'a> {
+    browser: Browser,
+    errand: Errand,
+    leg: Leg,
+    provider: &'a Provider,
+    prompt: Option<UpstreamPrompt>,
+}
+
+async fn leave(app: &App, visit: &Visit<'_>, departure: Departure<'_>) -> Result<Response, Stop> {
+    let context = &app.context;
+    let Departure { browser, mut errand, leg, provider, prompt } = departure;
+    let secrets = UpstreamSecrets::draw(context)?;
+    let address = provider
+        .authorization_url(&UpstreamAuthorization {
+            state: &errand.id.to_string(),
+            nonce: Some(&secrets.nonce),
+            code_challenge: CodeChallenge::of(&secrets.verifier()).as_str(),
+            redirect_uri: &app.callback_url(provider.name()),
+            prompt,
+            login_hint: None,
+        })
+        .await
+        .map_err(|error| callback::provider_stop(provider, &error))?;
+    errand.leg = Some(leg);
+    errand.upstream = Some(secrets);
+    let sealed = flow::seal(&errand, context, Stage::Connecting(provider.name()), &browser)?;
+    let life = context.settings.flow_life;
+    let kept = flow::keep(&errand.id, errand.started_at, &visit.jar, (&sealed, life));
+    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
+    cookies::add(response.headers_mut(), kept);
+    Ok(response)
+}

@@ -1,0 +1,137 @@
+//! The judged body: whatever is accepted is JSON without repeated keys, and every value that policy was decided on is the one
+//! that servers find, be they strict or lenient.
+
+use coatroom_protocol::access::{Call, Judged, Member, Message, Target, judge};
+use serde_json::{Map, Value};
+
+use crate::tree::{lenient, unique};
+
+/// Checks one body of `POST /mcp`.
+///
+/// # Panics
+/// When a server could find something else in an accepted body.
+#[must_use]
+pub fn check(data: &[u8]) -> bool {
+    let Ok(judged) = judge(data) else { return false };
+    let tree = unique(data).expect("what is accepted is JSON without repeated keys");
+    agrees(&judged, &tree);
+    assert_eq!(judged.clone().into_owned(), judged);
+
+    // A server in between may read the body and print it anew.
+    let printed = tree.to_string();
+    let again = judge(printed.as_bytes()).unwrap_or_else(|refused| panic!("{printed}: {refused:?}"));
+    assert_eq!(calls(&again), calls(&judged));
+    true
+}
+
+/// What a message is applied to, as a server finds it that builds a tree.
+#[must_use]
+pub(crate) fn target(message: &Value) -> Target<'_> {
+    let params = &message["params"];
+    let text = |value: &'_ Value| value.as_str().expect("a target is a text").to_owned().into();
+    match message["method"].as_str().unwrap_or_default() {
+        "tools/call" => Target::Tool(text(&params["name"])),
+        "prompts/get" => Target::Prompt(text(&params["name"])),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+            Target::Resource(text(&params["uri"]))
+        }
+        "tasks/get" | "tasks/update" | "tasks/cancel" | "tasks/result" => {
+            Target::Task(text(&params["taskId"]))
+        }
+        "completion/complete" if params["ref"]["type"] == "ref/prompt" => {
+            Target::Prompt(text(&params["ref"]["name"]))
+        }
+        "completion/complete" => {
+            assert_eq!(params["ref"]["type"], "ref/resource");
+            Target::Resource(text(&params["ref"]["uri"]))
+        }
+        _ => Target::None,
+    }
+}
+
+fn agrees(judged: &Judged<'_>, tree: &Value) {
+    match (judged, tree) {
+        (Judged::One(message), tree) => agrees_on(message, tree),
+        (Judged::Batch(messages), Value::Array(trees)) => {
+            assert!(!messages.is_empty() && messages.len() == trees.len());
+            messages.iter().zip(trees).for_each(|(message, tree)| agrees_on(message, tree));
+        }
+        (Judged::Batch(_), tree) => panic!("a batch that is no array: {tree}"),
+    }
+}
+
+fn agrees_on(message: &Message<'_>, tree: &Value) {
+    let envelope = tree.as_object().expect("a message is an object");
+    has_no_second_reading(envelope, &["jsonrpc", "id", "method", "params", "result", "error"]);
+    assert_eq!(tree["jsonrpc"], "2.0");
+    let answers = envelope.contains_key("result") || envelope.contains_key("error");
+    let id = match message {
+        Message::Request { id, .. } => Some(id),
+        Message::Response { id } => id.as_ref(),
+        Message::Notification { .. } => None,
+    };
+    let id = id.map_or(Value::Null, |id| serde_json::from_str(id.raw()).expect("an id is JSON"));
+    assert!(id == tree["id"] && (id.is_null() || id.is_string() || id.is_number()), "{id}");
+    match message {
+        Message::Response { .. } => assert!(answers && !envelope.contains_key("method")),
+        Message::Request { call, .. } => {
+            assert!(!answers && !id.is_null());
+            agrees_on_call(call, tree);
+        }
+        Message::Notification { call } => {
+            assert!(!answers && !envelope.contains_key("id"));
+            agrees_on_call(call, tree);
+        }
+    }
+}
+
+fn agrees_on_call(call: &Call<'_>, tree: &Value) {
+    assert_eq!(tree["method"], *call.method);
+    assert!(!call.method.chars().any(char::is_control));
+    assert_eq!(call.target, target(tree));
+    if let Target::Tool(name) | Target::Prompt(name) | Target::Resource(name) | Target::Task(name) =
+        &call.target
+    {
+        assert!(!name.chars().any(char::is_control), "{name:?}");
+    }
+    let params = &tree["params"];
+    assert!(params.is_object() || params.is_null());
+    let Some(params) = params.as_object() else { return };
+    has_no_second_reading(params, &["name", "uri", "taskId", "ref", "_meta", "arguments", "cursor"]);
+    if let Some(reference) = params.get("ref").and_then(Value::as_object) {
+        has_no_second_reading(reference, &["type", "name", "uri"]);
+    }
+    let nothing = Map::new();
+    let meta = params.get("_meta").and_then(Value::as_object).unwrap_or(&nothing);
+    has_no_second_reading(meta, &[VERSION, CAPABILITIES, "io.modelcontextprotocol/clientInfo"]);
+    match (&call.meta.version, meta.get(VERSION)) {
+        (Member::Absent, None) => {}
+        (Member::Text(text), Some(Value::String(same))) => assert_eq!(text, same),
+        (Member::Other, Some(other)) => assert!(!other.is_string()),
+        (judged, found) => panic!("{judged:?} is {found:?}"),
+    }
+    assert_eq!(call.meta.has_capabilities, meta.get(CAPABILITIES).is_some_and(Value::is_object));
+}
+
+/// A lenient server finds the same member as a strict one, or both find none.
+fn has_no_second_reading(object: &Map<String, Value>, names: &[&str]) {
+    for name in names {
+        let strict: Vec<&Value> = object.get(*name).into_iter().collect();
+        assert_eq!(lenient(object, name), strict, "{name}");
+    }
+}
+
+fn calls<'a>(judged: &'a Judged<'_>) -> Vec<Option<&'a Call<'a>>> {
+    judged.messages().iter().map(|message| message.call()).collect()
+}
+
+const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_corpus_and_mutations_of_it_hold() {
+        crate::engine::run("jsonrpc", super::check, 20_000);
+    }
+}
