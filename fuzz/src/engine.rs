@@ -16,7 +16,7 @@ pub struct Seed {
     pub bytes: Vec<u8>,
 }
 
-/// Replays the corpus of a target and then `runs` mutations of it, as often as `COATROOM_SOAK` says.
+/// Replays the corpus of a target and then `runs` mutations of it for each unit of `COATROOM_SOAK`, which is 5 by default.
 ///
 /// # Panics
 /// When the corpus is missing, says something else than the target does, or an input breaks a promise.
@@ -67,7 +67,8 @@ fn watched(name: &str, target: Target, input: &[u8]) -> bool {
 }
 
 fn soak() -> u64 {
-    std::env::var("COATROOM_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+    let Some(value) = std::env::var_os("COATROOM_SOAK") else { return 5 };
+    value.to_str().and_then(|value| value.parse().ok()).expect("COATROOM_SOAK is a number")
 }
 
 /// A seed of the corpus after one to eight small changes.

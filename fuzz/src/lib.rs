@@ -9,6 +9,8 @@
 //! A seed whose name begins with `good-` must be accepted, one with `bad-` refused; others may be either. What a fuzzer finds
 //! goes into the corpus under a name that says what it is.
 
+pub mod assertion;
+pub mod document;
 pub mod engine;
 pub mod jsonrpc;
 pub mod manifest;

@@ -6,6 +6,7 @@
 use coatroom_protocol::client::{
     AppUris, MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, SHIPPED_APP_URIS,
 };
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Checks one registered URI against one that is asked for.
@@ -56,9 +57,18 @@ fn leads_where_it_says(text: &str, kind: RedirectUriKind) {
     assert_eq!(rest, format!("{path}{query}"), "{text}");
 }
 
+/// What an entry lets through, by its end; below a folder nothing leads out of it, however it is decoded.
 fn is_on_the_list(text: &str) {
-    let listed = |entry: &&str| *entry == text || (entry.ends_with(':') && text.starts_with(*entry));
-    assert!(SHIPPED_APP_URIS.iter().any(|entry| listed(&entry)), "{text}");
+    let lets_through = |entry: &&str| match text.strip_prefix(*entry) {
+        None => false,
+        Some(rest) if entry.ends_with('/') => {
+            let decoded = percent_decode_str(rest).decode_utf8_lossy();
+            !rest.contains('?')
+                && decoded.split(['/', '\\']).all(|segment| !["", ".", ".."].contains(&segment))
+        }
+        Some(rest) => rest.is_empty() || entry.ends_with([':', '?']),
+    };
+    assert!(SHIPPED_APP_URIS.iter().any(|entry| lets_through(&entry)), "{text}");
 }
 
 fn accepts_itself_alone(uri: &RedirectUri, asked: &str) {
@@ -106,6 +116,6 @@ fn adds_to_the_query_alone(uri: &RedirectUri, value: &str) {
 mod tests {
     #[test]
     fn the_corpus_and_mutations_of_it_hold() {
-        crate::engine::run("redirect_uri", super::check, 20_000);
+        crate::engine::run("redirect_uri", super::check, 4_000);
     }
 }

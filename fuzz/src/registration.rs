@@ -99,6 +99,6 @@ const NOW: Timestamp = Timestamp::from_unix(1_800_000_000);
 mod tests {
     #[test]
     fn the_corpus_and_mutations_of_it_hold() {
-        crate::engine::run("registration", super::check, 10_000);
+        crate::engine::run("registration", super::check, 2_000);
     }
 }

@@ -58,6 +58,7 @@ impl<K: Eq + Hash> Allowance<K> {
     }
 
     /// Whether the caller could take one now; else how long to wait.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone only takes"))]
     pub(crate) fn check(&self, caller: &K, now: Duration) -> Result<(), Duration> {
         let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         self.next(full_at.get(caller).copied(), now).map(|_| ())

@@ -1,7 +1,9 @@
 //! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
 
 mod asking;
+mod key_source;
 mod protection;
+mod resources;
 
 pub use protection::Protection;
 
@@ -11,15 +13,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
-use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
-use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, Subject};
+use coatroom_protocol::grant::RevokedReason;
+use coatroom_protocol::words::{ClientId, GrantId, Issuer, Resource, Subject};
 
 use self::asking::asking_servers;
+use self::key_source::KeySource;
 #[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys};
+use crate::context::{
+    AskingServer, Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys,
+};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 #[cfg(feature = "server")]
@@ -31,7 +36,9 @@ use crate::guard::{
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
-use crate::settings::{self, Settings};
+#[cfg(feature = "server")]
+use crate::settings;
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::vault::{KeyRing, LiveKeys};
 
@@ -71,17 +78,11 @@ pub struct Builder {
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
     registration: bool,
+    #[cfg(feature = "server")]
     client_documents: settings::ClientDocuments,
     #[cfg(feature = "server")]
     web: PublicWeb,
     places: Places,
-}
-
-/// Where the keys come from.
-#[derive(Debug)]
-enum KeySource {
-    Ring(KeyRing),
-    File(PathBuf),
 }
 
 /// Why a server cannot be built: every reason.
@@ -113,6 +114,7 @@ impl Coatroom {
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
             registration: true,
+            #[cfg(feature = "server")]
             client_documents: settings::ClientDocuments::default(),
             #[cfg(feature = "server")]
             web: PublicWeb::new(),
@@ -241,7 +243,7 @@ impl Builder {
 
     /// The keys. Required, unless there is a [key file](Self::key_file): they must outlive the process for tokens to do so.
     pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.keys = Some(KeySource::Ring(keys));
+        self.keys = Some(KeySource::Ring(Box::new(keys)));
         self
     }
 
@@ -291,6 +293,7 @@ impl Builder {
 
     /// Whether and how clients are taken that are described by a document at the URL that is their id. Default: everybody's
     /// documents, as soon as the network lets us out.
+    #[cfg(feature = "server")]
     pub fn client_documents(mut self, documents: settings::ClientDocuments) -> Self {
         self.client_documents = documents;
         self
@@ -360,35 +363,19 @@ impl Builder {
         let mut problems = Vec::new();
         let issuer =
             Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
-        if self.store.is_none() {
-            problems.push("no store is set".to_owned());
-        }
-        if self.keys.is_none() {
-            problems.push("no keys are set".to_owned());
-        }
-        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
-        if self.providers.is_empty() && has_users {
-            problems.push("no provider is set: users have nowhere to sign in".to_owned());
-        }
+        self.note_what_is_missing(&mut problems);
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
-        let asking_servers = issuer
-            .as_ref()
-            .map(|issuer| asking_servers(&self.resource_servers, &self.protections, issuer, &mut problems))
-            .unwrap_or_default();
-        let live = match self.keys {
-            None => None,
-            Some(KeySource::Ring(ring)) => Some(LiveKeys::fixed(ring)),
-            Some(KeySource::File(path)) => LiveKeys::open(&path, self.entropy.as_ref(), self.clock.now())
-                .map_err(|error| problems.push(error.to_string()))
-                .ok(),
-        };
-        if self.client_documents.loopback && issuer.as_ref().is_some_and(|issuer| !issuer.is_loopback()) {
-            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
-        }
+        let asking_servers =
+            issuer.as_ref().map(|issuer| self.asking_servers(issuer, &mut problems)).unwrap_or_default();
+        let live = self.live_keys(&mut problems);
+        #[cfg(feature = "server")]
+        let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
         let complete = (issuer, self.store, live, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
         };
+        #[cfg(feature = "server")]
+        let Some(client_documents) = documents else { return Err(BuildError { problems }) };
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
@@ -403,16 +390,9 @@ impl Builder {
             entropy: Arc::clone(&self.entropy),
         });
         let remembered = self.settings.remembered;
-        #[cfg(feature = "server")]
-        let client_documents = DocumentParts {
-            settings: self.client_documents,
-            web: self.web,
-            clock: Arc::clone(&self.clock),
-            app_uris: self.app_uris.clone(),
-        };
         let context = Arc::new(Context {
             #[cfg(feature = "server")]
-            client_documents: Arc::new(ClientDocuments::new(client_documents, &issuer)),
+            client_documents,
             issuer,
             settings: self.settings,
             store,
@@ -451,45 +431,39 @@ impl Builder {
         })
     }
 
-    fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
-        if self.protections.is_empty() {
-            problems.push("nothing is protected: add at least one endpoint".to_owned());
+    fn note_what_is_missing(&self, problems: &mut Vec<String>) {
+        if self.store.is_none() {
+            problems.push("no store is set".to_owned());
         }
-        let mut entries: Vec<ProtectedResource> = Vec::new();
-        for protection in &self.protections {
-            let Protection { path, name, provider, scopes, connects, .. } = protection;
-            if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
-                problems.push(format!("{path} is not a path such as /mcp"));
-                continue;
-            }
-            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
-            for missing in provider.iter().chain(connects).filter(is_missing) {
-                problems.push(format!("{path} uses the provider {missing}, which is not set"));
-            }
-            match Resource::parse(&issuer.url(path)) {
-                Ok(id) if entries.iter().any(|entry| entry.id == id) => {
-                    problems.push(format!("{path} is protected twice"));
-                }
-                Ok(id) => entries.push(ProtectedResource {
-                    id,
-                    name: name.clone(),
-                    provider: provider.clone(),
-                    scopes: scopes.clone(),
-                }),
-                Err(refusal) => problems.push(format!("{path}: {refusal}")),
-            }
+        if self.keys.is_none() {
+            problems.push("no keys are set".to_owned());
         }
-        let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
-        let default = match default.transpose() {
-            Ok(default) if default.as_ref().is_none_or(|id| entries.iter().any(|entry| &entry.id == id)) => {
-                default
-            }
-            _ => {
-                problems.push("the default path is not one of the protected ones".to_owned());
-                None
-            }
+        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
+        if self.providers.is_empty() && has_users {
+            problems.push("no provider is set: users have nowhere to sign in".to_owned());
+        }
+    }
+
+    fn asking_servers(&self, issuer: &Issuer, problems: &mut Vec<String>) -> HashMap<ClientId, AskingServer> {
+        asking_servers(&self.resource_servers, &self.protections, issuer, problems)
+    }
+
+    fn live_keys(&self, problems: &mut Vec<String>) -> Option<LiveKeys> {
+        self.keys.as_ref()?.open(self.entropy.as_ref(), self.clock.now(), problems)
+    }
+
+    #[cfg(feature = "server")]
+    fn documents(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Arc<ClientDocuments> {
+        if self.client_documents.loopback && !issuer.is_loopback() {
+            problems.push("documents on loopback are for a public URL on loopback alone".to_owned());
+        }
+        let parts = DocumentParts {
+            settings: self.client_documents.clone(),
+            web: self.web.clone(),
+            clock: Arc::clone(&self.clock),
+            app_uris: self.app_uris.clone(),
         };
-        Resources::new(entries, default)
+        Arc::new(ClientDocuments::new(parts, issuer))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::config::{Environment, LogFormat};
 pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<(), NotStarted> {
     let wanted = environment.variables().remove("COATROOM_LOG");
     let filter = wanted.filter(|text| !text.is_empty()).unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(&filter).map_err(|_| NotStarted::Filter(filter))?;
+    let filter = EnvFilter::try_new(without_messages(&filter)).map_err(|_| NotStarted::Filter(filter))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // For a terminal the builder has looked at NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
@@ -33,6 +33,21 @@ pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<
     Ok(())
 }
 
+/// A filter that asks everything to be talkative, without what writes the messages of people into its lines; that has to be
+/// named.
+fn without_messages(filter: &str) -> String {
+    let talkative =
+        |part: &str| ["debug", "trace"].iter().any(|level| part.trim().eq_ignore_ascii_case(level));
+    if filter.split(',').any(talkative) {
+        // A directive for a module goes before a general one, and a later one before an earlier one for the same module.
+        return format!("{WRITES_MESSAGES}=info,{filter}");
+    }
+    filter.to_owned()
+}
+
+/// The MCP server of the demo is built on it.
+const WRITES_MESSAGES: &str = "rmcp";
+
 /// Why there are no log lines.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotStarted {
@@ -42,4 +57,21 @@ pub(crate) enum NotStarted {
     /// Logging runs already.
     #[error("logging was started twice")]
     Twice,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_writes_messages_is_talkative_only_where_it_is_named() {
+        assert_eq!(without_messages("trace"), "rmcp=info,trace");
+        assert_eq!(without_messages("hyper=info, DEBUG"), "rmcp=info,hyper=info, DEBUG");
+        assert_eq!(without_messages("debug,rmcp=trace"), "rmcp=info,debug,rmcp=trace");
+        for quiet in ["info", "off", "coatroom=debug,hyper=info"] {
+            assert_eq!(without_messages(quiet), quiet);
+        }
+        let filter = EnvFilter::try_new(without_messages("trace,rmcp=debug")).unwrap().to_string();
+        assert!(filter.contains("rmcp=debug") && !filter.contains("rmcp=info"), "{filter}");
+    }
 }

@@ -24,7 +24,6 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use self::crowd::Crowd;
 use self::patience::{Open, Patient, Streams, counted};
@@ -210,7 +209,8 @@ impl Connection {
         // Until the protocol is known, nothing else watches over a silent peer.
         let mut first_request = pin!(tokio::time::sleep(self.header_read));
         let mut may_be_unused = true;
-        let mut look = tokio::time::interval_at(Instant::now() + self.idle, self.idle);
+        let mut look = tokio::time::interval(self.idle);
+        look.reset();
         let (mut seen, mut was_idle) = (0, false);
         let mut is_ending = false;
         loop {

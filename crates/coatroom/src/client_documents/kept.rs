@@ -220,8 +220,8 @@ impl<T> State<T> {
                 .min(LONGEST_PAUSE),
         };
         let is_free = need == Need::New && self.failures <= FREE_FAILURES;
-        let waited = now.saturating_sub(ended);
-        if is_free || waited >= pause { Ok(()) } else { Err(DocumentFailure::Busy(pause - waited)) }
+        let left = pause.saturating_sub(now.saturating_sub(ended));
+        if is_free || left.is_zero() { Ok(()) } else { Err(DocumentFailure::Busy(left)) }
     }
 }
 
@@ -271,7 +271,7 @@ mod tests {
             let fetch = async || {
                 tokio::task::yield_now().await;
                 let number = self.fetches.fetch_add(1, Ordering::SeqCst) + 1;
-                let fresh = Fresh { value: number, life: Duration::from_secs(60), weight: 100 };
+                let fresh = Fresh { value: number, life: Duration::from_mins(1), weight: 100 };
                 if good { Ok(fresh) } else { Err(DocumentFailure::Unreachable) }
             };
             self.kept().fetch(url, need, || self.now(), fetch).await.map(|value| *value)

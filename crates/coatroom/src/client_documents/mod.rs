@@ -173,9 +173,9 @@ impl ClientDocuments {
     /// a key that was withdrawn must not live on for ever.
     pub(crate) async fn keys(&self, url: &ClientUrl, trusted: bool) -> Result<Arc<KeySet>, DocumentFailure> {
         if trusted {
-            self.permit_machine(url)?
+            self.permit_machine(url)?;
         } else {
-            self.permit(url)?
+            self.permit(url)?;
         }
         let now = self.clock.elapsed();
         if let Some(fresh) = self.keys.fresh(url.as_str(), now) {
@@ -200,13 +200,12 @@ impl ClientDocuments {
         let url = ClientUrl::parse(address).ok()?;
         self.permit(&url).ok()?;
         let known = self.pictures.fresh(url.as_str(), self.clock.elapsed());
-        let logo = match known {
-            Some(logo) => logo,
-            None => {
-                let this = Arc::clone(self);
-                let fetching = tokio::spawn(async move { this.fetch_logo(&url).await });
-                tokio::time::timeout(LOGO_PATIENCE, fetching).await.ok()?.ok()?.ok()?
-            }
+        let logo = if let Some(logo) = known {
+            logo
+        } else {
+            let this = Arc::clone(self);
+            let fetching = tokio::spawn(async move { this.fetch_logo(&url).await });
+            tokio::time::timeout(LOGO_PATIENCE, fetching).await.ok()?.ok()?.ok()?
         };
         self.logos.keep(&logo);
         Some(logo.as_ref().clone())

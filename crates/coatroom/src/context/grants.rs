@@ -71,7 +71,7 @@ impl Context {
     ) -> Result<bool, Error> {
         let key = GrantRecord::key_of(id);
         let seen = records::load::<GrantRecord>(self.store.as_ref(), &key).await?;
-        if !seen.is_some_and(|seen| seen.value.grant.subject == *user) {
+        if seen.is_none_or(|seen| seen.value.grant.subject != *user) {
             return Ok(false);
         }
         self.revoke(id, reason).await?;

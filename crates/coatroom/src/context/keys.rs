@@ -67,7 +67,7 @@ impl Context {
                 tracing::error!(%error, "the key file was changed and does not agree with the store; the keys of before stay in use");
             }
             Err(error) => {
-                tracing::warn!(%error, "the key file was changed, and the store cannot say whether it agrees")
+                tracing::warn!(%error, "the key file was changed, and the store cannot say whether it agrees");
             }
         }
     }

@@ -33,17 +33,12 @@ use super::settings::{Authentication, Lists, Settings};
 /// What is looked at in the answers to one request.
 pub(super) struct Inspection {
     era: Era,
-    /// What an error echoes.
-    id: Option<Id<'static>>,
-    input: Option<Input>,
+    /// What was asked; nothing where a stream is opened.
+    judged: Option<Arc<Judged<'static>>>,
+    /// On the modern wire: which input the server may ask for.
+    declared: Option<Capabilities>,
     filter: Option<Filter>,
     learning: Option<Learning>,
-}
-
-/// Which input the server may ask for.
-struct Input {
-    method: String,
-    declared: Capabilities,
 }
 
 /// What this caller sees of lists.
@@ -79,22 +74,21 @@ impl Inspection {
         settings: &Settings,
         caller: Option<&Caller>,
         era: Era,
-        judged: &Judged<'_>,
+        judged: &Arc<Judged<'static>>,
     ) -> Option<Self> {
-        let call = match judged {
+        let call = match judged.as_ref() {
             Judged::One(Message::Request { call, .. }) => Some(call),
-            Judged::One(_) => return None,
-            Judged::Batch(_) => None,
+            Judged::One(_) | Judged::Batch(_) => None,
         };
-        let declared = call.and_then(|call| call.meta.capabilities).unwrap_or_default();
-        let method = call.filter(|_| era == Era::Modern).map(|call| call.method.as_ref());
-        let input = method
-            .filter(|method| declared != EVERYTHING || !MAY_ASK.contains(method))
-            .map(|method| Input { method: method.to_owned(), declared });
-        let calls = judged.messages().iter().filter_map(Message::call);
-        let lists_tools =
-            calls.into_iter().any(|call| ListKind::of_method(&call.method) == Some(ListKind::Tools));
-        let versions = method == Some("server/discover");
+        let modern = call.filter(|_| era == Era::Modern);
+        let declared = modern.and_then(|call| {
+            let declared = call.meta.capabilities.unwrap_or_default();
+            let asks_freely = declared == EVERYTHING && MAY_ASK.contains(&call.method.as_ref());
+            (!asks_freely).then_some(declared)
+        });
+        let mut calls = judged.messages().iter().filter_map(Message::call);
+        let lists_tools = calls.any(|call| ListKind::of_method(&call.method) == Some(ListKind::Tools));
+        let versions = modern.is_some_and(|call| call.method == "server/discover");
         let learning = (lists_tools || versions).then(|| Learning {
             learned: Arc::clone(&settings.learned),
             caller: caller.map(|caller| caller.user().subject.clone()),
@@ -102,21 +96,23 @@ impl Inspection {
         });
         let asked = ListsAsked::of(judged, |kind| settings.filters(kind));
         let filter = asked.map(|asked| Filter::new(settings, caller, asked));
-        let looks = input.is_some() || filter.is_some() || learning.is_some();
-        looks.then(|| Self { era, id: judged.id().cloned().map(Id::into_owned), input, filter, learning })
+        let looks = declared.is_some() || filter.is_some() || learning.is_some();
+        looks.then(|| Self { era, judged: Some(Arc::clone(judged)), declared, filter, learning })
     }
 
     /// What is looked at in a stream of the legacy wire, which may send the answers of an earlier one again.
     pub(super) fn of_stream(settings: &Settings, caller: Option<&Caller>) -> Option<Self> {
         let asked = ListsAsked::any(|kind| settings.filters(kind))?;
         let filter = Some(Filter::new(settings, caller, asked));
-        Some(Self { era: Era::Legacy, id: None, input: None, filter, learning: None })
+        Some(Self { era: Era::Legacy, judged: None, declared: None, filter, learning: None })
     }
 
     /// Looks at one complete message or batch; what it is to be replaced with, if anything.
     pub(super) fn look(&self, text: &str) -> Result<Option<String>, AnswerRefusal> {
-        if let Some(input) = &self.input {
-            check_input_required(&input.method, input.declared, text).map_err(AnswerRefusal::Input)?;
+        if let (Some(declared), Some(Judged::One(Message::Request { call, .. }))) =
+            (self.declared, self.judged.as_deref())
+        {
+            check_input_required(&call.method, declared, text).map_err(AnswerRefusal::Input)?;
         }
         if let Some(learning) = &self.learning {
             learning.note(text);
@@ -146,7 +142,12 @@ impl Inspection {
     pub(super) fn error(&self, refusal: AnswerRefusal) -> String {
         let error = refusal.into_error();
         tracing::info!(reason = %error.message, "an answer of the server was not passed on");
-        error.to_json(self.id.as_ref())
+        error.to_json(self.id())
+    }
+
+    /// What an error echoes.
+    fn id(&self) -> Option<&Id<'static>> {
+        self.judged.as_deref().and_then(Judged::id)
     }
 
     const fn is_about_lists(&self) -> bool {
@@ -155,7 +156,7 @@ impl Inspection {
 
     /// Looks at an answer in JSON, or refuses one in another form.
     pub(super) async fn hold(self, response: Response<Body>) -> Result<Response<Body>, Refusal> {
-        let refused = |refusal| Refusal::Answer(refusal, self.id.clone());
+        let refused = |refusal| Refusal::Answer(refusal, self.id().cloned());
         let form = Form::of(response.headers());
         if form != Form::Json {
             let harmless = !response.status().is_success()

@@ -317,3 +317,30 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// An event whose id alone matters is not held beyond this.
 const LONGEST_UNSEEN: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_does_not_matter_passes_byte_for_byte_however_it_is_cut(
+            stream in proptest::collection::vec(proptest::sample::select(b"\r\n:a id\xff".to_vec()), 0..60),
+            cuts in proptest::collection::vec(1_usize..6, 1..60),
+        ) {
+            let mut events =
+                Events { inspection: None, ids: None, block: Block::default(), is_first: true, passes: false };
+            let (mut rest, mut passed) = (stream.as_slice(), Vec::new());
+            for cut in cuts {
+                let (piece, after) = rest.split_at(cut.min(rest.len()));
+                rest = after;
+                passed.extend(events.feed(Bytes::copy_from_slice(piece), false).0.concat());
+            }
+            passed.extend(events.feed(Bytes::copy_from_slice(rest), false).0.concat());
+            passed.extend(events.feed(Bytes::new(), true).0.concat());
+            prop_assert_eq!(passed, stream);
+        }
+    }
+}

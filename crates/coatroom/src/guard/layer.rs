@@ -234,11 +234,12 @@ impl Settings {
                 let era = self.check_era(&parts.headers, &first)?;
                 // From here on the call is what it was when it was first made, and that is what is forwarded.
                 let Restored { body, answers } = self.restore(caller.as_ref(), era, (&first, &bytes))?;
-                let judged = judge(&body).map_err(Refusal::Body)?;
+                let is_first = body.as_ptr() == bytes.as_ptr() && body.len() == bytes.len();
+                let judged = if is_first { first } else { judge(&body).map_err(Refusal::Body)? };
                 self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &body))?;
                 self.check_policy(caller.as_ref(), &judged)?;
-                let inspection = Inspection::of_post(self, caller.as_ref(), era, &judged);
                 let asked = Asked::new(era, &parts.headers, &body, (judged.into_owned(), answers));
+                let inspection = Inspection::of_post(self, caller.as_ref(), era, &asked.judged);
                 parts.extensions.insert(Arc::clone(&asked.judged));
                 (era, Some(asked), inspection)
             }
@@ -419,9 +420,10 @@ impl Settings {
         headers.extend(upstream.clone().map(|upstream| (SESSION_ID, upstream)));
         if let Some(event) = headers.remove(&LAST_EVENT_ID) {
             let bound = event.to_str().ok().zip(here.to_str().ok());
-            match bound.and_then(|(event, here)| sessions.find_event(here, event)) {
-                Some(event) => drop(headers.insert(LAST_EVENT_ID, HeaderValue::from_str(event).ok()?)),
-                None => tracing::debug!("the event is of no stream of this session, so none is sent again"),
+            if let Some(event) = bound.and_then(|(event, here)| sessions.find_event(here, event)) {
+                headers.insert(LAST_EVENT_ID, HeaderValue::from_str(event).ok()?);
+            } else {
+                tracing::debug!("the event is of no stream of this session, so none is sent again");
             }
         }
         Some(Session::Legacy { named: Some(Named { here, upstream, url_mode }), deletes })

@@ -74,7 +74,7 @@ pub(super) async fn authenticate(
     let found = found.await.map_err(|refusal| match refusal {
         ClientRefusal::Unknown => unknown("the client is not registered here; register again"),
         ClientRefusal::Blocked => unknown("the client was blocked by the operator of this server"),
-        ClientRefusal::Document(failure) => not_described(failure),
+        ClientRefusal::Document(failure) => not_described(&failure),
         ClientRefusal::Inside(error) => error.into(),
     })?;
     let failed = |failure: Failure| {
@@ -107,7 +107,7 @@ async fn verify(
         now: context.clock.now(),
     };
     let set = context.client_keys(&found.client, &keys.source).await;
-    let set = set.map_err(not_described)?;
+    let set = set.map_err(|failure| not_described(&failure))?;
     let mut verdict = check_assertion(assertion, keys, &set, &expected);
     // A key that is not known may be a new one.
     if let Err(AssertionRefusal::Jws(JwsRefusal::UnknownKey)) = verdict
@@ -142,7 +142,7 @@ async fn holds_a_grant(context: &Context, params: &Params, client: ClientIdHash)
 }
 
 /// A client whose document or keys are not to be had.
-fn not_described(failure: DocumentFailure) -> Failure {
+fn not_described(failure: &DocumentFailure) -> Failure {
     let code =
         if failure.is_transient() { ErrorCode::TemporarilyUnavailable } else { ErrorCode::InvalidClient };
     OAuthError::json(code, failure.to_string()).into()

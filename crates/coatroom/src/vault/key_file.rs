@@ -5,7 +5,7 @@
 //! nothing (ARCHITECTURE.md, rule 3).
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::key_ring::{KeyRing, SigningKey};
+use super::private_file::{folder_of, keep_owner, read_private, sync_folder, write_partial};
 use super::seal::{SealingKey, SealingKeys};
 use crate::entropy::{Entropy, NoEntropy, draw};
 
@@ -461,72 +462,6 @@ fn sealing_keys(entries: &[Entry], now: Timestamp) -> Result<SealingKeys, &'stat
     let mut keys = symmetric(entries, now)?.into_iter().map(|(id, secret)| SealingKey::new(id, secret));
     let active = keys.next().ok_or(EMPTY)?;
     Ok(SealingKeys::new(active, keys.collect()))
-}
-
-/// The text of a file that only its owner can read.
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {
-    let io = |source| KeyRingError::Io { path: path.to_owned(), source };
-    let text = fs::read_to_string(path).map(Zeroizing::new).map_err(io)?;
-    refuse_readable(path)?;
-    Ok(text)
-}
-
-/// Writes a new file beside `path` that only its owner can read, and makes it durable.
-fn write_partial(path: &Path, text: &[u8]) -> io::Result<PathBuf> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(format!(".{}.new", std::process::id()));
-    let partial = PathBuf::from(partial);
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&partial)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all());
-    if written.is_err() {
-        fs::remove_file(&partial).ok();
-    }
-    written.map(|()| partial)
-}
-
-/// Whoever runs the servers must be able to read what the administrator wrote.
-#[cfg(unix)]
-fn keep_owner(old: &Path, new: &Path) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt as _;
-
-    let (old, made) = (fs::metadata(old)?, fs::metadata(new)?);
-    if (old.uid(), old.gid()) == (made.uid(), made.gid()) {
-        return Ok(());
-    }
-    std::os::unix::fs::chown(new, Some(old.uid()), Some(old.gid()))
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Path, _: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-#[cfg(unix)]
-fn refuse_readable(path: &Path) -> Result<(), KeyRingError> {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let metadata = fs::metadata(path).map_err(|source| KeyRingError::Io { path: path.to_owned(), source })?;
-    if metadata.permissions().mode() & 0o077 != 0 {
-        return Err(KeyRingError::Readable { path: path.to_owned() });
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn refuse_readable(_: &Path) -> Result<(), KeyRingError> {
-    Ok(())
 }
 
 const EMPTY: &str = "every purpose needs at least one key";

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coatroom_protocol::words::{Timestamp, sha256};
 
-use super::key_file::{KeyFile, KeyRingError, read_private};
+use super::key_file::{KeyFile, KeyRingError};
 use super::key_ring::KeyRing;
+use super::private_file::read_private;
 use crate::entropy::Entropy;
 
 /// The ring as it is at the moment, shared by everything that makes and verifies.

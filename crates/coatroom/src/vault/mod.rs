@@ -8,6 +8,7 @@
 mod key_file;
 mod key_ring;
 mod live_keys;
+mod private_file;
 mod seal;
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone opens what a server wrapped"))]
 mod wrap;

@@ -144,9 +144,7 @@ impl Evidence {
         assert!(self.refusals.len() >= 15, "only {} tests met a refusal", self.refusals.len());
         assert!(self.credentials.len() >= 500, "only {} credentials were seen", self.credentials.len());
         let mut kinds = BTreeMap::new();
-        for prefix in
-            ["coat_at_", "coat_rt_", "coat_ac_", "coat_cs_", "gho_", "ghr_", "demo_code_", "demo_at_"]
-        {
+        for prefix in ["coat_at_", "coat_rt_", "coat_ac_", "coat_cs_", "gho_", "ghr_", "demo_code_"] {
             kinds.insert(prefix, self.credentials.iter().filter(|secret| secret.starts_with(prefix)).count());
         }
         assert!(kinds.values().all(|seen| *seen > 0), "a kind of secret was never seen: {kinds:?}");

@@ -62,6 +62,7 @@ pub fn check_input_required(method: &str, declared: Capabilities, message: &str)
 }
 
 #[derive(Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 struct Missing {
     form: bool,
     url: bool,

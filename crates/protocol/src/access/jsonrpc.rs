@@ -14,6 +14,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::disguise::is_disguised_method;
 use super::era::MODERN;
 use super::message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
 use super::rpc_error::{RpcCode, RpcError};
@@ -41,6 +42,9 @@ pub enum BodyRefusal {
     /// A key that lenient parsers take for a name of the protocol.
     #[error("a key of the message is a protocol name in disguise")]
     DisguisedKey,
+    /// A method that lenient servers take for one of those that something is decided about.
+    #[error("the method is one of MCP in disguise")]
+    DisguisedMethod,
     /// Neither a request, nor a notification, nor a response of JSON-RPC 2.0.
     #[error("the body is not a JSON-RPC 2.0 message")]
     NotAMessage,
@@ -125,6 +129,7 @@ impl From<BodyRefusal> for RpcError {
             BodyRefusal::TooDeep
             | BodyRefusal::DuplicateKey
             | BodyRefusal::DisguisedKey
+            | BodyRefusal::DisguisedMethod
             | BodyRefusal::NotAMessage
             | BodyRefusal::BadId
             | BodyRefusal::EmptyBatch
@@ -220,6 +225,9 @@ fn call<'de>(
         Some(Seen::Text(_) | Seen::Texts(_) | Seen::Other) => return Err(BodyRefusal::ParamsNotAnObject),
     };
     check_plain(&method)?;
+    if is_disguised_method(&method) {
+        return Err(BodyRefusal::DisguisedMethod);
+    }
     let target = match method.as_ref() {
         "tools/call" => Target::Tool(text(params.name)?),
         "prompts/get" => Target::Prompt(text(params.name)?),

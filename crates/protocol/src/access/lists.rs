@@ -100,16 +100,24 @@ impl ListsAsked {
     /// The lists of the kinds that `is_filtered` says which a body asks for; `None` when there are none.
     #[must_use]
     pub fn of(judged: &Judged<'_>, is_filtered: impl Fn(ListKind) -> bool) -> Option<Self> {
+        // A server may answer what has no id, too.
+        let list_of = |message: &Message<'_>| {
+            ListKind::of_method(&message.call()?.method).filter(|kind| is_filtered(*kind))
+        };
+        // Most bodies ask for none, and cost nothing here.
+        if judged.messages().iter().all(|message| list_of(message).is_none()) {
+            return None;
+        }
         let mut asked = Self { kinds: Vec::new(), others: Vec::new() };
         for message in judged.messages() {
-            let Message::Request { id, call } = message else { continue };
-            match ListKind::of_method(&call.method).filter(|kind| is_filtered(*kind)) {
-                Some(kind) if asked.kinds.contains(&kind) => {}
-                Some(kind) => asked.kinds.push(kind),
-                None => asked.others.push(id.clone().into_owned()),
+            match (list_of(message), message) {
+                (Some(kind), _) if asked.kinds.contains(&kind) => {}
+                (Some(kind), _) => asked.kinds.push(kind),
+                (None, Message::Request { id, .. }) => asked.others.push(id.clone().into_owned()),
+                (None, Message::Notification { .. } | Message::Response { .. }) => {}
             }
         }
-        (!asked.kinds.is_empty()).then_some(asked)
+        Some(asked)
     }
 
     /// Every list of the kinds that `is_filtered` says: for a stream that sends earlier answers again.
@@ -213,8 +221,8 @@ fn filter_list(
         let name = Object::read(entry).and_then(|entry| entry.text(kind.naming()));
         name.is_some_and(|name| shows(kind, &name))
     };
-    let shown: Vec<&str> = entries.into_iter().filter(|entry| is_shown(entry)).collect();
-    Ok((shown.len() < all).then(|| write_array(&shown)))
+    let kept: Vec<&str> = entries.into_iter().filter(|entry| is_shown(entry)).collect();
+    Ok((kept.len() < all).then(|| write_array(&kept)))
 }
 
 /// Whether two JSON texts are the same id. Numbers that are written in two ways are not: then the answer is looked through.
@@ -364,6 +372,8 @@ mod tests {
         for id in ["1", "\"3\"", "2.0", "\"2\"", "null"] {
             assert_eq!(left(id), Some(json!({"tools": [], "prompts": []})), "{id}");
         }
+        let silent = r#"{"jsonrpc":"2.0","method":"tools/list"}"#;
+        assert!(ListsAsked::of(&judge(silent.as_bytes()).unwrap(), |_| true).is_some());
         let none = format!("[{}]", request("ping"));
         assert_eq!(ListsAsked::of(&judge(none.as_bytes()).unwrap(), |_| true), None);
         assert_eq!(ListsAsked::of(&judge(batch.as_bytes()).unwrap(), |_| false), None);

@@ -12,6 +12,7 @@
 pub mod assertion;
 pub mod bearer;
 pub mod confirmation;
+mod disguise;
 pub mod elicitation;
 pub mod era;
 pub mod input_required;

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::disguise::is_disguised;
 use super::jsonrpc::{BodyRefusal, DEEPEST};
 use super::message::Member;
 
@@ -238,54 +239,3 @@ impl<'de> Visitor<'de> for Key {
         Ok(Cow::Owned(key.to_owned()))
     }
 }
-
-// === Keys in disguise ===
-
-/// Whether a key equals a name of the protocol only after unescaping, case folding or dropping NULs.
-fn is_disguised(key: &str, written_plainly: bool) -> bool {
-    if written_plainly && PROTOCOL_NAMES.contains(&key) {
-        return false;
-    }
-    if written_plainly && key.is_ascii() {
-        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
-    }
-    PROTOCOL_NAMES.iter().any(|name| folded(key).eq(folded(name)))
-}
-
-/// A text without NULs and without case. Upper before lower also joins the long s with `s` and the Kelvin sign with `k`.
-fn folded(text: &str) -> impl Iterator<Item = char> {
-    text.chars().filter(|c| *c != '\0').flat_map(char::to_uppercase).flat_map(char::to_lowercase)
-}
-
-/// The names by which servers find what a message asks for.
-const PROTOCOL_NAMES: [&str; 29] = [
-    "jsonrpc",
-    "id",
-    "method",
-    "params",
-    "result",
-    "error",
-    "name",
-    "uri",
-    "arguments",
-    "_meta",
-    "taskId",
-    "task",
-    "cursor",
-    "ref",
-    "type",
-    "argument",
-    "protocolVersion",
-    "capabilities",
-    "clientInfo",
-    "requestState",
-    "inputResponses",
-    "progressToken",
-    "requestId",
-    "notifications",
-    "resourceSubscriptions",
-    "io.modelcontextprotocol/protocolVersion",
-    "io.modelcontextprotocol/clientInfo",
-    "io.modelcontextprotocol/clientCapabilities",
-    "io.modelcontextprotocol/logLevel",
-];

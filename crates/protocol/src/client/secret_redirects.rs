@@ -81,7 +81,7 @@ mod tests {
 
     const PERPLEXITY: &str = "https://www.perplexity.ai/rest/connections/oauth_callback";
 
-    fn registered(uris: &[&str], method: Value) -> AuthenticationMethod {
+    fn registered(uris: &[&str], method: &Value) -> AuthenticationMethod {
         let body = json!({ "redirect_uris": uris, "token_endpoint_auth_method": method }).to_string();
         let metadata = RegistrationRequest::parse(body.as_bytes()).unwrap().check(&AppUris::none()).unwrap();
         SecretRedirects::shipped().apply(metadata).method
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_client_that_asks_for_no_secret_and_needs_one_gets_it() {
-        assert_eq!(registered(&[PERPLEXITY], json!("none")), AuthenticationMethod::Post);
+        assert_eq!(registered(&[PERPLEXITY], &json!("none")), AuthenticationMethod::Post);
     }
 
     #[test]
@@ -99,9 +99,9 @@ mod tests {
             "https://perplexity.ai/rest/connections/oauth_callback",
             "http://localhost/cb",
         ] {
-            assert_eq!(registered(&[uri], json!("none")), AuthenticationMethod::None, "{uri}");
+            assert_eq!(registered(&[uri], &json!("none")), AuthenticationMethod::None, "{uri}");
         }
-        assert_eq!(registered(&[PERPLEXITY], json!("client_secret_basic")), AuthenticationMethod::Basic);
+        assert_eq!(registered(&[PERPLEXITY], &json!("client_secret_basic")), AuthenticationMethod::Basic);
     }
 
     #[test]

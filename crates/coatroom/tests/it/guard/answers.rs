@@ -222,6 +222,30 @@ async fn large_answers_that_ask_for_nothing_pass_in_their_own_pieces() {
     assert_eq!((answer.status.as_u16(), answer.body.to_vec()), (200, whole));
 }
 
+#[tokio::test]
+async fn an_answer_that_is_not_changed_is_the_servers_own_memory() {
+    let endpoint = Endpoint::new();
+    let nothing = Bytes::from(r#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#.to_owned());
+    let event = Bytes::from("data: {}\n\n".repeat(100));
+    let list = Bytes::from(r#"{"id":7,"result":{"tools":[],"cacheScope":"private"}}"#.to_owned());
+    let older = [("mcp-protocol-version", "2025-11-25")];
+    for (media_type, bytes, headers, body) in [
+        ("application/json", &nothing, &older[..], call("x")),
+        ("application/json", &nothing, &MODERN_CALL, modern("tools/call", Some("x"))),
+        ("application/json", &list, &MODERN_LIST, modern("tools/list", None)),
+        ("text/event-stream", &event, &older, call("x")),
+    ] {
+        endpoint.will_say(media_type, bytes.clone());
+        let mut body = endpoint.open(request(Method::POST, ALICE, headers, &body)).await.into_body();
+        let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(
+            (frame.as_ptr(), frame.len()),
+            (bytes.as_ptr(), bytes.len()),
+            "{headers:?}: it was copied"
+        );
+    }
+}
+
 // BC-09, GW-06
 #[tokio::test]
 async fn errors_of_the_server_pass_with_their_status_and_code() {

@@ -12,9 +12,9 @@ use http::{Method, Request};
 
 use super::fixture::{ALICE, ALICE_ELSEWHERE, Answer, BOB, Endpoint, call, request};
 
-fn limited(rates: Rates) -> Endpoint {
+fn limited(rates: &Rates) -> Endpoint {
     let mut settings = Settings::default();
-    settings.rates = rates;
+    settings.rates = *rates;
     let limits = CallLimits::new(&settings, Arc::new(ManualClock::at(Timestamp::from_unix(0))));
     Endpoint::with(|builder| builder.with_limits(Arc::new(limits)))
 }
@@ -45,7 +45,7 @@ fn is_told_to_wait(answer: &Answer, words: &str) {
 // RS-26: whoever tries tokens waits; good ones go on working, there and elsewhere.
 #[tokio::test]
 async fn bad_tokens_without_pause_are_answered_with_429() {
-    let endpoint = limited(Rates { failed_token: Some(Rate::per_minute(3)), ..Rates::none() });
+    let endpoint = limited(&Rates { failed_token: Some(Rate::per_minute(3)), ..Rates::none() });
     assert_eq!(statuses(&endpoint, "192.0.2.1", "coat_at_bad", 4).await, [401, 401, 401, 429]);
     let answer = endpoint.send(from("192.0.2.1", "coat_at_worse")).await;
     is_told_to_wait(&answer, "access tokens that are not valid here");
@@ -58,18 +58,18 @@ async fn bad_tokens_without_pause_are_answered_with_429() {
 #[tokio::test]
 async fn calls_are_limited_by_address_by_user_and_by_client() {
     let rate = Some(Rate::per_minute(3));
-    let endpoint = limited(Rates { calls: rate, ..Rates::none() });
+    let endpoint = limited(&Rates { calls: rate, ..Rates::none() });
     assert_eq!(statuses(&endpoint, "192.0.2.1", ALICE, 4).await, [200, 200, 200, 429]);
     is_told_to_wait(&endpoint.send(from("192.0.2.1", "")).await, "calls from this address");
     assert_eq!(statuses(&endpoint, "192.0.2.2", ALICE, 1).await, [200]);
 
-    let endpoint = limited(Rates { calls_per_user: rate, ..Rates::none() });
+    let endpoint = limited(&Rates { calls_per_user: rate, ..Rates::none() });
     assert_eq!(statuses(&endpoint, "192.0.2.1", ALICE, 2).await, [200, 200]);
     assert_eq!(statuses(&endpoint, "192.0.2.2", ALICE_ELSEWHERE, 2).await, [200, 429], "whatever the client");
     is_told_to_wait(&endpoint.send(from("192.0.2.1", ALICE)).await, "calls of this user");
     assert_eq!(statuses(&endpoint, "192.0.2.1", BOB, 1).await, [200]);
 
-    let endpoint = limited(Rates { calls_per_client: rate, ..Rates::none() });
+    let endpoint = limited(&Rates { calls_per_client: rate, ..Rates::none() });
     assert_eq!(statuses(&endpoint, "192.0.2.1", ALICE, 2).await, [200, 200]);
     assert_eq!(statuses(&endpoint, "192.0.2.2", BOB, 2).await, [200, 429]);
     is_told_to_wait(&endpoint.send(from("192.0.2.1", BOB)).await, "calls by this client");
@@ -77,7 +77,7 @@ async fn calls_are_limited_by_address_by_user_and_by_client() {
 
 #[tokio::test]
 async fn by_default_good_calls_are_not_limited() {
-    let endpoint = limited(Rates::default());
+    let endpoint = limited(&Rates::default());
     assert!(statuses(&endpoint, "192.0.2.1", ALICE, 2000).await.iter().all(|status| *status == 200));
     let refused = statuses(&endpoint, "192.0.2.1", "coat_at_bad", 601).await;
     assert_eq!((refused[599], refused[600]), (401, 429));
