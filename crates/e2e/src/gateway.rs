@@ -151,6 +151,32 @@ impl Gateway {
         String::from_utf8_lossy(&self.log.lock().expect("the log")).into_owned()
     }
 
+    /// Runs `coatroom keys` beside the program, with the same configuration; returns what it printed.
+    ///
+    /// # Errors
+    /// What it complained about.
+    pub async fn keys(&self, arguments: &[&str]) -> Result<String, String> {
+        let file = self.arguments.last().expect("the configuration file");
+        let run = Command::new(tools::coatroom())
+            .arg("keys")
+            .args(arguments)
+            .args(["--config", file])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .expect("running the program");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if run.status.success() { Ok(text(&run.stdout)) } else { Err(text(&run.stderr)) }
+    }
+
+    /// Overwrites the key file, in which nothing good is left then.
+    pub fn overwrite_keys(&self, text: &str) {
+        let file = self.folder.path().join("data/keys.toml");
+        assert!(file.exists(), "there is no key file");
+        fs::write(file, text).expect("the key file");
+    }
+
     /// Kills the program as a power cut would.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

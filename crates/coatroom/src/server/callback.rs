@@ -176,7 +176,8 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
     let id = GrantId::of_flow(&flow.id);
     let code = authorization_code(&id, &draw(entropy)?);
     let (vault, key) = GrantVault::generate(entropy)?;
-    let sealer = Sealer { master: &context.keys.wrapping, entropy };
+    let keys = context.keys();
+    let sealer = Sealer { master: &keys.wrapping, entropy };
     let wrapped = vault.wrap(sealer, &id, Ticket::Code(&code), &key)?;
     let expires_at = now.plus(context.settings.code_life);
     let subject = &signed_in.user.subject;

@@ -66,7 +66,7 @@ async fn what_a_client_was_told_stays_true_however_often_the_program_is_killed()
 
 /// A client at work: registers, sends people to sign in, and uses what it gets in every way that the norms know.
 async fn work(site: Arc<Site>, stopped: watch::Receiver<bool>, number: usize) -> History {
-    let account = if number % 2 == 0 { "Alice" } else { "Bob" };
+    let account = if number.is_multiple_of(2) { "Alice" } else { "Bob" };
     let mut history = History::default();
     while !*stopped.borrow() {
         let client = site.register().await;
