@@ -2,10 +2,41 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::settings::Rate;
+
+/// The address of a client, which whoever serves puts into the extensions of each request. Behind a proxy that is what a trusted
+/// header says, not the peer of the connection. A request without one is not limited by address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a plain wrapper that whoever serves makes")]
+pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
+    #[must_use]
+    pub fn neighbourhood(self) -> IpAddr {
+        neighbourhood(self.0)
+    }
+
+    /// Whose allowance a request from here uses up; `None` when it is not limited: this machine, unless `loopback_too`.
+    pub(crate) fn caller(self, loopback_too: bool) -> Option<IpAddr> {
+        let address = self.neighbourhood();
+        (loopback_too || !address.is_loopback()).then_some(address)
+    }
+}
+
+/// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
+        address => address,
+    }
+}
 
 /// An allowance for each of a bounded number of callers.
 ///
@@ -27,6 +58,7 @@ impl<K: Eq + Hash> Allowance<K> {
     }
 
     /// Whether the caller could take one now; else how long to wait.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone only takes"))]
     pub(crate) fn check(&self, caller: &K, now: Duration) -> Result<(), Duration> {
         let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         self.next(full_at.get(caller).copied(), now).map(|_| ())
@@ -68,6 +100,9 @@ fn make_room<K: Eq + Hash>(full_at: &mut HashMap<K, Duration>, now: Duration) {
 fn whole_seconds(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
 }
+
+/// How many callers an allowance remembers: a few megabytes.
+pub(crate) const MOST_CALLERS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
@@ -115,5 +150,16 @@ mod tests {
         }
         assert!(allowance.full_at.lock().unwrap().len() <= 100);
         assert!(allowance.take(0, seconds(0)).is_err());
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one_caller_and_a_mapped_address_is_its_ipv4_address() {
+        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
+        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
+        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("192.0.2.1"), "192.0.2.1");
+        assert_eq!(of("::1"), "::1");
     }
 }

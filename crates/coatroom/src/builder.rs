@@ -1,27 +1,38 @@
 //! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
 
+mod asking;
+mod key_source;
 mod protection;
+mod resources;
 
 pub use protection::Protection;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
-use coatroom_protocol::grant::{ProtectedResource, Resources, RevokedReason};
-use coatroom_protocol::words::{GrantId, Issuer, ProviderName, Resource, Subject};
+use coatroom_protocol::grant::RevokedReason;
+use coatroom_protocol::words::{ClientId, GrantId, Issuer, Resource, Subject};
 
+use self::asking::asking_servers;
+use self::key_source::KeySource;
 #[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{Blocks, Context, GrantSummary, Revocations, agree_on_keys};
+use crate::context::{
+    AskingServer, Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys,
+};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 #[cfg(feature = "server")]
 use crate::guard::Connecting;
-use crate::guard::{Authentication, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions, VerifyToken};
+use crate::guard::{
+    Assertions, Authentication, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions,
+    VerifyToken,
+};
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
@@ -29,7 +40,7 @@ use crate::providers::Provider;
 use crate::settings;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::KeyRing;
+use crate::vault::{KeyRing, LiveKeys};
 
 /// A server: its authorization server's routes, and a guard for each thing that it protects.
 #[derive(Debug, Clone)]
@@ -37,6 +48,7 @@ pub struct Coatroom {
     context: Arc<Context>,
     verify: Arc<Remembered>,
     protected: Arc<HashMap<String, Protection>>,
+    limits: Arc<CallLimits>,
     places: Arc<Places>,
 }
 
@@ -54,13 +66,14 @@ pub struct Builder {
     public_url: String,
     settings: Settings,
     store: Option<Arc<dyn Store>>,
-    keys: Option<KeyRing>,
+    keys: Option<KeySource>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     providers: Vec<Provider>,
     protections: Vec<Protection>,
     default_path: Option<String>,
     clients: Vec<Client>,
+    resource_servers: Vec<ResourceServer>,
     app_uris: AppUris,
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
@@ -96,6 +109,7 @@ impl Coatroom {
             protections: Vec::new(),
             default_path: None,
             clients: Vec::new(),
+            resource_servers: Vec::new(),
             app_uris: AppUris::shipped(),
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
@@ -149,7 +163,8 @@ impl Coatroom {
             .with_lists(protection.lists)
             .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
-            .with_body_limit(self.context.settings.mcp_body_limit);
+            .with_body_limit(self.context.settings.mcp_body_limit)
+            .with_limits(Arc::clone(&self.limits));
         #[cfg(feature = "server")]
         {
             let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
@@ -177,12 +192,18 @@ impl Coatroom {
     #[must_use]
     pub fn sessions(&self, limits: SessionLimits) -> Arc<Sessions> {
         let context = &self.context;
-        Arc::new(Sessions::new(
-            context.keys.tickets.clone(),
+        Arc::new(Sessions::following(
+            Arc::clone(&context.keys),
             Arc::clone(&context.clock),
             Arc::clone(&context.entropy),
             limits,
         ))
+    }
+
+    /// What signs, for the MCP server of this exact URL, who its callers are.
+    #[must_use]
+    pub fn assertions(&self, audience: impl Into<String>) -> Assertions {
+        Assertions::new(Arc::clone(&self.context), audience.into())
     }
 
     /// Which apps may act for a user, the one that was used last first.
@@ -207,7 +228,9 @@ impl Coatroom {
     /// # Errors
     /// [`Error::Corrupt`] names the key that differs; [`Error::Unavailable`] when the store is down.
     pub async fn check_keys(&self) -> Result<(), Error> {
-        agree_on_keys(self.context.store.as_ref(), &self.context.keys).await
+        // From here on the key file is followed, so that the first request meets the keys of the day.
+        self.context.start_background();
+        agree_on_keys(self.context.store.as_ref(), &self.context.keys()).await
     }
 }
 
@@ -218,9 +241,16 @@ impl Builder {
         self
     }
 
-    /// The keys. Required: they must outlive the process for tokens to do so.
+    /// The keys. Required, unless there is a [key file](Self::key_file): they must outlive the process for tokens to do so.
     pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.keys = Some(keys);
+        self.keys = Some(KeySource::Ring(Box::new(keys)));
+        self
+    }
+
+    /// The file of the keys, made with mode 0600 when there is none. It is followed: keys that are added to it or
+    /// retired from it come and go without a restart.
+    pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.keys = Some(KeySource::File(path.into()));
         self
     }
 
@@ -245,6 +275,13 @@ impl Builder {
     /// Adds a client that the operator vouches for.
     pub fn client(mut self, client: Client) -> Self {
         self.clients.push(client);
+        self
+    }
+
+    /// Adds a resource server beside this one that may ask about tokens at `/introspect` (RFC 7662). Without any there is no
+    /// such endpoint.
+    pub fn resource_server(mut self, server: ResourceServer) -> Self {
+        self.resource_servers.push(server);
         self
     }
 
@@ -328,9 +365,12 @@ impl Builder {
             Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
         self.note_what_is_missing(&mut problems);
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
+        let asking_servers =
+            issuer.as_ref().map(|issuer| self.asking_servers(issuer, &mut problems)).unwrap_or_default();
+        let live = self.live_keys(&mut problems);
         #[cfg(feature = "server")]
         let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
-        let complete = (issuer, self.store, self.keys, resources);
+        let complete = (issuer, self.store, live, resources);
         let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
             return Err(BuildError { problems });
         };
@@ -366,11 +406,13 @@ impl Builder {
             redirect_prefixes: self.redirect_prefixes,
             secret_redirects: self.secret_redirects,
             registration: self.registration,
+            asking_servers,
             connections,
             revocations: Arc::new(Revocations::new()),
             blocks: Blocks::default(),
             background: Once::new(),
         });
+        let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
         let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
         let verify = Arc::new(Remembered::new(own, self.clock, remembered, REMEMBERED_TOKENS));
         let forgetting = Arc::downgrade(&verify);
@@ -384,6 +426,7 @@ impl Builder {
             context,
             verify,
             protected: Arc::new(protected.collect()),
+            limits: Arc::new(limits),
             places: Arc::new(self.places),
         })
     }
@@ -401,6 +444,14 @@ impl Builder {
         }
     }
 
+    fn asking_servers(&self, issuer: &Issuer, problems: &mut Vec<String>) -> HashMap<ClientId, AskingServer> {
+        asking_servers(&self.resource_servers, &self.protections, issuer, problems)
+    }
+
+    fn live_keys(&self, problems: &mut Vec<String>) -> Option<LiveKeys> {
+        self.keys.as_ref()?.open(self.entropy.as_ref(), self.clock.now(), problems)
+    }
+
     #[cfg(feature = "server")]
     fn documents(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Arc<ClientDocuments> {
         if self.client_documents.loopback && !issuer.is_loopback() {
@@ -413,47 +464,6 @@ impl Builder {
             app_uris: self.app_uris.clone(),
         };
         Arc::new(ClientDocuments::new(parts, issuer))
-    }
-
-    fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
-        if self.protections.is_empty() {
-            problems.push("nothing is protected: add at least one endpoint".to_owned());
-        }
-        let mut entries: Vec<ProtectedResource> = Vec::new();
-        for protection in &self.protections {
-            let Protection { path, name, provider, scopes, connects, .. } = protection;
-            if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
-                problems.push(format!("{path} is not a path such as /mcp"));
-                continue;
-            }
-            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
-            for missing in provider.iter().chain(connects).filter(is_missing) {
-                problems.push(format!("{path} uses the provider {missing}, which is not set"));
-            }
-            match Resource::parse(&issuer.url(path)) {
-                Ok(id) if entries.iter().any(|entry| entry.id == id) => {
-                    problems.push(format!("{path} is protected twice"));
-                }
-                Ok(id) => entries.push(ProtectedResource {
-                    id,
-                    name: name.clone(),
-                    provider: provider.clone(),
-                    scopes: scopes.clone(),
-                }),
-                Err(refusal) => problems.push(format!("{path}: {refusal}")),
-            }
-        }
-        let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
-        let default = match default.transpose() {
-            Ok(default) if default.as_ref().is_none_or(|id| entries.iter().any(|entry| &entry.id == id)) => {
-                default
-            }
-            _ => {
-                problems.push("the default path is not one of the protected ones".to_owned());
-                None
-            }
-        };
-        Resources::new(entries, default)
     }
 }
 

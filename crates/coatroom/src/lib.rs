@@ -12,9 +12,8 @@
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `pages` ← `server`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
-#[cfg(feature = "server")]
 mod allowance;
 mod builder;
 #[cfg(feature = "server")]
@@ -37,8 +36,7 @@ pub mod store;
 pub mod user;
 pub mod vault;
 
+pub use allowance::ClientAddress;
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
-pub use context::{Block, BlockForm, GrantSummary, Revocations};
-#[cfg(feature = "server")]
-pub use server::ClientAddress;
+pub use context::{Block, BlockForm, GrantSummary, ResourceServer, Revocations, agree_on_keys};

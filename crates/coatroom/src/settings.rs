@@ -32,19 +32,23 @@ pub struct Settings {
     pub revocation_poll: Duration,
     /// How long revocations may be unreadable before everything is refused with 503. Default 5 s.
     pub revocation_patience: Duration,
+    /// How often the key file is looked at. Default 2 s.
+    pub key_poll: Duration,
     /// The largest body of an OAuth request, in bytes. Default 64 KiB.
     pub oauth_body_limit: usize,
     /// The largest header block of an MCP request, in bytes. Default 32 KiB.
     pub mcp_header_limit: usize,
     /// The largest body of an MCP request, in bytes. Default 4 MiB.
     pub mcp_body_limit: usize,
+    /// What the bodies of all MCP requests may hold together, in bytes. Beyond: 503. Default 256 MiB.
+    pub mcp_bodies_limit: usize,
     /// How many requests one address may make.
     pub rates: Rates,
     /// Whether callers from this machine are limited too. Default false.
     pub limit_loopback: bool,
 }
 
-/// How many requests one address may make (one /64 for IPv6); `None` does not limit them.
+/// How many requests one address may make (one /64 for IPv6), and calls of one user or client; `None` does not limit them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "whoever reads a configuration names every door")]
 pub struct Rates {
@@ -54,6 +58,19 @@ pub struct Rates {
     pub authorize: Option<Rate>,
     /// Of `/token` and `/revoke`. Default 600 per minute.
     pub token: Option<Rate>,
+    /// Of `/introspect`. Default 6000 per minute.
+    pub introspect: Option<Rate>,
+    /// Of the discovery documents, and of everything else that is the same for everybody. Default 1200 per minute.
+    pub discovery: Option<Rate>,
+    /// Of tokens that are not good, at protected endpoints and at `/introspect`; beyond, the answer is 429. Good tokens of
+    /// the same address are not affected. Default 600 per minute.
+    pub failed_token: Option<Rate>,
+    /// Of calls of protected endpoints. Default: not limited.
+    pub calls: Option<Rate>,
+    /// Of calls of one user, from all addresses and by all clients. Default: not limited.
+    pub calls_per_user: Option<Rate>,
+    /// Of calls by one client, for all users. Default: not limited.
+    pub calls_per_client: Option<Rate>,
     /// Of failed authentications there as one client; then that client waits, at that address. Default 30 per minute.
     pub failed_authentication: Option<Rate>,
     /// Of documents of clients that are fetched because of its requests. Default 20 per minute.
@@ -147,6 +164,12 @@ impl Rates {
             register: None,
             authorize: None,
             token: None,
+            introspect: None,
+            discovery: None,
+            failed_token: None,
+            calls: None,
+            calls_per_user: None,
+            calls_per_client: None,
             failed_authentication: None,
             client_documents: None,
         }
@@ -159,6 +182,12 @@ impl Default for Rates {
             register: Some(Rate::per_minute(60)),
             authorize: Some(Rate::per_minute(120)),
             token: Some(Rate::per_minute(600)),
+            introspect: Some(Rate::per_minute(6000)),
+            discovery: Some(Rate::per_minute(1200)),
+            failed_token: Some(Rate::per_minute(600)),
+            calls: None,
+            calls_per_user: None,
+            calls_per_client: None,
             failed_authentication: Some(Rate::per_minute(30)),
             client_documents: Some(Rate::per_minute(20)),
         }
@@ -179,9 +208,11 @@ impl Default for Settings {
             remembered: Duration::from_secs(1),
             revocation_poll: Duration::from_millis(500),
             revocation_patience: Duration::from_secs(5),
+            key_poll: Duration::from_secs(2),
             oauth_body_limit: 64 * 1024,
             mcp_header_limit: 32 * 1024,
             mcp_body_limit: 4 * 1024 * 1024,
+            mcp_bodies_limit: 256 * 1024 * 1024,
             rates: Rates::default(),
             limit_loopback: false,
         }

@@ -23,6 +23,8 @@ pub struct Gateway {
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
+    /// The port of the public origin; another one than `port` for a process beside the first.
+    public_port: u16,
     started_in: Duration,
 }
 
@@ -75,6 +77,7 @@ impl Gateway {
             folder: Arc::clone(&self.folder),
             log: Arc::default(),
             port,
+            public_port: self.public_port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
@@ -97,6 +100,7 @@ impl Gateway {
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
+            public_port: port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
@@ -117,10 +121,16 @@ impl Gateway {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Where this process listens, and the `Host` under which it knows itself.
+    #[must_use]
+    pub fn place(&self) -> (String, String) {
+        (format!("http://127.0.0.1:{}", self.port), format!("localhost:{}", self.public_port))
+    }
+
     /// The public origin, which is also the issuer.
     #[must_use]
     pub fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        format!("http://localhost:{}", self.public_port)
     }
 
     /// The address of the MCP server behind it, in the demo.
@@ -139,6 +149,32 @@ impl Gateway {
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().expect("the log")).into_owned()
+    }
+
+    /// Runs `coatroom keys` beside the program, with the same configuration; returns what it printed.
+    ///
+    /// # Errors
+    /// What it complained about.
+    pub async fn keys(&self, arguments: &[&str]) -> Result<String, String> {
+        let file = self.arguments.last().expect("the configuration file");
+        let run = Command::new(tools::coatroom())
+            .arg("keys")
+            .args(arguments)
+            .args(["--config", file])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .output()
+            .await
+            .expect("running the program");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if run.status.success() { Ok(text(&run.stdout)) } else { Err(text(&run.stderr)) }
+    }
+
+    /// Overwrites the key file, in which nothing good is left then.
+    pub fn overwrite_keys(&self, text: &str) {
+        let file = self.folder.path().join("data/keys.toml");
+        assert!(file.exists(), "there is no key file");
+        fs::write(file, text).expect("the key file");
     }
 
     /// Kills the program as a power cut would.
@@ -269,7 +305,7 @@ impl Gateway {
     async fn wait_until_ready(&mut self, started: Instant) {
         let discovery = format!("http://127.0.0.1:{}/.well-known/oauth-authorization-server", self.port);
         let http = reqwest::Client::new();
-        let host = format!("localhost:{}", self.port);
+        let (_, host) = self.place();
         loop {
             let child = self.child.as_mut().expect("just started");
             if let Some(status) = child.try_wait().expect("asking for the exit status") {

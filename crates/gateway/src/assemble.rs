@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::{Authentication, Lists, SessionLimits};
+use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
@@ -16,7 +16,7 @@ use coatroom::providers::{self, Provider};
 use coatroom::settings::Settings;
 use coatroom::store::{MemoryStore, SqliteStore, Store};
 use coatroom::vault::KeyRing;
-use coatroom::{Coatroom, Protection};
+use coatroom::{Coatroom, Protection, ResourceServer};
 use tower_layer::Layer as _;
 
 use crate::config::{
@@ -43,7 +43,8 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
             tracing::warn!(server = %server.name, path = %server.path, "auth is off: whoever reaches this server may use it");
         }
         let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
-        let proxy = Proxy::new(upstream(config, server), client.clone());
+        let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
+        let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
         router = router.route_service(&server.path, any_service(guard.layer(proxy)));
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
@@ -62,12 +63,15 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         .settings(settings(config))
         .client_documents(config.client_documents.clone())
         .store(store(&config.store, &clock)?)
-        .keys(keys(config, &clock)?)
         .registration(config.registration == Registration::Open)
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
+    builder = match &config.keys_file {
+        Some(path) => builder.key_file(path),
+        None => builder.keys(KeyRing::generate(&SystemEntropy::new(), clock.now())?),
+    };
     for provider in &config.providers {
         let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));
         builder =
@@ -81,6 +85,11 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     }
     for client in &config.clients {
         builder = builder.client(configured_client(client)?);
+    }
+    for config in &config.introspection {
+        let server = ResourceServer::new(&config.client_id, &config.secret);
+        let with_path = |server: ResourceServer, path: &String| server.with_path(path);
+        builder = builder.resource_server(config.paths.iter().fold(server, with_path));
     }
     for origin in &config.allowed_origins {
         builder = builder.origin(origin);
@@ -104,20 +113,14 @@ fn settings(config: &Config) -> Settings {
     settings.session_life = lifetimes.session;
     settings.remembered = lifetimes.remembered_token;
     settings.revocation_poll = lifetimes.revocation_poll;
+    settings.key_poll = lifetimes.key_poll;
     settings.rates = config.rates;
     settings.limit_loopback = config.limit_loopback;
     settings.oauth_body_limit = limits.oauth_body;
     settings.mcp_header_limit = limits.header_block;
     settings.mcp_body_limit = limits.mcp_body;
+    settings.mcp_bodies_limit = limits.mcp_bodies;
     settings
-}
-
-fn keys(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<KeyRing> {
-    let entropy = SystemEntropy::new();
-    match &config.keys_file {
-        Some(path) => Ok(KeyRing::open_or_create(path, &entropy, clock.now())?),
-        None => Ok(KeyRing::generate(&entropy, clock.now())?),
-    }
 }
 
 /// Opens the store.
@@ -224,8 +227,9 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-fn upstream(config: &Config, server: &ServerConfig) -> Upstream {
+fn upstream(config: &Config, server: &ServerConfig, assertions: Option<Assertions>) -> Upstream {
     Upstream {
+        assertions,
         name: server.name.clone(),
         url: server.upstream.clone(),
         is_open: server.auth != Auth::Required,

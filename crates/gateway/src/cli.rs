@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use coatroom::vault::Purpose;
 
-use crate::config::{Flag, Flags};
+use crate::config::{Flag, Flags, duration};
 
 /// A gateway that gives every user of an MCP server their own OAuth.
 #[derive(Debug, Parser)]
@@ -28,6 +30,9 @@ pub(crate) enum Command {
     /// Say which self-registered clients are not welcome, or list who is not
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Block(Block),
+    /// List the keys, add a new one, or remove one; programs that run follow within seconds
+    #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
+    Keys(Keys),
     /// List or end what a user allowed to apps
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Grants(Grants),
@@ -100,6 +105,47 @@ pub(crate) enum BlockCommand {
         /// The block
         block: String,
     },
+}
+
+/// Which keys to change, and where they are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    /// Where the key file and the store are.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: KeysCommand,
+}
+
+/// What to do with keys. Every purpose has a list of its own: signing, sealing, tickets, wrapping, registration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// List the keys: what for, which, since when, and what each does at the moment
+    List,
+    /// Add a new key; it is known, and published, for a while before it is used
+    Rotate {
+        /// What the key is for: signing, sealing, tickets, wrapping or registration
+        #[arg(long, value_parser = purpose)]
+        purpose: Purpose,
+        /// How long before it is used; where each replica has a copy of the file, longer than copying takes
+        #[arg(long, value_name = "SPAN", default_value = "10min", value_parser = duration)]
+        lead: Duration,
+    },
+    /// Remove a key that nothing needs any more
+    Retire {
+        /// The key's id, as `list` prints it
+        #[arg(allow_hyphen_values = true)]
+        id: String,
+        /// Remove it whatever still needs it: for a key that leaked
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+fn purpose(text: &str) -> Result<Purpose, String> {
+    let found = Purpose::ALL.into_iter().find(|purpose| purpose.as_str() == text);
+    found.ok_or_else(|| "a purpose is signing, sealing, tickets, wrapping or registration".to_owned())
 }
 
 /// Whose grants, and where they are kept.
@@ -196,6 +242,17 @@ mod tests {
             let Command::Block(block) = cli.command else { panic!("not block") };
             assert_eq!(block.settings.flags()["store"].value, "memory:");
         }
+    }
+
+    #[test]
+    fn keys_are_named_by_ids_that_may_look_like_flags() {
+        let line = ["coatroom", "keys", "retire", "-bC_d1", "--store", "memory:"];
+        let Command::Keys(keys) = Cli::try_parse_from(line).unwrap().command else { panic!("not keys") };
+        assert!(matches!(&keys.what, KeysCommand::Retire { id, force: false } if id == "-bC_d1"));
+        let line = ["coatroom", "keys", "rotate", "--purpose", "signing", "--lead", "1h"];
+        let Command::Keys(keys) = Cli::try_parse_from(line).unwrap().command else { panic!("not keys") };
+        let KeysCommand::Rotate { purpose, lead } = keys.what else { panic!("not rotate") };
+        assert_eq!((purpose, lead), (Purpose::Signing, Duration::from_hours(1)));
     }
 
     #[test]

@@ -6,8 +6,10 @@ mod cli;
 mod client_address;
 mod config;
 mod demo;
+mod descriptors;
 mod edge;
 mod grants;
+mod keys;
 mod observe;
 mod proxy;
 mod serve;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
+        Command::Keys(options) => run(keys::run(&options)),
         Command::Grants(options) => run(grants::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
@@ -75,11 +78,12 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;
     observe::start(config.log_format, &ProcessEnvironment)?;
+    descriptors::allow(config.limits.connections);
     let edge = assemble::edge(&config, axum::Router::new()).await?;
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");
-    let limits = serve::ServeSettings::from(&config.limits);
+    let limits = serve::ServeSettings::from(&config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
 }

@@ -1,24 +1,34 @@
 //! Accepts connections: HTTP/1.1 and HTTP/2 by prior knowledge, with limits on what a stranger can hold open, and an
 //! orderly end.
 //!
-//! TLS is left to a proxy in front. Bodies are limited where they are read.
+//! TLS is left to a proxy in front. Bodies are limited where they are read. Whoever reads answers slowly is for `patience`,
+//! whoever holds many connections for `crowd`.
+
+mod crowd;
+mod patience;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use axum::body::Body;
+use http::{Request, Version};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::config::Limits;
+use self::crowd::Crowd;
+use self::patience::{Open, Patient, Streams, counted};
+use crate::client_address::IpRange;
+use crate::config::Config;
 use crate::edge::Edge;
 
 /// What one connection, and all of them, may hold.
@@ -32,17 +42,36 @@ pub(crate) struct ServeSettings {
     pub(crate) header_read: Duration,
     /// Connections at once; further ones wait in the system's queue.
     pub(crate) connections: usize,
+    /// Connections of one address at once. Beyond: closed.
+    pub(crate) connections_per_address: usize,
+    /// The proxies whose connections are not counted.
+    pub(crate) trusted_proxies: Vec<IpRange>,
+    /// Whether the connections of this machine are counted too.
+    pub(crate) limit_loopback: bool,
+    /// Streams at once on one HTTP/2 connection.
+    pub(crate) http2_streams: u32,
+    /// How long an HTTP/2 connection may be open without a request. Beyond: closed.
+    pub(crate) idle: Duration,
+    /// How long a reader may take for the next kilobyte of what waits for it. Beyond: closed, on HTTP/2 the stream alone.
+    pub(crate) write_stall: Duration,
     /// How long requests and streams may go on after the shutdown began.
     pub(crate) drain: Duration,
 }
 
-impl From<&Limits> for ServeSettings {
-    fn from(limits: &Limits) -> Self {
+impl From<&Config> for ServeSettings {
+    fn from(config: &Config) -> Self {
+        let limits = &config.limits;
         Self {
             header_block: limits.header_block,
             header_lines: limits.header_lines,
             header_read: limits.header_read,
             connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            trusted_proxies: config.trusted_proxies.clone(),
+            limit_loopback: config.limit_loopback,
+            http2_streams: limits.http2_streams,
+            idle: limits.idle,
+            write_stall: limits.write_stall,
             drain: limits.drain,
         }
     }
@@ -60,6 +89,11 @@ pub(crate) async fn run(
     let edge = Arc::new(edge);
     let builder = Arc::new(builder(settings));
     let room = Arc::new(Semaphore::new(settings.connections));
+    let crowd = Crowd::new(
+        settings.connections_per_address,
+        settings.trusted_proxies.clone(),
+        settings.limit_loopback,
+    );
     let (ending, has_ended) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -71,15 +105,21 @@ pub(crate) async fn run(
         };
         match accepted {
             Ok((stream, peer, permit)) => {
+                let Some(place) = crowd.enter(peer.ip()) else {
+                    tracing::debug!(peer = %peer.ip(), "an address has too many connections; the new one is closed");
+                    continue;
+                };
                 let connection = Connection {
                     edge: Arc::clone(&edge),
                     builder: Arc::clone(&builder),
                     header_read: settings.header_read,
+                    idle: settings.idle,
+                    write_stall: settings.write_stall,
                     ending: has_ended.clone(),
                 };
                 connections.spawn(async move {
                     connection.serve(stream, peer).await;
-                    drop(permit);
+                    drop((permit, place));
                 });
             }
             Err(cause) if is_of_the_peer(&cause) => {}
@@ -115,8 +155,8 @@ fn is_of_the_peer(cause: &io::Error) -> bool {
     matches!(cause.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
-fn builder(settings: &ServeSettings) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(settings: &ServeSettings) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams { patience: settings.write_stall });
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -127,7 +167,12 @@ fn builder(settings: &ServeSettings) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(settings.header_block).unwrap_or(u32::MAX))
-        .max_concurrent_streams(STREAMS)
+        .max_concurrent_streams(settings.http2_streams)
+        // Whoever opens streams and resets them at once costs work and counts as nothing (CVE-2023-44487); whoever makes
+        // us reset streams, too (CVE-2025-8671).
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(RESETS)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     builder
@@ -135,22 +180,38 @@ fn builder(settings: &ServeSettings) -> auto::Builder<TokioExecutor> {
 
 struct Connection {
     edge: Arc<Edge>,
-    builder: Arc<auto::Builder<TokioExecutor>>,
+    builder: Arc<auto::Builder<Streams>>,
     header_read: Duration,
+    idle: Duration,
+    write_stall: Duration,
     ending: watch::Receiver<()>,
 }
 
 impl Connection {
     async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
-        let was_used = AtomicBool::new(false);
-        let service = service_fn(|request| {
-            was_used.store(true, Ordering::Relaxed);
-            self.edge.answer(request, peer)
+        let requests = AtomicUsize::new(0);
+        let open = Open::default();
+        let service = service_fn(|request: Request<Incoming>| {
+            requests.fetch_add(1, Ordering::Relaxed);
+            let is_http2 = request.version() == Version::HTTP_2;
+            let (answering, open) = (self.edge.answer(request, peer), Arc::clone(&open));
+            // A request that is being answered is counted like an answer that is being read.
+            let waiting = counted(Body::empty(), &open, false);
+            async move {
+                let response = answering.await;
+                let counted = response.map(|response| response.map(|body| counted(body, &open, is_http2)));
+                drop(waiting);
+                counted
+            }
         });
-        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(stream), service));
+        let stream = TokioIo::new(Patient::new(stream, self.write_stall));
+        let mut connection = pin!(self.builder.serve_connection(stream, service));
         // Until the protocol is known, nothing else watches over a silent peer.
         let mut first_request = pin!(tokio::time::sleep(self.header_read));
         let mut may_be_unused = true;
+        let mut look = tokio::time::interval(self.idle);
+        look.reset();
+        let (mut seen, mut was_idle) = (0, false);
         let mut is_ending = false;
         loop {
             tokio::select! {
@@ -162,9 +223,22 @@ impl Connection {
                 }
                 () = first_request.as_mut(), if may_be_unused => {
                     may_be_unused = false;
-                    if !was_used.load(Ordering::Relaxed) {
+                    if requests.load(Ordering::Relaxed) == 0 {
                         return;
                     }
+                }
+                // Whoever is silent on HTTP/1.1 was closed long before.
+                _ = look.tick() => {
+                    let count = requests.load(Ordering::Relaxed);
+                    let is_idle = open.load(Ordering::Relaxed) == 0 && count == seen;
+                    if is_idle && was_idle {
+                        return;
+                    }
+                    if is_idle {
+                        // Says goodbye first, so that a request that is on its way is sent elsewhere.
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    (seen, was_idle) = (count, is_idle);
                 }
                 // The sender is dropped when the shutdown begins, which wakes every connection.
                 _ = self.ending.changed(), if !is_ending => {
@@ -179,8 +253,11 @@ impl Connection {
 /// After a failed accept: long enough for a descriptor to become free.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Streams at once on one HTTP/2 connection.
-const STREAMS: u32 = 250;
+/// Streams that a peer may have reset before we looked at them, and that we reset for its mistakes.
+const RESETS: usize = 50;
+
+/// What may wait for the reader of one HTTP/2 stream, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(20);

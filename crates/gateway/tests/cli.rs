@@ -85,7 +85,14 @@ fn grants_are_asked_for_by_user_and_id() {
     )
     .unwrap();
     let grants = |args: &[&str]| {
-        let output = coatroom().arg("grants").args(args).arg("--config").arg(&path).output().unwrap();
+        let output = coatroom()
+            .current_dir(folder.path())
+            .arg("grants")
+            .args(args)
+            .arg("--config")
+            .arg(&path)
+            .output()
+            .unwrap();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };
     assert_eq!(grants(&["list", "github:1"]), (Some(0), String::new()));

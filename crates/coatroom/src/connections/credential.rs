@@ -54,7 +54,8 @@ impl ConnectionParts {
         kept_until: Timestamp,
     ) -> Result<ConnectionRecord, Error> {
         let credential = Zeroizing::new(Credential::of(tokens).to_json()?);
-        let sealer = Sealer { master: &self.keys.wrapping, entropy: self.entropy.as_ref() };
+        let keys = self.keys.current();
+        let sealer = Sealer { master: &keys.wrapping, entropy: self.entropy.as_ref() };
         Ok(ConnectionRecord {
             grant: *binding.grant,
             provider: binding.provider.clone(),
@@ -73,7 +74,7 @@ impl ConnectionParts {
     pub(super) fn open(&self, grant: &OpenGrant, record: &ConnectionRecord) -> Result<Credential, Error> {
         let corrupt = |reason: String| Error::Corrupt { what: "connection", reason };
         let binding = Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
-        let opened = grant.key.open(&self.keys.wrapping, binding, &record.sealed);
+        let opened = grant.key.open(&self.keys.current().wrapping, binding, &record.sealed);
         let opened = opened.map_err(|refusal| corrupt(refusal.to_string()))?;
         serde_json::from_slice(&opened)
             .map_err(|_| corrupt("the sealed credential is not readable".to_owned()))

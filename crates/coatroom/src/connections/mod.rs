@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::providers::{Provider, UpstreamToken};
 use crate::records::{self, ConnectionRecord, Seen};
 use crate::store::Store;
-use crate::vault::{GrantVault, KeyRing, VaultKey};
+use crate::vault::{GrantVault, LiveKeys, VaultKey};
 
 /// Reads, renews and writes the connections of grants.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct ConnectionParts {
     /// Where connections are kept.
     pub(crate) store: Arc<dyn Store>,
     /// The master key.
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<LiveKeys>,
     /// The providers, by name.
     pub(crate) providers: HashMap<ProviderName, Arc<Provider>>,
     /// Decides what is about to end.

@@ -1,4 +1,4 @@
-//! What goes on without a request: reading revocations and blocks, and purging what is expired.
+//! What goes on without a request: reading revocations and blocks, following the key file, and purging what is expired.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,6 +14,7 @@ impl Context {
     pub(crate) fn start_background(self: &Arc<Self>) {
         self.background.call_once(|| {
             tokio::spawn(run(Arc::downgrade(self)));
+            tokio::spawn(super::keys::follow(Arc::downgrade(self)));
         });
     }
 

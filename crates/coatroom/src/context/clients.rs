@@ -59,7 +59,7 @@ impl Context {
         let client = match self.configured_clients.get(id) {
             Some(client) => client.clone(),
             None if self.registration => {
-                open(id, &self.keys.registration).map_err(|_| ClientRefusal::Unknown)?
+                open(id, &self.keys().registration).map_err(|_| ClientRefusal::Unknown)?
             }
             None => return Err(ClientRefusal::Unknown),
         };

@@ -36,7 +36,7 @@ impl ConnectLink {
     pub(crate) fn seal(&self, context: &Context) -> Result<String, NoEntropy> {
         let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let sealed = context.keys.sealing.seal(context.entropy.as_ref(), LINK, &bound_to, &text)?;
+        let sealed = context.keys().sealing.seal(context.entropy.as_ref(), LINK, &bound_to, &text)?;
         Ok(base64url(&sealed))
     }
 
@@ -44,7 +44,8 @@ impl ConnectLink {
     #[cfg(feature = "server")]
     pub(crate) fn open(context: &Context, text: &str) -> Option<Self> {
         let sealed = from_base64url(text)?;
-        let opened = context.keys.sealing.open(LINK, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
+        let opened =
+            context.keys().sealing.open(LINK, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
         let link: Self = serde_json::from_slice(&opened).ok()?;
         (!context.clock.now().has_reached(link.ends_at)).then_some(link)
     }
@@ -78,7 +79,7 @@ impl CallOf<'_> {
         };
         let text = serde_json::to_vec(&state).map_err(|_| NoEntropy)?;
         let sealed = self.bound(context, |bound_to| {
-            context.keys.sealing.seal(context.entropy.as_ref(), STATE, bound_to, &text)
+            context.keys().sealing.seal(context.entropy.as_ref(), STATE, bound_to, &text)
         })?;
         Ok(format!("{}{}", state_prefix(self.resource), base64url(&sealed)))
     }
@@ -92,7 +93,7 @@ impl CallOf<'_> {
     ) -> Result<(), StateRefusal> {
         let sealed = state.strip_prefix(&state_prefix(self.resource)).and_then(from_base64url);
         let sealed = sealed.ok_or(StateRefusal::Forged)?;
-        let text = self.bound(context, |bound_to| context.keys.sealing.open(STATE, bound_to, &sealed));
+        let text = self.bound(context, |bound_to| context.keys().sealing.open(STATE, bound_to, &sealed));
         let state: RequestState =
             text.ok().and_then(|text| serde_json::from_slice(&text).ok()).ok_or(StateRefusal::Forged)?;
         state.check(&base64url(digest), context.clock.now())

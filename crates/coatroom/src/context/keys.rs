@@ -4,9 +4,14 @@
 //! A ring may gain and lose keys while replicas are replaced one by one, but it always shares a key of each purpose
 //! with the ring before it. One that does not is the ring of another server, or of a file that was lost and made
 //! anew: it opens nothing that is in the store.
+//!
+//! While the program runs it follows its key file, so that keys come and go without a restart. A ring that does not agree
+//! with the store is not taken over.
 
 use std::collections::BTreeSet;
+use std::sync::Weak;
 
+use super::Context;
 use crate::error::Error;
 use crate::records::{self, SettingRecord, Written};
 use crate::store::Store;
@@ -17,7 +22,7 @@ use crate::vault::{KeyCheck, KeyRing};
 /// # Errors
 /// [`Error::Corrupt`] when a key of the same name has another value elsewhere, or when the ring shares no key of some
 /// purpose with the one that was used last: the replicas would refuse each other's tokens.
-pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
+pub async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Error> {
     let checks = keys.checks();
     agree_on_ring(store, &checks).await?;
     for check in checks {
@@ -35,6 +40,54 @@ pub(crate) async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(
     Ok(())
 }
 
+impl Context {
+    /// Looks whether the key file has other keys now, or a waiting key's time has come.
+    async fn follow_keys(&self, refused: &mut Option<Vec<KeyCheck>>) {
+        let ring = match self.keys.look(self.clock.now()) {
+            Ok(None) => return,
+            Ok(Some(ring)) => ring,
+            Err(error) => {
+                tracing::error!(%error, "the key file was changed and cannot be used; the keys of before stay in use");
+                return;
+            }
+        };
+        if refused.as_ref() == Some(&ring.checks()) {
+            return;
+        }
+        // What is published needs nobody's agreement, and a key that leaked must go at once, also while the store is away.
+        let current = self.keys();
+        self.keys.put(KeyRing { signing: ring.signing.clone(), ..KeyRing::clone(&current) });
+        match agree_on_keys(self.store.as_ref(), &ring).await {
+            Ok(()) => {
+                self.keys.put(ring);
+                tracing::info!("the keys were changed");
+            }
+            Err(error @ Error::Corrupt { .. }) => {
+                *refused = Some(ring.checks());
+                tracing::error!(%error, "the key file was changed and does not agree with the store; the keys of before stay in use");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the key file was changed, and the store cannot say whether it agrees");
+            }
+        }
+    }
+}
+
+/// Follows the key file until the server is gone.
+pub(super) async fn follow(context: Weak<Context>) {
+    let mut refused = None;
+    loop {
+        let Some(context) = context.upgrade() else { return };
+        if !context.keys.are_followed() {
+            return;
+        }
+        context.follow_keys(&mut refused).await;
+        let pause = context.settings.key_poll;
+        drop(context);
+        tokio::time::sleep(pause).await;
+    }
+}
+
 /// Compares the names of the keys with those of the ring that was used last, and leaves ours in their place.
 async fn agree_on_ring(store: &dyn Store, checks: &[KeyCheck]) -> Result<(), Error> {
     let ours: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
@@ -49,7 +102,9 @@ async fn agree_on_ring(store: &dyn Store, checks: &[KeyCheck]) -> Result<(), Err
         };
         let theirs: BTreeSet<&str> = last.value.value.split(' ').collect();
         let shared: BTreeSet<&str> = ours.intersection(&theirs).copied().map(purpose).collect();
-        if let Some(lone) = ours.iter().map(|name| purpose(name)).find(|purpose| !shared.contains(purpose)) {
+        let used: BTreeSet<&str> = theirs.iter().copied().map(purpose).collect();
+        let is_lone = |purpose: &&str| used.contains(purpose) && !shared.contains(purpose);
+        if let Some(lone) = ours.iter().map(|name| purpose(name)).find(is_lone) {
             return Err(disagree(format!(
                 "it has no {lone} in common with the key file that this store was used with; use that file, or an empty store"
             )));

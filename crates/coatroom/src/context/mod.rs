@@ -1,21 +1,26 @@
 //! What every request of one server shares: its settings, store, keys, providers, resources and clients.
 
+mod access;
 mod background;
 mod blocks;
 mod clients;
 mod connecting;
 mod grants;
+mod introspection;
 mod keys;
 mod revocations;
 mod revoke;
 
+pub(crate) use access::{AccessRefusal, LiveAccess};
 pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::{ClientRefusal, FoundClient};
 pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
 pub use grants::GrantSummary;
-pub(crate) use keys::agree_on_keys;
+pub(crate) use introspection::AskingServer;
+pub use introspection::ResourceServer;
+pub use keys::agree_on_keys;
 pub use revocations::Revocations;
 
 use std::collections::HashMap;
@@ -33,7 +38,7 @@ use crate::entropy::Entropy;
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::KeyRing;
+use crate::vault::{KeyRing, LiveKeys};
 
 /// What every request of one server shares.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub(crate) struct Context {
     pub(crate) issuer: Issuer,
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) keys: Arc<LiveKeys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     /// In the order in which the consent page offers them.
@@ -60,6 +65,8 @@ pub(crate) struct Context {
     pub(crate) secret_redirects: SecretRedirects,
     /// Whether clients may register themselves.
     pub(crate) registration: bool,
+    /// Who may ask about tokens, by the id that they authenticate with.
+    pub(crate) asking_servers: HashMap<ClientId, AskingServer>,
     pub(crate) connections: Connections,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
@@ -67,6 +74,11 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Our keys at the moment. What belongs together takes them once.
+    pub(crate) fn keys(&self) -> Arc<KeyRing> {
+        self.keys.current()
+    }
+
     /// The provider of this name.
     pub(crate) fn provider(&self, name: &ProviderName) -> Option<&Arc<Provider>> {
         self.providers.iter().find(|provider| provider.name() == name)

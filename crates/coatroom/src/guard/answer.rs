@@ -184,6 +184,10 @@ impl Inspection {
             return Ok(Response::from_parts(parts, held.into_body()));
         }
         let whole = held.whole();
+        // As servers refuse to open a stream: without a type, and with nothing in it that could be a list.
+        if !parts.status.is_success() && is_in_words(&whole) {
+            return Ok(Response::from_parts(parts, Body::from(whole)));
+        }
         let looked = match std::str::from_utf8(&whole) {
             Ok(text) => self.look(text),
             Err(_) if self.must_look() => Err(AnswerRefusal::List(ListRefusal::NotUnderstood)),
@@ -271,6 +275,12 @@ impl Form {
         });
         if is_json && !encoded { Self::Json } else { Self::Other }
     }
+}
+
+/// Whether this is no JSON object or array, for any reader: not even behind spaces or a byte order mark.
+fn is_in_words(bytes: &[u8]) -> bool {
+    let mut bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).iter();
+    bytes.find(|byte| !byte.is_ascii_whitespace()).is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn has_ended(error: &axum::Error) -> bool {

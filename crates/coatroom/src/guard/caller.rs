@@ -20,6 +20,7 @@ struct Inner {
     grant: GrantId,
     resource: Resource,
     scopes: Scopes,
+    sender_constrained: bool,
     expires_at: Timestamp,
     credentials: Arc<dyn UpstreamCredentials>,
 }
@@ -48,6 +49,9 @@ pub struct CallerParts {
     pub resource: Resource,
     /// The scopes of the token, with everything that they imply.
     pub scopes: Scopes,
+    /// Whether the token is good only with the proof of a key (`cnf`; see `access::is_sender_constrained`). No proofs are
+    /// taken here, so the guard refuses it.
+    pub sender_constrained: bool,
     /// When the token ends; open streams end with it.
     pub expires_at: Timestamp,
     /// The way to the user's upstream tokens.
@@ -64,6 +68,7 @@ impl Caller {
             grant: parts.grant,
             resource: parts.resource,
             scopes: parts.scopes,
+            sender_constrained: parts.sender_constrained,
             expires_at: parts.expires_at,
             credentials: parts.credentials,
         }))
@@ -97,6 +102,12 @@ impl Caller {
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
         &self.0.scopes
+    }
+
+    /// Whether the token is good only with the proof of a key.
+    #[must_use]
+    pub(super) fn is_sender_constrained(&self) -> bool {
+        self.0.sender_constrained
     }
 
     /// When the token ends.

@@ -15,13 +15,13 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::answer::Inspection;
+use super::bodies::{self, BodyTrouble, Held};
 use super::caller::{Caller, SignInEnded};
 use super::connect::{Asked, ConnectNeeded, Restored};
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
@@ -29,11 +29,13 @@ use super::events::{self, EventIds};
 use super::headers::{
     LAST_EVENT_ID, SESSION_ID, check_mcp_headers, check_media_type, clean, field, mirrors, names_a_token,
 };
+use super::limits::{CallLimits, TooMany};
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::Refusal;
 use super::sessions::{self, SessionOwner};
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
+use crate::allowance::ClientAddress;
 
 /// Protects one MCP endpoint, whatever service answers it.
 #[derive(Debug, Clone)]
@@ -205,7 +207,7 @@ impl Settings {
     fn check_edge(&self, request: &Request<Body>) -> Result<(), Refusal> {
         let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len();
         if request.headers().iter().map(size).sum::<usize>() > self.header_limit {
-            return Err(Refusal::HeadersTooLarge);
+            return Err(Refusal::HeadersTooLarge(self.header_limit));
         }
         self.places.check(request.uri(), request.headers()).map_err(Refusal::Place)
     }
@@ -213,11 +215,21 @@ impl Settings {
     /// Steps 3 to 8.
     async fn admit(&self, request: Request<Body>) -> Result<Admitted, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let caller = self.authenticate(&parts.uri, &parts.headers).await?;
+        let address = parts.extensions.get::<ClientAddress>().copied();
+        self.limit(|limits| limits.called_from(address))?;
+        let caller = self.authenticate(&parts.uri, &parts.headers).await;
+        if let Err(Refusal::BadToken) = caller {
+            self.limit(|limits| limits.token_failed(address))?;
+        }
+        let caller = caller?;
+        if let Some(caller) = &caller {
+            self.limit(|limits| limits.called_by(caller))?;
+        }
         let (era, asked, inspection) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
-                let bytes = self.read(&parts.headers, body).await?;
+                let (bytes, held) = self.read(&parts.headers, body).await?;
+                parts.extensions.insert(held);
                 let first = judge(&bytes).map_err(Refusal::Body)?;
                 let era = self.check_era(&parts.headers, &first)?;
                 // From here on the call is what it was when it was first made, and that is what is forwarded.
@@ -254,6 +266,10 @@ impl Settings {
         Ok(Admitted { request, caller, session, asked, inspection })
     }
 
+    fn limit(&self, count: impl FnOnce(&CallLimits) -> Result<(), TooMany>) -> Result<(), Refusal> {
+        self.limits.as_deref().map_or(Ok(()), count).map_err(Refusal::TooMany)
+    }
+
     /// Step 3. `None` is an anonymous call that is allowed.
     async fn authenticate(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
         if self.authentication == Authentication::Off {
@@ -264,6 +280,11 @@ impl Settings {
             Bearer::Anonymous if self.authentication == Authentication::Optional => None,
             Bearer::Anonymous => return Err(Refusal::NoToken(self.challenger.baseline.clone())),
             Bearer::Token(token) => match self.verify.verify(&token, &self.resource).await {
+                // Whoever shows it as a bearer may have stolen it (RFC 9449 §7.2).
+                Ok(caller) if caller.is_sender_constrained() => {
+                    tracing::debug!("a token that is bound to a key came without its proof");
+                    return Err(Refusal::BadToken);
+                }
                 Ok(caller) => Some(caller),
                 Err(VerifyError::Refused(reason)) => {
                     tracing::debug!(reason, "the token was refused");
@@ -283,15 +304,20 @@ impl Settings {
     }
 
     /// Reads the whole body, up to the limit.
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<(Bytes, Held), Refusal> {
         let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: usize| length > self.body_limit) {
-            return Err(Refusal::TooLarge);
+            return Err(Refusal::TooLarge(self.body_limit));
         }
-        match tokio::time::timeout(BODY_PATIENCE, Limited::new(body, self.body_limit).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-            Ok(Err(_)) | Err(_) => Err(Refusal::BodyLost),
+        let bodies = self.limits.as_deref().map(CallLimits::bodies);
+        match tokio::time::timeout(BODY_PATIENCE, bodies::read(body, self.body_limit, bodies)).await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(BodyTrouble::TooLarge)) => Err(Refusal::TooLarge(self.body_limit)),
+            Ok(Err(BodyTrouble::NoRoom)) => {
+                tracing::warn!("there is no room for more bodies of calls");
+                Err(Refusal::Unavailable)
+            }
+            Ok(Err(BodyTrouble::Lost)) | Err(_) => Err(Refusal::BodyLost),
         }
     }
 

@@ -5,7 +5,8 @@
 //! 1. header block within its limit, else 431
 //! 2. `Host` is ours, `Origin` is absent or allowed, else 403; a browser's preflight is answered here, without a token
 //! 3. `Authorization`: malformed 400, absent 401, verified or 401 `invalid_token`, nobody can tell 503; no token in the
-//!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge
+//!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge.
+//!    Too many calls from the address, of the user or by the client, or too many bad tokens from the address: 429
 //! 4. GET, HEAD and DELETE: a known revision of MCP that has them, then step 7; other methods but POST 405
 //! 5. POST: plain JSON (415), within the limit (413), judged (400), headers and body agree (400); a call that is made again
 //!    after its user was sent to connect something is restored to what it was (400 if its state is not good)
@@ -21,6 +22,8 @@
 //! [`Era`]: coatroom_protocol::access::Era
 
 mod answer;
+mod assertion;
+mod bodies;
 mod caller;
 mod connect;
 mod ending;
@@ -28,6 +31,7 @@ mod events;
 mod headers;
 mod layer;
 mod learned;
+mod limits;
 mod origin;
 mod own_tokens;
 mod remembered;
@@ -36,6 +40,7 @@ mod sessions;
 mod settings;
 mod verify;
 
+pub use assertion::Assertions;
 pub use caller::{
     Caller, CallerClient, CallerParts, NoCredentials, SignInEnded, UpstreamCredentials, UpstreamError,
 };
@@ -43,6 +48,7 @@ pub use connect::ConnectNeeded;
 #[cfg(feature = "server")]
 pub(crate) use connect::Connecting;
 pub use layer::{Guard, GuardLayer};
+pub use limits::CallLimits;
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
 pub use sessions::{Session, SessionError, SessionLimits, SessionOwner, Sessions};

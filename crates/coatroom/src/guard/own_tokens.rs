@@ -10,10 +10,10 @@ use coatroom_protocol::words::{AccessToken, GrantId, ProviderName, Resource, Sub
 use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
 use super::verify::{VerifyError, VerifyToken};
 use crate::connections::{ConnectionError, OpenGrant};
-use crate::context::Context;
+use crate::context::{AccessRefusal, Context, LiveAccess};
 use crate::error::Error;
 use crate::providers::UpstreamToken;
-use crate::records::{self, AccessTokenRecord, GrantRecord, Seen};
+use crate::records::{AccessTokenRecord, GrantRecord};
 use crate::vault::{GrantVault, OpenRefusal, Ticket, VaultKey};
 
 /// Verifies access tokens that this server issued.
@@ -29,35 +29,22 @@ impl OwnTokens {
 #[async_trait]
 impl VerifyToken for OwnTokens {
     async fn verify(&self, token: &AccessToken, resource: &Resource) -> Result<Caller, VerifyError> {
-        let context = &self.0;
-        context.start_background();
-        if context.revocations.is_blind() {
-            let source = "revocations cannot be read".into();
-            return Err(Error::Unavailable { what: "the store", source }.into());
-        }
-        let store = context.store.as_ref();
-        let key = AccessTokenRecord::key_of(&token.hash());
-        let access = records::load::<AccessTokenRecord>(store, &key).await?;
-        let access = access.ok_or(VerifyError::Refused("it is unknown"))?;
-        if context.clock.now().has_reached(access.value.ends_at) {
-            return Err(VerifyError::Refused("it expired"));
-        }
-        if &access.value.resource != resource {
-            return Err(VerifyError::Refused("it was issued for another resource"));
-        }
-        let grant = records::load::<GrantRecord>(store, &GrantRecord::key_of(&access.value.grant)).await?;
-        let grant = grant.ok_or(VerifyError::Refused("its grant has ended"))?.value;
-        if !grant.grant.is_active() {
-            return Err(VerifyError::Refused("its grant is not active"));
-        }
-        context.blocks.know(store).await?;
-        if grant.client_id.as_ref().is_some_and(|client| context.is_blocked(client, &grant.grant)) {
-            return Err(VerifyError::Refused("its client was blocked"));
-        }
-        if !access.value.accepted {
-            mark_accepted(Arc::clone(context), access.clone());
-        }
-        caller(context, token, access.value, grant)
+        let found = self.0.live_access(token, |meant| meant == resource).await?;
+        let LiveAccess { access, grant } = found.map_err(VerifyError::from)?;
+        caller(&self.0, token, access, grant)
+    }
+}
+
+impl From<AccessRefusal> for VerifyError {
+    fn from(refusal: AccessRefusal) -> Self {
+        Self::Refused(match refusal {
+            AccessRefusal::Unknown => "it is unknown",
+            AccessRefusal::Expired => "it expired",
+            AccessRefusal::OtherResource => "it was issued for another resource",
+            AccessRefusal::NoGrant => "its grant has ended",
+            AccessRefusal::GrantEnded => "its grant is not active",
+            AccessRefusal::Blocked => "its client was blocked",
+        })
     }
 }
 
@@ -71,9 +58,7 @@ fn caller(
     let user = grant.user.ok_or_else(|| incomplete("the user"))?;
     let client = grant.client_id.ok_or_else(|| incomplete("the client id"))?;
     let vault = grant.vault.ok_or_else(|| incomplete("the vault"))?;
-    let catalogue = context.resources.get(&access.resource).map(|resource| &resource.scopes);
-    let scopes =
-        catalogue.map_or_else(|| access.scopes.clone(), |catalogue| catalogue.expand(&access.scopes));
+    let scopes = context.effective_scopes(&access);
     let credentials = Credentials {
         context: Arc::clone(context),
         token: token.clone(),
@@ -89,22 +74,10 @@ fn caller(
         grant: access.grant,
         resource: access.resource,
         scopes,
+        sender_constrained: false,
         expires_at: access.ends_at,
         credentials: Arc::new(credentials),
     }))
-}
-
-/// Notes, off the hot path, that the token was accepted: from now on a repetition of the refresh that it came with means something
-/// else (ARCHITECTURE.md, rule 4). It is written once.
-fn mark_accepted(context: Arc<Context>, access: Seen<AccessTokenRecord>) {
-    tokio::spawn(async move {
-        let Seen { mut value, version } = access;
-        value.accepted = true;
-        // Someone faster marked it, settled it or deleted it; a settled token is marked at its next use.
-        if let Err(error) = records::replace(context.store.as_ref(), &value, version).await {
-            tracing::warn!(%error, "an access token was not marked as accepted");
-        }
-    });
 }
 
 /// Opens the vault of a grant with the access token of this very call.
@@ -124,8 +97,9 @@ impl Credentials {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
         } else {
-            let master = &self.context.keys.wrapping;
-            let key = self.vault.unwrap(master, &self.grant, Ticket::Access(&self.token), &self.wrapped);
+            let keys = self.context.keys();
+            let key =
+                self.vault.unwrap(&keys.wrapping, &self.grant, Ticket::Access(&self.token), &self.wrapped);
             let shut = |reason: OpenRefusal| Error::Corrupt {
                 what: "access token",
                 reason: format!("its vault key does not open: {reason}"),

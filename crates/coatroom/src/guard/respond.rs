@@ -15,13 +15,14 @@ use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTI
 use http::{HeaderValue, Response, StatusCode};
 
 use super::answer::AnswerRefusal;
+use super::limits::TooMany;
 use super::origin::PlaceRefusal;
 
 /// Why the guard does not let a request through.
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// A header block that is too large.
-    HeadersTooLarge,
+    HeadersTooLarge(usize),
     /// From elsewhere.
     Place(PlaceRefusal),
     /// No credential, where one is needed for these scopes.
@@ -38,8 +39,10 @@ pub(super) enum Refusal {
     Method { allowed: &'static str },
     /// A body that is not plain JSON.
     MediaType,
-    /// A body over the limit.
-    TooLarge,
+    /// A body over the limit, in bytes.
+    TooLarge(usize),
+    /// Too many calls.
+    TooMany(TooMany),
     /// The body did not arrive whole.
     BodyLost,
     /// A body that is not forwarded.
@@ -74,6 +77,7 @@ impl Challenger {
     pub(super) fn respond(&self, refusal: Refusal) -> Response<Body> {
         let status = refusal.status();
         let challenge = self.challenge(&refusal);
+        let wait = if let Refusal::TooMany(too_many) = refusal { Some(too_many.wait) } else { None };
         let allowed = if let Refusal::Method { allowed } = refusal { Some(allowed) } else { None };
         let (error, id) = refusal.into_error();
         tracing::debug!(status = status.as_u16(), reason = %error.message, "the guard refused a request");
@@ -84,6 +88,9 @@ impl Challenger {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
+        }
+        if let Some(wait) = wait {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
         if let Some(allowed) = allowed {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
@@ -120,7 +127,7 @@ impl Refusal {
     /// The HTTP status: 401 for who, 403 for not enough, 400 for malformed, 503 for an outage.
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadersTooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Place(PlaceRefusal::HostUnclear)
             | Self::TokenInQuery
             | Self::BodyLost
@@ -135,7 +142,8 @@ impl Refusal {
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Era(refusal, _) => {
                 StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::BAD_REQUEST)
             }
@@ -146,9 +154,12 @@ impl Refusal {
 
     fn into_error(self) -> (RpcError, Option<Id<'static>>) {
         let refused = |message: &'static str| RpcError::new(RpcCode::Refused, message);
+        let too_large = |what: &str, limit: usize| {
+            RpcError::new(RpcCode::Refused, format!("{what} may have at most {limit} bytes"))
+        };
         let invalid = |message: &'static str| RpcError::new(RpcCode::InvalidRequest, message);
         match self {
-            Self::HeadersTooLarge => (refused("the headers are too large"), None),
+            Self::HeadersTooLarge(limit) => (too_large("the headers", limit), None),
             Self::Place(PlaceRefusal::HostUnclear) => (invalid("the request needs one Host"), None),
             Self::Place(PlaceRefusal::Host) => (refused("this host is not served here"), None),
             Self::Place(PlaceRefusal::Origin) => (refused("requests from this origin are not allowed"), None),
@@ -159,7 +170,8 @@ impl Refusal {
             Self::Unavailable => (refused("not available for the moment, try again"), None),
             Self::Method { .. } => (refused("this method is not used here"), None),
             Self::MediaType => (refused("the body must be application/json, not encoded"), None),
-            Self::TooLarge => (refused("the body is too large"), None),
+            Self::TooLarge(limit) => (too_large("the body", limit), None),
+            Self::TooMany(too_many) => (refused(too_many.of.message()), None),
             Self::BodyLost => (invalid("the body did not arrive whole"), None),
             Self::Body(refused) => (refused.reason.into(), refused.id),
             Self::Era(refusal, id) => (refusal.into(), id),

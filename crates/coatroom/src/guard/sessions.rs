@@ -20,14 +20,37 @@ use coatroom_protocol::words::{KeyId, MacKey, MacKeys, Resource, base64url, from
 use super::caller::Caller;
 use crate::clock::Clock;
 use crate::entropy::{Entropy, NoEntropy, draw};
+use crate::vault::LiveKeys;
 
 /// The sessions of the legacy transports.
 pub struct Sessions {
-    keys: MacKeys,
+    keys: SessionKeys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     limits: SessionLimits,
     users: Mutex<HashMap<String, Vec<Entry>>>,
+}
+
+/// What makes the ids.
+enum SessionKeys {
+    Fixed(MacKeys),
+    Live(Arc<LiveKeys>),
+}
+
+impl SessionKeys {
+    fn active(&self) -> MacKey {
+        match self {
+            Self::Fixed(keys) => keys.active().clone(),
+            Self::Live(keys) => keys.current().tickets.active().clone(),
+        }
+    }
+
+    fn find(&self, id: KeyId) -> Option<MacKey> {
+        match self {
+            Self::Fixed(keys) => keys.find(id).cloned(),
+            Self::Live(keys) => keys.current().tickets.find(id).cloned(),
+        }
+    }
 }
 
 /// How long and how many.
@@ -95,7 +118,17 @@ impl Sessions {
         entropy: Arc<dyn Entropy>,
         limits: SessionLimits,
     ) -> Self {
-        Self { keys, clock, entropy, limits, users: Mutex::default() }
+        Self { keys: SessionKeys::Fixed(keys), clock, entropy, limits, users: Mutex::default() }
+    }
+
+    /// Sessions whose ids are made with the keys for tickets, as they are at the moment.
+    pub(crate) fn following(
+        keys: Arc<LiveKeys>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        limits: SessionLimits,
+    ) -> Self {
+        Self { keys: SessionKeys::Live(keys), clock, entropy, limits, users: Mutex::default() }
     }
 
     /// Begins a session for the id that the upstream server chose, and gives it the id that the client sees.
@@ -120,7 +153,7 @@ impl Sessions {
         }
         let nonce = draw::<NONCE>(self.entropy.as_ref())?;
         let key = self.keys.active();
-        let tag = owner.tag(key, &nonce, session);
+        let tag = owner.tag(&key, &nonce, session);
         let mark: &[u8] = if session.url_mode { &[URL_MODE] } else { &[] };
         let head = base64url(&[&key.id().as_bytes()[..], &nonce, &tag, mark].concat());
         self.touch(owner, nonce);
@@ -147,7 +180,7 @@ impl Sessions {
     /// sent again to the owner of their own session alone, also by a server that keeps the events of all in one place.
     #[must_use]
     pub fn bind_event(&self, session: &str, event: &str) -> String {
-        format!("{}.{event}", event_tag(self.keys.active(), session, event))
+        format!("{}.{event}", event_tag(&self.keys.active(), session, event))
     }
 
     /// The upstream server's id of an event that `session` was sent; `None` when it was not.
@@ -156,7 +189,7 @@ impl Sessions {
         let (tag, event) = id.split_once('.')?;
         let key = key_of(session).and_then(|key| self.keys.find(key));
         let keys = std::iter::once(self.keys.active()).chain(key);
-        let mut tags = keys.map(|key| event_tag(key, session, event));
+        let mut tags = keys.map(|key| event_tag(&key, session, event));
         tags.any(|genuine| same_bytes(genuine.as_bytes(), tag.as_bytes())).then_some(event)
     }
 
@@ -174,7 +207,7 @@ impl Sessions {
         };
         let session = Session { upstream: Some(upstream).filter(|id| !id.is_empty()), url_mode };
         let key = self.keys.find(KeyId::from_bytes(*key)).filter(|_| session.is_sound())?;
-        same_bytes(&owner.tag(key, nonce, session), tag).then_some((*nonce, session))
+        same_bytes(&owner.tag(&key, nonce, session), tag).then_some((*nonce, session))
     }
 
     /// Notes that a session is used now; false when it has ended.
@@ -301,6 +334,7 @@ mod tests {
             grant: GrantId::from_bytes([1; 16]),
             resource: resource(),
             scopes: Scopes::none(),
+            sender_constrained: false,
             expires_at: Timestamp::from_unix(u64::MAX),
             credentials: Arc::new(NoCredentials),
         })

@@ -10,6 +10,7 @@ use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 use super::connect::Connecting;
 use super::layer::GuardLayer;
 use super::learned::Learned;
+use super::limits::CallLimits;
 use super::origin::Places;
 use super::respond::Challenger;
 use super::sessions::Sessions;
@@ -68,6 +69,7 @@ pub(super) struct Settings {
     pub(super) challenger: Challenger,
     pub(super) places: Places,
     pub(super) ending: Option<StreamEnds>,
+    pub(super) limits: Option<Arc<CallLimits>>,
     pub(super) connecting: Option<Connecting>,
 }
 
@@ -104,6 +106,7 @@ impl GuardBuilder {
             header_limit: HEADER_LIMIT,
             sessions: None,
             ending: None,
+            limits: None,
             connecting: None,
         };
         Self { settings, problems: Vec::new() }
@@ -189,6 +192,12 @@ impl GuardBuilder {
     /// Lets answers that are under way end when their token expires or their grant is revoked. Default: they outlive both.
     pub fn with_revocations(mut self, revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         self.settings.ending = Some(StreamEnds { revocations, clock });
+        self
+    }
+
+    /// Limits how often it may be called. Default: not at all.
+    pub fn with_limits(mut self, limits: Arc<CallLimits>) -> Self {
+        self.settings.limits = Some(limits);
         self
     }
 

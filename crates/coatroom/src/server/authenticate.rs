@@ -13,8 +13,8 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use super::App;
-use super::limits::ClientAddress;
 use super::respond::Failure;
+use crate::allowance::ClientAddress;
 use crate::client_documents::DocumentFailure;
 use crate::context::{ClientRefusal, Context, FoundClient};
 use crate::error::Error;
@@ -126,7 +126,7 @@ async fn holds_a_grant(context: &Context, params: &Params, client: ClientIdHash)
     let store = context.store.as_ref();
     let one = |name| params.one(name).ok().flatten();
     let of_refresh = |text: &str| {
-        parse_refresh_token(&RefreshToken::new(text), &context.keys.tickets).ok().map(|parts| parts.grant)
+        parse_refresh_token(&RefreshToken::new(text), &context.keys().tickets).ok().map(|parts| parts.grant)
     };
     let mut grant: Option<GrantId> =
         one("code").and_then(|text| parse_code(&AuthorizationCode::new(text)).ok()).map(|parts| parts.grant);

@@ -71,7 +71,7 @@ struct Arrived<'a> {
 /// What a callback is for.
 enum Purpose<'a> {
     /// An app gets its answer.
-    Grant(Returned<'a>),
+    Grant(Box<Returned<'a>>),
     /// A person wants to see their connections.
     SignIn(Arrival<'a>),
     /// A person connects a further provider, or signs in to do so.
@@ -109,7 +109,7 @@ impl<'a> Arrived<'a> {
         let state = params.one("state").ok().flatten()?;
         let flow = Flow::open(&app.context, Stage::Approved(provider.name()), browser, sealed);
         if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
-            return Some(Purpose::Grant(Returned { provider, flow, params }));
+            return Some(Purpose::Grant(Box::new(Returned { provider, flow, params })));
         }
         let arrival = Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn);
         let connects = || connect::Returned::find(app, provider, browser, (sealed, params));
@@ -176,7 +176,8 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
     let id = GrantId::of_flow(&flow.id);
     let code = authorization_code(&id, &draw(entropy)?);
     let (vault, key) = GrantVault::generate(entropy)?;
-    let sealer = Sealer { master: &context.keys.wrapping, entropy };
+    let keys = context.keys();
+    let sealer = Sealer { master: &keys.wrapping, entropy };
     let wrapped = vault.wrap(sealer, &id, Ticket::Code(&code), &key)?;
     let expires_at = now.plus(context.settings.code_life);
     let subject = &signed_in.user.subject;

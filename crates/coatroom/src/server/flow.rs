@@ -147,7 +147,7 @@ pub(super) fn seal(
 ) -> Result<String, NoEntropy> {
     let text = serde_json::to_vec(value).map_err(|_| NoEntropy)?;
     let sealed = bound(context, stage, browser, |bound_to| {
-        context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
+        context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
     })?;
     Ok(base64url(&sealed))
 }
@@ -161,7 +161,7 @@ pub(super) fn open<T: DeserializeOwned>(
 ) -> Option<T> {
     let sealed = from_base64url(sealed)?;
     let text =
-        bound(context, stage, browser, |bound_to| context.keys.sealing.open(PURPOSE, bound_to, &sealed));
+        bound(context, stage, browser, |bound_to| context.keys().sealing.open(PURPOSE, bound_to, &sealed));
     serde_json::from_slice(&text.ok()?).ok()
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn wrong_method(State(app): State<Arc<App>>, headers: HeaderMap
 }
 
 /// Whether whoever asks can show a page. Programs accept anything, JSON, or say nothing.
-fn is_browser(headers: &HeaderMap) -> bool {
+pub(super) fn is_browser(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
     values
         .flat_map(|value| value.split(','))

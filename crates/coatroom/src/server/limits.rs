@@ -2,28 +2,25 @@
 //!
 //! Everything here is open to strangers, and a stranger who asks without pause costs work. Each address has an allowance per
 //! minute for each door; it fills up again evenly. Nothing is counted for callers whose address is not known, nor, unless a
-//! setting says so, for this machine. What is remembered is bounded, and of no consequence when lost.
+//! setting says so, for this machine. How much one request may say is limited where it is read; here, how long its query is.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::words::ClientIdHash;
+use http::StatusCode;
 
 use super::App;
+use super::landing::is_browser;
 use super::respond::Failure;
 use super::visit::Visit;
-use crate::allowance::Allowance;
-use crate::settings::{Rate, Rates, Settings};
-
-/// The address of a client, which whoever serves puts into the extensions of each request. Behind a proxy that is what a trusted
-/// header says, not the peer of the connection. A request without one is not limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a plain wrapper that whoever serves makes")]
-pub struct ClientAddress(pub IpAddr);
+use crate::allowance::{Allowance, ClientAddress, MOST_CALLERS};
+use crate::settings::{Rate, Settings};
 
 /// What one address has an allowance for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +31,10 @@ pub(super) enum Door {
     Pages,
     /// `/token` and `/revoke`.
     Tokens,
+    /// `/introspect`.
+    Introspection,
+    /// The discovery documents, and whatever else is the same for everybody.
+    Everybody,
 }
 
 /// The allowances of every address; a door without one is open.
@@ -43,6 +44,9 @@ pub(super) struct Limits {
     registration: Option<Allowance<IpAddr>>,
     pages: Option<Allowance<IpAddr>>,
     tokens: Option<Allowance<IpAddr>>,
+    introspection: Option<Allowance<IpAddr>>,
+    everybody: Option<Allowance<IpAddr>>,
+    guesses: Option<Allowance<IpAddr>>,
     failures: Option<Allowance<(IpAddr, ClientIdHash)>>,
     documents: Option<Allowance<IpAddr>>,
 }
@@ -50,22 +54,23 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn new(settings: &Settings) -> Self {
         let allowance = |rate: Option<Rate>| rate.map(|rate| Allowance::new(rate, MOST_CALLERS));
-        let Rates { register, authorize, token, failed_authentication, client_documents } = settings.rates;
+        let rates = settings.rates;
         Self {
             loopback_too: settings.limit_loopback,
-            registration: allowance(register),
-            pages: allowance(authorize),
-            tokens: allowance(token),
-            failures: failed_authentication.map(|rate| Allowance::new(rate, MOST_CALLERS)),
-            documents: allowance(client_documents),
+            registration: allowance(rates.register),
+            pages: allowance(rates.authorize),
+            tokens: allowance(rates.token),
+            introspection: allowance(rates.introspect),
+            everybody: allowance(rates.discovery),
+            guesses: allowance(rates.failed_token),
+            failures: rates.failed_authentication.map(|rate| Allowance::new(rate, MOST_CALLERS)),
+            documents: allowance(rates.client_documents),
         }
     }
 
     /// Whose allowance a request uses up; `None` when the caller is not limited.
     fn caller(&self, address: Option<ClientAddress>) -> Option<IpAddr> {
-        let ClientAddress(address) = address?;
-        let address = neighbourhood(address);
-        (self.loopback_too || !address.is_loopback()).then_some(address)
+        address?.caller(self.loopback_too)
     }
 
     /// Lets a caller through a door, or says how long to wait.
@@ -77,6 +82,16 @@ impl Limits {
             Door::Registration => take(&self.registration),
             Door::Pages => take(&self.pages),
             Door::Tokens => take(&self.tokens),
+            Door::Introspection => take(&self.introspection),
+            Door::Everybody => take(&self.everybody),
+        }
+    }
+
+    /// Notes that a token was asked about that is not good; says how long to wait when that happens too often.
+    pub(super) fn guessed(&self, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
+        match (&self.guesses, self.caller(address)) {
+            (Some(guesses), Some(caller)) => guesses.take(caller, now),
+            _ => Ok(()),
         }
     }
 
@@ -122,45 +137,36 @@ pub(super) async fn limit(
     request: Request,
     next: Next,
 ) -> Response {
+    let is_for_people = match door {
+        Door::Pages => true,
+        Door::Everybody => is_browser(request.headers()),
+        Door::Registration | Door::Tokens | Door::Introspection => false,
+    };
+    if request.uri().query().is_some_and(|query| query.len() > LONGEST_QUERY) {
+        let text = format!("the address has more than {LONGEST_QUERY} bytes after its question mark");
+        let error = OAuthError::json(ErrorCode::InvalidRequest, text);
+        let mut response = if is_for_people {
+            Visit::new(&app, request.headers(), None).stop(&error)
+        } else {
+            Failure::Refused(error).into_response()
+        };
+        *response.status_mut() = StatusCode::URI_TOO_LONG;
+        return response;
+    }
     let address = request.extensions().get::<ClientAddress>().copied();
     let Some(caller) = app.limits.caller(address) else { return next.run(request).await };
     let now = app.context.clock.elapsed();
     let entered = app.limits.enter(door, caller, now);
     if let Err(wait) = entered {
         tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
-        return match door {
-            Door::Pages => Visit::new(&app, request.headers(), None).too_many(wait),
-            Door::Registration | Door::Tokens => Failure::TooMany(wait).into_response(),
+        return if is_for_people {
+            Visit::new(&app, request.headers(), None).too_many(wait)
+        } else {
+            Failure::TooMany(wait).into_response()
         };
     }
     next.run(request).await
 }
 
-/// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
-fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
-        }
-        address => address,
-    }
-}
-
-/// How many callers each allowance remembers: a few megabytes.
-const MOST_CALLERS: usize = 65_536;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_customer_is_one_caller_and_a_mapped_address_is_its_ipv4_address() {
-        let of = |text: &str| neighbourhood(text.parse().unwrap()).to_string();
-        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:2:ffff::1"), "2001:db8:1:2::");
-        assert_eq!(of("2001:db8:1:3::1"), "2001:db8:1:3::");
-        assert_eq!(of("::ffff:192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("::1"), "::1");
-    }
-}
+/// Of a query, in bytes: more than twice of what a Flow can carry.
+const LONGEST_QUERY: usize = 16 * 1024;

@@ -1,8 +1,9 @@
 //! The discovery documents: authorization server metadata in every form that clients try (RFC 8414, OpenID Connect Discovery),
 //! the metadata of each protected resource (RFC 9728), and the public keys (RFC 7517).
 //!
-//! All of them are built once, from the configuration alone; no header of a request changes them. The authorization server's
-//! has two forms: whether clients are described by documents depends on whether the network lets us out.
+//! All are built from the configuration alone; no header of a request changes them. The authorization server's has two forms:
+//! whether clients are described by documents depends on whether the network lets us out. The keys are those of the moment.
+//! Each may be kept for minutes, and is known by its tag afterwards.
 
 use std::sync::Arc;
 
@@ -11,16 +12,16 @@ use axum::routing::get;
 use axum::{Router, body::Bytes};
 use coatroom_protocol::client::ClientAuthentication;
 use coatroom_protocol::discovery::{
-    AuthorizationServer, METADATA_PATHS, ProtectedResource, metadata_path, path,
+    AuthorizationServer, METADATA_PATHS, ProtectedResource, is_current, metadata_path, path,
 };
 use coatroom_protocol::words::{Scopes, base64url, sha256};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::cors;
 use super::respond::{not_found, wrong_method};
 use crate::context::Context;
+use crate::vault::SigningKey;
 
 /// The routes of every document.
 pub(super) fn routes(context: &Arc<Context>) -> Router {
@@ -52,13 +53,19 @@ pub(super) fn routes(context: &Arc<Context>) -> Router {
         }
         router = router.route(&own_path, document.route());
     }
-    let keys: Vec<_> = context.keys.signing.iter().map(crate::vault::SigningKey::public_jwk).collect();
     // A form that is not served: clients go on to the next one on a clean 404.
     router = router.route("/.well-known/{*rest}", get(not_found));
-    router
-        .route(path::JWKS, Document::new(&serde_json::json!({ "keys": keys })).route())
-        .method_not_allowed_fallback(wrong_method)
-        .layer(cors::reading())
+    let context = Arc::clone(context);
+    let keys = get(async move |headers: HeaderMap| keys(&context).answer(&headers));
+    router.route(path::JWKS, keys).method_not_allowed_fallback(wrong_method)
+}
+
+/// The public keys: the one that signs, those that will, and those that did.
+fn keys(context: &Arc<Context>) -> Document {
+    // Whoever asks for nothing else must not be told yesterday's keys.
+    context.start_background();
+    let keys: Vec<_> = context.keys().signing.iter().map(SigningKey::public_jwk).collect();
+    Document::new(&serde_json::json!({ "keys": keys }))
 }
 
 fn authorization_server(context: &Context, documents: bool) -> impl Serialize {
@@ -73,6 +80,7 @@ fn authorization_server(context: &Context, documents: bool) -> impl Serialize {
         scopes: &scopes,
         resources: &resources,
         registration: context.registration,
+        introspection: !context.asking_servers.is_empty(),
         client_documents: documents,
         assertions: documents || context.configured_clients.values().any(has_keys),
     }
@@ -100,7 +108,8 @@ impl Document {
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let mut response = if self.is_known(headers) {
+        let known = headers.get_all(IF_NONE_MATCH).iter().map(HeaderValue::as_bytes);
+        let mut response = if is_current(known, self.etag.to_str().unwrap_or_default()) {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let mut response = self.body.clone().into_response();
@@ -108,16 +117,10 @@ impl Document {
             response
         };
         response.headers_mut().insert(ETAG, self.etag.clone());
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(MAY_BE_KEPT));
         response
     }
-
-    /// Whether whoever asks has this very document already (RFC 9110 §13.1.2): `*`, or a list with our tag in it. Tags are compared
-    /// weakly, since proxies that compress make them so.
-    fn is_known(&self, headers: &HeaderMap) -> bool {
-        let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        // A tag of ours has no comma.
-        let mut tags = values.flat_map(|value| value.split(',')).map(str::trim);
-        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.etag)
-    }
 }
+
+/// For how long: less than half of the ten minutes for which a new key is published before it signs.
+const MAY_BE_KEPT: &str = "public, max-age=300";

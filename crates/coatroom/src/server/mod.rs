@@ -11,6 +11,7 @@
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
+//! | `POST /introspect` | `introspect` |
 //! | `GET /assets/logos/{name}` | `logos` |
 //! | `GET /` | `landing` |
 
@@ -25,6 +26,7 @@ mod cookies;
 mod cors;
 mod flow;
 mod hand_over;
+mod introspect;
 mod landing;
 mod limits;
 mod logos;
@@ -36,8 +38,6 @@ mod revoke;
 mod session;
 mod token;
 mod visit;
-
-pub use limits::ClientAddress;
 
 use std::sync::Arc;
 
@@ -72,6 +72,7 @@ impl App {
 /// The routes of the authorization server.
 pub(crate) fn routes(context: Arc<Context>) -> Router {
     let metadata = metadata::routes(&context);
+    let introspection = !context.asking_servers.is_empty();
     let registration = context.registration;
     let limits = Limits::new(&context.settings);
     let app = Arc::new(App { pages: Pages::new(&context.issuer), context, limits });
@@ -87,6 +88,11 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         let register = register.layer(ready(Door::Registration)).layer(limited(Door::Registration));
         for_clients = for_clients.merge(register);
     }
+    if introspection {
+        let introspect = Router::new().route(path::INTROSPECT, post(introspect::post));
+        let introspect = introspect.layer(ready(Door::Introspection)).layer(limited(Door::Introspection));
+        for_clients = for_clients.merge(introspect);
+    }
     let for_clients = for_clients.method_not_allowed_fallback(respond::wrong_method);
     let for_people = Router::new()
         .route(path::AUTHORIZE, get(authorize::get))
@@ -100,14 +106,19 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(SIGN_OUT_PATH, post(account::sign_out))
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
+        .method_not_allowed_fallback(landing::wrong_method);
+    let for_everybody = Router::new()
         .route("/", get(landing::get))
         .route(&stylesheet().path, get(async || stylesheet().respond()))
         .route(logos::PATH, get(logos::get))
-        .method_not_allowed_fallback(landing::wrong_method);
+        .method_not_allowed_fallback(landing::wrong_method)
+        .fallback(landing::not_found)
+        .layer(limited(Door::Everybody));
+    let documents = metadata.layer(limited(Door::Everybody)).layer(cors::reading());
     Router::new()
         .merge(for_people)
         .merge(for_clients.layer(cors::posting()))
-        .fallback(landing::not_found)
+        .merge(for_everybody)
         .with_state(app)
-        .merge(metadata)
+        .merge(documents)
 }

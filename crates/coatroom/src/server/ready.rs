@@ -23,6 +23,6 @@ pub(super) async fn ready(
     match (context.blocks.know(context.store.as_ref()).await, door) {
         (Ok(()), _) => next.run(request).await,
         (Err(error), Door::Pages) => Visit::new(&app, request.headers(), None).stopped(Stop::Inside(error)),
-        (Err(error), Door::Registration | Door::Tokens) => Failure::Inside(error).into_response(),
+        (Err(error), _) => Failure::Inside(error).into_response(),
     }
 }

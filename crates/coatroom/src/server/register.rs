@@ -37,7 +37,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, 
         .map_err(OAuthError::from)?;
     let metadata = context.secret_redirects.apply(metadata);
     let nonce = draw(context.entropy.as_ref())?;
-    let registration = register(metadata, &context.keys.registration, nonce, context.clock.now())
+    let registration = register(metadata, &context.keys().registration, nonce, context.clock.now())
         .map_err(OAuthError::from)?;
     if context.blocks.forbids(&registration.client) {
         let text = "the operator of this server blocked this client";

@@ -19,8 +19,8 @@ use http::{HeaderMap, StatusCode, Uri};
 use super::App;
 use super::authenticate::authenticate;
 use super::body;
-use super::limits::ClientAddress;
 use super::respond::Failure;
+use crate::allowance::ClientAddress;
 use crate::connections::{Farewell, OpenGrant};
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord};
@@ -89,7 +89,7 @@ impl Held {
     /// What a text is; `None` for what is unknown, expired or not a token of ours.
     async fn find(app: &App, text: &str) -> Result<Option<Self>, Error> {
         let refresh = RefreshToken::new(text);
-        if let Ok(parts) = parse_refresh_token(&refresh, &app.context.keys.tickets) {
+        if let Ok(parts) = parse_refresh_token(&refresh, &app.context.keys().tickets) {
             return Ok(Some(Self::Refresh(refresh, parts.grant)));
         }
         let access = AccessToken::new(text);
@@ -116,7 +116,7 @@ impl Held {
         };
         let id = record.grant.id;
         // A token that is no longer the current one opens nothing.
-        let Ok(key) = vault.unwrap(&app.context.keys.wrapping, &id, ticket, wrapped) else {
+        let Ok(key) = vault.unwrap(&app.context.keys().wrapping, &id, ticket, wrapped) else {
             return Vec::new();
         };
         let subject = record.grant.subject.clone();

@@ -26,7 +26,8 @@ impl Session {
     /// The session of a request; `None` when there is none, it expired, or its provider is gone.
     pub(super) fn of(context: &Context, jar: &CookieJar<'_>) -> Option<Self> {
         let sealed = from_base64url(jar.get(NAME)?)?;
-        let text = context.keys.sealing.open(PURPOSE, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
+        let text =
+            context.keys().sealing.open(PURPOSE, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
         let session: Self = serde_json::from_slice(&text).ok()?;
         let ended = context.clock.now().has_reached(session.signed_in_at.plus(context.settings.session_life));
         (!ended && context.provider(&session.subject.provider).is_some()).then_some(session)
@@ -42,7 +43,7 @@ impl Session {
         let session = Self { subject: user.subject.clone(), name, signed_in_at: context.clock.now() };
         let text = serde_json::to_vec(&session).map_err(|_| NoEntropy)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let sealed = context.keys.sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to, &text)?;
+        let sealed = context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to, &text)?;
         Ok(jar.set(NAME, &base64url(&sealed), Some(context.settings.session_life)))
     }
 

@@ -3,6 +3,7 @@
 mod answers;
 mod calls;
 mod fixture;
+mod limits;
 mod lists;
 mod origins;
 mod remembered;

@@ -15,16 +15,22 @@ const program = fileURLToPath(import.meta.resolve('@google/gemini-cli/package.js
   'bundle/gemini.js',
 );
 
+/** What the names of the server's tools begin with here. */
+const ours = 'mcp_demo_';
+
 /** What the model is to call, and what it has seen. */
 const turn = { calls: [], tools: [], results: [] };
 const model = createServer(async (request, response) => {
   let body = '';
   for await (const chunk of request) body += chunk;
   const asked = JSON.parse(body || '{}');
-  turn.tools = (asked.tools ?? []).flatMap(tool => tool.functionDeclarations ?? []).map(tool => tool.name);
+  // It asks its model other things too, without our tools.
+  const tools = (asked.tools ?? []).flatMap(tool => tool.functionDeclarations ?? []).map(tool => tool.name);
+  const isOurs = tools.some(name => name.startsWith(ours));
+  if (isOurs) turn.tools = tools;
   const answer = asked.contents?.at(-1)?.parts?.find(part => part.functionResponse);
-  if (answer) turn.results.push(answer.functionResponse.response);
-  const call = turn.calls[turn.results.length];
+  if (isOurs && answer) turn.results.push(answer.functionResponse.response);
+  const call = isOurs && turn.calls[turn.results.length];
   const parts = [call ? { functionCall: call } : { text: 'Done.' }];
   const candidates = [{ content: { role: 'model', parts }, finishReason: 'STOP', index: 0 }];
   response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -70,7 +76,6 @@ function credentials(change) {
 
 // It ends with 42 where a command has more to show than it can without a terminal, after it has done its work.
 let signIn = () => gemini('/mcp auth demo', { answer: ['[Y/n]', 'Y\n'], codes: [42] });
-const ours = 'mcp_demo_';
 
 await steps({
   run: async row => {
@@ -78,8 +83,9 @@ await steps({
     signIn = undefined;
     const calls = row.filter(step => step !== 'list');
     turn.calls = calls.map(step => ({ name: ours + step.call, args: step.arguments ?? {} }));
-    turn.results = [];
-    await gemini('Go on.');
+    Object.assign(turn, { tools: [], results: [] });
+    const { all } = await gemini('Go on.');
+    if (!turn.tools.length) throw new Error(`its model was offered none of the tools:\n${all}`);
     const tools = turn.tools.filter(name => name.startsWith(ours)).map(name => name.slice(ours.length));
     return row.map(step => {
       if (step === 'list') return { tools };

@@ -32,6 +32,8 @@ pub(crate) struct Lifetimes {
     pub(crate) remembered_token: Duration,
     /// How often revocations are read. Default 500 milliseconds.
     pub(crate) revocation_poll: Duration,
+    /// How often the key file is looked at. Default 2 seconds.
+    pub(crate) key_poll: Duration,
 }
 
 /// How much is accepted, and how long something is waited for.
@@ -39,6 +41,8 @@ pub(crate) struct Lifetimes {
 pub(crate) struct Limits {
     /// Bytes of an MCP request body. Default 4 MiB.
     pub(crate) mcp_body: usize,
+    /// Bytes of all MCP request bodies together. Default 256 MiB.
+    pub(crate) mcp_bodies: usize,
     /// Bytes of a request body of the authorization server. Default 64 KiB.
     pub(crate) oauth_body: usize,
     /// Bytes of a request's header block. Default 32 KiB.
@@ -49,6 +53,14 @@ pub(crate) struct Limits {
     pub(crate) sessions_per_user: usize,
     /// Connections at once. Default 10 000.
     pub(crate) connections: usize,
+    /// Connections of one address at once. Default 512.
+    pub(crate) connections_per_address: usize,
+    /// Streams at once on one HTTP/2 connection. Default 100.
+    pub(crate) http2_streams: u32,
+    /// How long an HTTP/2 connection may be open without a request. Default 2 minutes.
+    pub(crate) idle: Duration,
+    /// How long a reader may take for the next kilobyte of what waits for it. Default 30 seconds.
+    pub(crate) write_stall: Duration,
     /// How long a request's headers may take. Default 10 seconds.
     pub(crate) header_read: Duration,
     /// How long connecting to an upstream may take, TLS included. Default 5 seconds.
@@ -73,6 +85,7 @@ impl Lifetimes {
             "mcp_session",
             "remembered_token",
             "revocation_poll",
+            "key_poll",
         ]);
         let span = |key: &str, default, range| span(&section, key, default, range);
         let lifetimes = Self {
@@ -86,6 +99,7 @@ impl Lifetimes {
             mcp_session: span("mcp_session", DAY, MINUTE..=30 * DAY),
             remembered_token: span("remembered_token", SECOND, Duration::ZERO..=MINUTE),
             revocation_poll: span("revocation_poll", SECOND / 2, SECOND / 20..=5 * SECOND),
+            key_poll: span("key_poll", 2 * SECOND, SECOND / 20..=MINUTE),
         };
         if lifetimes.refresh_token_idle > lifetimes.refresh_token_total {
             let place = section.text("refresh_token_idle").map_or(Place::Nowhere, |found| found.place);
@@ -101,29 +115,48 @@ impl Limits {
         let section = root.section("limits");
         section.only(&[
             "mcp_body",
+            "mcp_bodies",
             "oauth_body",
             "header_block",
             "header_lines",
             "sessions_per_user",
             "connections",
+            "connections_per_address",
+            "http2_streams",
+            "idle",
+            "write_stall",
             "header_read",
             "upstream_connect",
             "upstream_first_byte",
             "drain",
         ]);
         let span = |key: &str, default| span(&section, key, default, SECOND / 10..=HOUR);
-        Self {
+        let limits = Self {
             mcp_body: number(&section, "mcp_body", 4 * MIB, KIB..=256 * MIB),
+            mcp_bodies: number(&section, "mcp_bodies", 256 * MIB, MIB..=2 * 1024 * MIB),
             oauth_body: number(&section, "oauth_body", 64 * KIB, 4 * KIB..=MIB),
             header_block: number(&section, "header_block", 32 * KIB, 8 * KIB..=MIB),
             header_lines: number(&section, "header_lines", 100, 32..=1000),
             sessions_per_user: number(&section, "sessions_per_user", 64, 1..=10_000),
             connections: number(&section, "connections", 10_000, 1..=1_000_000),
+            connections_per_address: number(&section, "connections_per_address", 512, 1..=1_000_000),
+            http2_streams: u32::try_from(number(&section, "http2_streams", 100, 1..=1000)).unwrap_or(100),
+            idle: span("idle", 2 * MINUTE),
+            write_stall: span("write_stall", 30 * SECOND),
             header_read: span("header_read", 10 * SECOND),
             upstream_connect: span("upstream_connect", 5 * SECOND),
             upstream_first_byte: span("upstream_first_byte", MINUTE),
             drain: span("drain", 30 * SECOND),
+        };
+        if limits.mcp_bodies < limits.mcp_body {
+            let place = section.text("mcp_bodies").map_or(Place::Nowhere, |found| found.place);
+            section.refuse(
+                &place,
+                "`mcp_bodies` is less than `mcp_body`: large calls would never pass",
+                None,
+            );
         }
+        limits
     }
 }
 
@@ -134,6 +167,12 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         "register",
         "authorize",
         "token",
+        "introspect",
+        "discovery",
+        "failed_token",
+        "calls",
+        "calls_per_user",
+        "calls_per_client",
         "failed_authentication",
         "client_documents",
         "loopback",
@@ -144,6 +183,12 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         register: read("register", defaults.register),
         authorize: read("authorize", defaults.authorize),
         token: read("token", defaults.token),
+        introspect: read("introspect", defaults.introspect),
+        discovery: read("discovery", defaults.discovery),
+        failed_token: read("failed_token", defaults.failed_token),
+        calls: read("calls", defaults.calls),
+        calls_per_user: read("calls_per_user", defaults.calls_per_user),
+        calls_per_client: read("calls_per_client", defaults.calls_per_client),
         failed_authentication: read("failed_authentication", defaults.failed_authentication),
         client_documents: read("client_documents", defaults.client_documents),
     };

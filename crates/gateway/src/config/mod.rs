@@ -6,6 +6,7 @@
 
 mod client_documents;
 mod environment;
+mod introspection;
 mod limits;
 mod mask;
 mod problem;
@@ -28,12 +29,14 @@ use toml::de::DeTable;
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
 pub(crate) use environment::{Environment, ProcessEnvironment};
+pub(crate) use introspection::IntrospectionConfig;
 pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
 pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
 use problem::{Place, Problems};
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
     pub(crate) clients: Vec<ClientConfig>,
+    /// The resource servers beside Coatroom that may ask about tokens.
+    pub(crate) introspection: Vec<IntrospectionConfig>,
     /// Clients that are described by documents.
     pub(crate) client_documents: ClientDocuments,
     /// How long things live.
@@ -199,6 +204,7 @@ fn read(
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
+        introspection: introspection::read_introspection(&root, &servers),
         client_documents: client_documents::read(&root, public_url.as_ref()),
         lifetimes: Lifetimes::read(&root),
         limits: Limits::read(&root),
@@ -280,6 +286,7 @@ const KEYS: &[&str] = &[
     "providers",
     "servers",
     "clients",
+    "introspection",
     "client_documents",
     "lifetimes",
     "limits",

@@ -30,6 +30,8 @@ pub(crate) struct ServerConfig {
     pub(crate) is_default: bool,
     /// What the gateway adds to each request.
     pub(crate) headers: Vec<(HeaderName, Template)>,
+    /// Whether it gets a signed assertion with each call of a user.
+    pub(crate) assertion: bool,
     /// Which of the user's accounts its calls need.
     pub(crate) needs: Needs,
     /// The scopes that users are asked for.
@@ -171,6 +173,12 @@ fn read_server(
         Some(_) => section.value("path", endpoint_path).map(|found| found.value),
         None => Some("/mcp".to_owned()),
     };
+    let assertion = section.value("assertion", |text| match (truth(text)?, auth) {
+        (true, Auth::Off) => {
+            Err("with `auth = \"off\"` nobody is known, so there is nothing to assert".to_owned())
+        }
+        (wanted, _) => Ok(wanted),
+    });
     let scopes = read_scopes(section);
     let headers = read_headers(section, provider.as_ref(), providers, auth);
     let named: Vec<ProviderName> =
@@ -179,6 +187,7 @@ fn read_server(
     let (tools, prompts, resources) = (rules("tools"), rules("prompts"), rules("resources"));
     Some(ServerConfig {
         needs: read_needs(section, named.clone(), [&tools, &prompts, &resources]),
+        assertion: assertion.is_some_and(|found| found.value),
         headers,
         tools,
         prompts,
@@ -374,6 +383,7 @@ const KEYS: &[&str] = &[
     "auth",
     "default",
     "headers",
+    "assertion",
     "connects",
     "scopes",
     "roles_claim",

@@ -99,6 +99,29 @@ fn a_whole_file_is_read() {
 }
 
 #[test]
+fn resource_servers_that_ask_are_read() {
+    let with = |more: &str| format!("{WHOLE}\n[introspection.billing]\n{more}");
+    let good = with("servers = [\"github\"]\nsecret = \"canary-canary-canary\"");
+    let config = load_file(&good, &FakeEnvironment::default()).unwrap();
+    assert_eq!(config.introspection[0].client_id, "billing");
+    assert_eq!(config.introspection[0].paths, ["/github"]);
+    assert!(!format!("{config:?}").contains("canary"));
+    let environment =
+        FakeEnvironment::default().with("COATROOM_INTROSPECTION_BILLING_SECRET", "canary-canary-canary");
+    assert!(load_file(&with("servers = [\"github\"]"), &environment).is_ok());
+    for (bad, expected) in [
+        ("servers = [\"github\"]", "`billing` has no secret"),
+        ("servers = [\"github\"]\nsecret = \"canary\"", "shorter than 16 bytes"),
+        ("secret = \"canary-canary-canary\"", "`billing` names no servers"),
+        ("servers = [\"gihub\"]\nsecret = \"canary-canary-canary\"", "there is no server `gihub`"),
+        ("scopes = []", "scopes"),
+    ] {
+        let report = report(&with(bad));
+        assert!(report.contains(expected) && !report.contains("canary"), "{report}");
+    }
+}
+
+#[test]
 fn redirect_uris_of_apps_and_sites_are_listed_and_known_stands_for_the_shipped_ones() {
     let with = |lines: &str| {
         load_file(
@@ -129,6 +152,18 @@ fn redirect_uris_of_apps_and_sites_are_listed_and_known_stands_for_the_shipped_o
     ] {
         assert!(with(bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn nobody_can_be_asserted_where_nobody_is_known() {
+    let text = WHOLE.replace("auth = \"required\"", "auth = \"required\"\nassertion = true");
+    assert!(load_file(&text, &FakeEnvironment::default()).unwrap().servers[0].assertion);
+    let off = text.replace("auth = \"required\"", "auth = \"off\"");
+    let off = off.replace(
+        "headers = { Authorization = \"Bearer {github.access_token}\", X-User = \"{user.id}\" }",
+        "",
+    );
+    assert!(report(&off).contains("nobody is known"), "{}", report(&off));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use coatroom::settings::Rate;
 use url::Url;
 
 /// Reads `500ms`, `60 s`, `10 min`, `1h`, `30d`, or a bare number of seconds.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = number_and_unit(text).ok_or_else(|| not_a_duration(text))?;
     let milliseconds: u64 = match unit {
         "ms" => 1,

@@ -53,7 +53,7 @@ pub(crate) async fn run(
     let config = configuration(listen, &public_url, &data, &provider, mcp_address)?;
     let edge = assemble::edge(&config, routes(provider)).await?;
     terminal::say(welcome(&public_url, &data));
-    let limits = serve::ServeSettings::from(&config.limits);
+    let limits = serve::ServeSettings::from(&config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
 }

@@ -33,6 +33,9 @@ pub(super) enum Failure {
     /// The user's token could not be had.
     #[error(transparent)]
     Credential(#[from] UpstreamError),
+    /// Who calls could not be signed.
+    #[error("the gateway cannot say who calls at the moment")]
+    Unsigned(#[source] coatroom::error::Error),
     /// A value cannot stand in the header that it is for.
     #[error("the header {0} cannot be sent for this user")]
     Header(http::HeaderName),
@@ -94,6 +97,7 @@ impl Failure {
             Self::NoCaller => (StatusCode::INTERNAL_SERVER_ERROR, "not_authenticated", false),
             Self::NotConnected(_) => (StatusCode::FORBIDDEN, "not_connected", false),
             Self::Credential(_) => (StatusCode::SERVICE_UNAVAILABLE, "credential_unavailable", true),
+            Self::Unsigned(_) => (StatusCode::SERVICE_UNAVAILABLE, "unsigned", true),
             Self::Header(_) => (StatusCode::BAD_GATEWAY, "header", false),
             Self::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unreachable", true),
             Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),

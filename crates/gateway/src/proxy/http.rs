@@ -12,10 +12,10 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use coatroom::ClientAddress;
-use coatroom::guard::Caller;
+use coatroom::guard::{Assertions, Caller};
 use coatroom::protocol::access::Judged;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tower_service::Service;
@@ -123,6 +123,9 @@ impl Proxy {
             request_id: parts.extensions.get::<RequestId>().map(RequestId::as_str),
         };
         identify(&mut headers, arrival, caller);
+        if let (Some(assertions), Some(caller)) = (&self.upstream.assertions, caller) {
+            headers.insert(ASSERTION, assertion(assertions, caller)?);
+        }
         for (name, template) in &self.upstream.headers {
             let value = template.render(caller, tokens).map_err(|_| Failure::Header(name.clone()))?;
             headers.extend(value.map(|value| (name.clone(), value)));
@@ -148,6 +151,16 @@ impl Service<Request<Body>> for Proxy {
         Box::pin(async move { Ok(proxy.answer(request).await) }.instrument(span))
     }
 }
+
+/// A signed assertion about this call. It is good for a minute, and never logged.
+fn assertion(assertions: &Assertions, caller: &Caller) -> Result<HeaderValue, Failure> {
+    let signed = assertions.sign(caller).map_err(Failure::Unsigned)?;
+    let mut value = HeaderValue::try_from(signed).map_err(|_| Failure::Header(ASSERTION))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+const ASSERTION: HeaderName = HeaderName::from_static("x-coatroom-assertion");
 
 /// What is behind a failure, for the log.
 fn causes(failure: &Failure) -> String {

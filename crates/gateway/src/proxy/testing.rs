@@ -35,6 +35,7 @@ pub(super) fn caller(credentials: Arc<dyn UpstreamCredentials>) -> Caller {
         grant: GrantId::from_bytes([1; 16]),
         resource: Resource::parse("https://mcp.example.com/mcp").unwrap(),
         scopes: "repos:write repos:read".parse().unwrap(),
+        sender_constrained: false,
         expires_at: Timestamp::from_unix(u64::MAX),
         credentials,
     })

@@ -34,6 +34,7 @@ async fn proxy_of(router: Router) -> Proxy {
 fn proxy_to(address: SocketAddr) -> Proxy {
     let template = |text| Template::compile(text, Some(&github()), &[github()]).unwrap();
     let upstream = Upstream {
+        assertions: None,
         name: "test".to_owned(),
         url: format!("http://{address}/mcp?fixed=1").parse().unwrap(),
         is_open: false,

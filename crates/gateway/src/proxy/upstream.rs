@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coatroom::guard::{Caller, UpstreamError};
+use coatroom::guard::{Assertions, Caller, UpstreamError};
 use coatroom::protocol::access::Judged;
 use coatroom::protocol::words::{Issuer, ProviderName, same_bytes};
 use coatroom::providers::UpstreamToken;
@@ -23,6 +23,8 @@ pub(crate) struct Upstream {
     pub(crate) is_open: bool,
     /// What is added to each request.
     pub(crate) headers: Vec<(HeaderName, Template)>,
+    /// What signs who calls, where it asks for that.
+    pub(crate) assertions: Option<Assertions>,
     /// Which of the user's accounts its calls need.
     pub(crate) needs: Needs,
     /// The public origin under which clients reach it.

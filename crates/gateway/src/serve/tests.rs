@@ -6,6 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use hyper_util::rt::TokioExecutor;
+
 use super::*;
 use crate::edge::{Edge, Hosts, PeerAddr};
 
@@ -63,6 +65,12 @@ fn settings() -> ServeSettings {
         header_lines: 100,
         header_read: Duration::from_millis(400),
         connections: 100,
+        connections_per_address: 100,
+        trusted_proxies: Vec::new(),
+        limit_loopback: true,
+        http2_streams: 100,
+        idle: Duration::from_millis(300),
+        write_stall: Duration::from_millis(300),
         drain: Duration::from_secs(5),
     }
 }
@@ -245,4 +253,203 @@ async fn a_client_that_leaves_before_the_answer_ends_the_handler() {
     assert!(dropped.try_recv().is_err());
     drop(client);
     is_dropped(&mut dropped).await;
+}
+
+#[tokio::test]
+async fn an_address_holds_only_so_many_connections() {
+    let running = start(ServeSettings { connections_per_address: 2, ..settings() }).await;
+    let held = [connected(running.address).await, connected(running.address).await];
+    let mut third = TcpStream::connect(running.address).await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(2), third.read(&mut [0])).await.unwrap();
+    assert!(matches!(closed, Ok(0) | Err(_)), "closed at once");
+    drop(held);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(talk(running.address, &get_request("/peer")).await.starts_with("HTTP/1.1 200"));
+}
+
+/// A connection that is known to be served.
+async fn connected(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /peer HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    read_until(&mut stream, "127.0.0.1").await;
+    stream
+}
+
+/// An answer without an end, which tells when it is dropped.
+fn flood(path: &str) -> (Router, mpsc::Receiver<()>) {
+    let (tell, dropped) = mpsc::channel(100);
+    let handler = get(|| async move {
+        let chunk = bytes::Bytes::from(vec![b'x'; 64 * 1024]);
+        axum::body::Body::from_stream(futures_util::stream::unfold(Held(tell), move |held| {
+            let chunk = chunk.clone();
+            async move { Some((Ok::<_, io::Error>(chunk), held)) }
+        }))
+    });
+    (Router::new().route(path, handler), dropped)
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_is_given_up() {
+    let (router, mut dropped) = flood("/flood");
+    let running = start_with(settings(), router).await;
+    let _client = begin(running.address, "/flood", "xxx").await;
+    is_dropped(&mut dropped).await;
+}
+
+#[tokio::test]
+async fn whoever_reads_a_byte_now_and_then_is_given_up_too() {
+    let (router, mut dropped) = flood("/flood");
+    let running = start_with(settings(), router).await;
+    let mut client = begin(running.address, "/flood", "xxx").await;
+    let trickling = async {
+        loop {
+            client.read_exact(&mut [0]).await.ok();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = trickling => {}
+        () = is_dropped(&mut dropped) => {}
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_nothing_to_read_is_not_slow() {
+    let silent =
+        get(|| async { axum::body::Body::from_stream(SilentThenDone::new(Duration::from_millis(900))) });
+    let running = start_with(settings(), Router::new().route("/silent", silent)).await;
+    assert!(talk(running.address, &get_request("/silent")).await.contains("done"));
+    let mut client = http2(running.address, |_| ()).await;
+    let answer = client.send_request(http2_request("/silent")).await.unwrap();
+    let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+    assert_eq!(body, "done");
+}
+
+/// One part after a while, and the end.
+struct SilentThenDone(std::pin::Pin<Box<tokio::time::Sleep>>, bool);
+
+impl SilentThenDone {
+    fn new(span: Duration) -> Self {
+        Self(Box::pin(tokio::time::sleep(span)), false)
+    }
+}
+
+impl futures_util::Stream for SilentThenDone {
+    type Item = io::Result<bytes::Bytes>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        if self.1 {
+            return std::task::Poll::Ready(None);
+        }
+        std::task::ready!(self.0.as_mut().poll(cx));
+        self.1 = true;
+        std::task::Poll::Ready(Some(Ok(bytes::Bytes::from_static(b"done"))))
+    }
+}
+
+type Http2 = hyper::client::conn::http2::SendRequest<http_body_util::Empty<bytes::Bytes>>;
+
+async fn http2(
+    address: SocketAddr,
+    configure: impl FnOnce(&mut hyper::client::conn::http2::Builder<TokioExecutor>),
+) -> Http2 {
+    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    configure(&mut builder);
+    let (client, connection) = builder.handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+fn http2_request(path: &str) -> Request<http_body_util::Empty<bytes::Bytes>> {
+    Request::get(format!("http://localhost{path}")).body(http_body_util::Empty::new()).unwrap()
+}
+
+#[tokio::test]
+async fn a_stream_whose_reader_takes_nothing_is_reset_alone() {
+    let (router, mut dropped) = flood("/flood");
+    let running = start_with(settings(), router).await;
+    let mut client = http2(running.address, |builder| {
+        builder.initial_stream_window_size(1);
+    })
+    .await;
+    let stalled = client.send_request(http2_request("/flood")).await.unwrap();
+    is_dropped(&mut dropped).await;
+    let answer = client.send_request(http2_request("/peer")).await.unwrap();
+    assert_eq!(answer.status(), 200, "the connection and its other streams live on");
+    let mut body = stalled.into_body();
+    let ended = async {
+        while let Some(frame) = http_body_util::BodyExt::frame(&mut body).await {
+            if frame.is_err() {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), ended).await.unwrap(),
+        "a cut answer never looks whole"
+    );
+}
+
+#[tokio::test]
+async fn large_answers_arrive_whole_over_http2() {
+    let whole = bytes::Bytes::from((0..=250_u8).cycle().take(1_000_003).collect::<Vec<_>>());
+    let served = whole.clone();
+    let running = start_with(settings(), Router::new().route("/large", get(|| async { served }))).await;
+    let mut client = http2(running.address, |_| ()).await;
+    let answer = client.send_request(http2_request("/large")).await.unwrap();
+    assert_eq!(answer.headers()["content-length"], "1000003");
+    assert!(http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes() == whole);
+}
+
+#[tokio::test]
+async fn an_http2_connection_without_requests_is_closed() {
+    let running = start(settings()).await;
+    let mut client = http2(running.address, |_| ()).await;
+    assert_eq!(client.send_request(http2_request("/peer")).await.unwrap().status(), 200);
+    let closed = async {
+        while !client.is_closed() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), closed).await.expect("closed while idle");
+    // One whose request is being answered is not idle.
+    let mut client = http2(running.address, |_| ()).await;
+    let slow = ServeSettings { idle: Duration::from_millis(50), ..settings() };
+    let busy = start(slow).await;
+    assert_eq!(client.send_request(http2_request("/peer")).await.unwrap().status(), 200);
+    let mut client = http2(busy.address, |_| ()).await;
+    assert_eq!(client.send_request(http2_request("/slow")).await.unwrap().status(), 200);
+}
+
+/// A frame of HTTP/2 (RFC 9113 §4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+// CVE-2023-44487: streams that are opened and reset without pause.
+#[tokio::test]
+async fn rapid_resets_end_the_connection_and_nothing_else() {
+    let running = start(settings()).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let mut sent = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, &[])].concat();
+    // GET http://localhost/forever, by the static table where it has it (RFC 7541, appendix A).
+    let mut headers = vec![0x82, 0x86, 0x01, 9];
+    headers.extend_from_slice(b"localhost");
+    headers.extend_from_slice(&[0x04, 8]);
+    headers.extend_from_slice(b"/forever");
+    for number in 0..5000 {
+        let id = number * 2 + 1;
+        sent.extend(frame(1, 0b101, id, &headers));
+        sent.extend(frame(3, 0, id, &8_u32.to_be_bytes()));
+    }
+    stream.write_all(&sent).await.ok();
+    let mut answer = Vec::new();
+    tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await.expect("closed").ok();
+    assert!(talk(running.address, &get_request("/peer")).await.starts_with("HTTP/1.1 200"));
 }

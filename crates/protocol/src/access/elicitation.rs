@@ -82,12 +82,16 @@ impl Way {
     }
 }
 
-/// Whether a call uses something of the server, so that it needs the user's accounts. Handshakes, lists and notifications
-/// do not: a client that could not even list would never show its user what to connect.
+/// Whether a call uses something of the server, so that it needs the user's accounts. Handshakes, lists, notifications and
+/// listening to nothing in particular do not: a client that could not even list would never show its user what to connect.
 #[must_use]
 pub fn uses_something(judged: &Judged<'_>) -> bool {
     let mut calls = judged.messages().iter().filter_map(Message::call);
-    calls.any(|call| call.target != Target::None)
+    calls.any(|call| match &call.target {
+        Target::None => false,
+        Target::Subscriptions(uris) => !uris.is_empty(),
+        _ => true,
+    })
 }
 
 /// The answer to a judged body whose user has yet to connect these. `state` is what the client echoes where it calls
@@ -485,6 +489,13 @@ mod tests {
             assert!(!uses(&request(method, "")), "{method}");
         }
         assert!(!uses(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#));
+        let listen = |uris: &str| {
+            request(
+                "subscriptions/listen",
+                &format!(r#""notifications":{{"resourceSubscriptions":[{uris}]}}"#),
+            )
+        };
+        assert!(!uses(&listen("")) && uses(&listen(r#""file:///a""#)));
         assert!(!uses(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
     }
 }

@@ -50,70 +50,54 @@ pub fn check_input_required(method: &str, declared: Capabilities, message: &str)
         return if has_state { Ok(()) } else { Err(InputRefusal::Senseless) };
     };
     let requests = Object::read(requests).ok_or(InputRefusal::Senseless)?;
-    let mut missing = Missing::default();
+    let mut missing = Capabilities::default();
     for (_, request) in requests.members() {
-        missing.note(declared, request).ok_or(InputRefusal::Senseless)?;
+        note(&mut missing, declared, request).ok_or(InputRefusal::Senseless)?;
     }
-    if missing == Missing::default() {
-        Ok(())
-    } else {
-        Err(InputRefusal::Undeclared { required: missing.to_json() })
+    if missing == Capabilities::default() {
+        return Ok(());
     }
+    Err(InputRefusal::Undeclared { required: declaration(missing) })
 }
 
-#[derive(Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
-struct Missing {
-    form: bool,
-    url: bool,
-    sampling: bool,
-    tools: bool,
-    roots: bool,
+/// Notes what a request asks for that was not declared; `None` when it is none that MCP knows.
+fn note(missing: &mut Capabilities, declared: Capabilities, request: &str) -> Option<()> {
+    let request = Object::read(request)?;
+    let params = request.object("params");
+    match request.text("method")?.as_str() {
+        "elicitation/create" => match params.and_then(|params| params.text("mode")).as_deref() {
+            Some("url") => missing.elicits_urls |= !declared.elicits_urls,
+            None | Some("form") => missing.elicits_forms |= !declared.elicits_forms,
+            Some(_) => return None,
+        },
+        "sampling/createMessage" => {
+            let has_tools = params.is_some_and(|params| params.get("tools").is_some());
+            missing.samples |= !declared.samples;
+            missing.samples_with_tools |= has_tools && !declared.samples_with_tools;
+        }
+        "roots/list" => missing.roots |= !declared.roots,
+        _ => return None,
+    }
+    Some(())
 }
 
-impl Missing {
-    fn note(&mut self, declared: Capabilities, request: &str) -> Option<()> {
-        let request = Object::read(request)?;
-        let params = request.object("params");
-        match request.text("method")?.as_str() {
-            "elicitation/create" => {
-                let mode = params.and_then(|params| params.text("mode"));
-                match mode.as_deref() {
-                    Some("url") => self.url |= !declared.elicits_urls,
-                    None | Some("form") => self.form |= !declared.elicits_forms,
-                    Some(_) => return None,
-                }
-            }
-            "sampling/createMessage" => {
-                self.sampling |= !declared.samples;
-                self.tools |= params.is_some_and(|params| params.get("tools").is_some())
-                    && !declared.samples_with_tools;
-            }
-            "roots/list" => self.roots |= !declared.roots,
-            _ => return None,
-        }
-        Some(())
+/// The `ClientCapabilities` object in which a client would have declared these.
+fn declaration(of: Capabilities) -> Value {
+    let mut declared = Map::new();
+    if of.elicits_forms || of.elicits_urls {
+        let modes = [("form", of.elicits_forms), ("url", of.elicits_urls)];
+        let modes = modes.into_iter().filter(|(_, is_meant)| *is_meant);
+        declared
+            .insert("elicitation".to_owned(), modes.map(|(mode, _)| (mode.to_owned(), json!({}))).collect());
     }
-
-    /// A `ClientCapabilities` object of what is missing.
-    fn to_json(&self) -> Value {
-        let mut required = Map::new();
-        if self.form || self.url {
-            let modes = [("form", self.form), ("url", self.url)].into_iter().filter(|(_, missing)| *missing);
-            required.insert(
-                "elicitation".to_owned(),
-                modes.map(|(mode, _)| (mode.to_owned(), json!({}))).collect(),
-            );
-        }
-        if self.sampling || self.tools {
-            let tools = if self.tools { json!({ "tools": {} }) } else { json!({}) };
-            required.insert("sampling".to_owned(), tools);
-        }
-        if self.roots {
-            required.insert("roots".to_owned(), json!({}));
-        }
-        Value::Object(required)
+    if of.samples || of.samples_with_tools {
+        let tools = if of.samples_with_tools { json!({ "tools": {} }) } else { json!({}) };
+        declared.insert("sampling".to_owned(), tools);
     }
+    if of.roots {
+        declared.insert("roots".to_owned(), json!({}));
+    }
+    Value::Object(declared)
 }
 
 impl InputRefusal {

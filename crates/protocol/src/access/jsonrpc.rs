@@ -34,7 +34,7 @@ pub enum BodyRefusal {
     #[error("the body is not one JSON value")]
     NotJson,
     /// Nested more than [`DEEPEST`] levels.
-    #[error("the body is nested too deeply")]
+    #[error("the body is nested more than {DEEPEST} levels deep")]
     TooDeep,
     /// An object with the same key twice, of which parsers take the first or the last.
     #[error("an object of the body has the same key twice")]
@@ -64,7 +64,7 @@ pub enum BodyRefusal {
     #[error("the batch is empty")]
     EmptyBatch,
     /// A batch of more than [`LONGEST_BATCH`] messages.
-    #[error("the batch has too many messages")]
+    #[error("the batch has more than {LONGEST_BATCH} messages")]
     BatchTooLong,
 }
 

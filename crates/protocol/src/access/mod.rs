@@ -3,16 +3,20 @@
 //! [`bearer`] reads the credential (RFC 6750), [`jsonrpc`] judges the body, [`era`] compares it with the headers that
 //! mirror it, and [`mirrored`] with those that mirror arguments (MCP 2026-07-28, Streamable HTTP), [`manifest`] decides which
 //! scopes and roles an operation needs. Of answers, [`lists`] takes out what a caller may not use, and [`input_required`]
-//! says whether they may ask for input.
+//! says whether they may ask for input. [`assertion`] and [`introspection`] are what servers behind and beside us learn of a
+//! caller.
 //! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
+pub mod assertion;
 pub mod bearer;
+pub mod confirmation;
 mod disguise;
 pub mod elicitation;
 pub mod era;
 pub mod input_required;
+pub mod introspection;
 pub mod jsonrpc;
 pub mod lists;
 pub mod manifest;
@@ -24,9 +28,12 @@ pub mod retry;
 pub mod rpc_error;
 mod walk;
 
+pub use assertion::{ASSERTION_LIFE, ASSERTION_TYPE, Assertion};
 pub use bearer::{Bearer, BearerRefusal};
+pub use confirmation::is_sender_constrained;
 pub use era::{Era, EraRefusal, Field, MirrorHeaders, discovered_versions};
 pub use input_required::{INPUT_REQUIRED, InputRefusal, check_input_required};
+pub use introspection::{Introspection, LiveToken};
 pub use jsonrpc::{BodyRefusal, Refused, judge};
 pub use lists::{LARGEST_LIST, ListKind, ListRefusal, ListsAsked};
 pub use manifest::{Denial, Holder, Manifest, Reach, Rule, RuleKind, Unlisted, Verdict};

@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use percent_encoding::percent_decode_str;
 
 use super::assertion::{AssertionRefusal, CLIENT_ASSERTION_TYPE, claimed_client};
-use super::record::{Client, ClientAuthentication, ClientKeys};
+use super::record::{Client, ClientAuthentication, ClientKeys, ExpectedSecret};
 use crate::errors::{ErrorCode, OAuthError};
 use crate::words::{ClientAssertion, ClientId, ClientSecret, Params, ParamsRefusal};
 
@@ -121,6 +121,21 @@ impl PresentedClient {
     #[must_use]
     pub const fn client_id(&self) -> &ClientId {
         &self.id
+    }
+
+    /// Whether the request presents this secret, in either way.
+    ///
+    /// # Security
+    /// That the secret belongs to whom [`client_id`](Self::client_id) names is for the caller to know.
+    #[must_use]
+    pub fn presents(&self, expected: &ExpectedSecret) -> bool {
+        match &self.secret {
+            Presented::Nothing | Presented::Signed(_) => false,
+            Presented::Basic(raw, decoded) => {
+                expected.is(raw) | decoded.as_ref().is_some_and(|decoded| expected.is(decoded))
+            }
+            Presented::Post(secret) => expected.is(secret),
+        }
     }
 
     /// Checks what is presented against the client that [`client_id`](Self::client_id) names.

@@ -120,6 +120,12 @@ pub enum RegistrationRefusal {
     /// An address of a key set that is not https, or has no host name.
     #[error("jwks_uri must be an https URL with a host name")]
     KeySetAddress,
+    /// Tokens that are bound to a key of the client, which are not issued here.
+    #[error("{name} must be absent or false: this server issues bearer tokens only")]
+    BoundTokens {
+        /// The member.
+        name: &'static str,
+    },
     /// A link that runs or reads something on the user's machine.
     #[error("{name} must be an https URL")]
     Link {
@@ -149,6 +155,7 @@ impl RegistrationRequest {
     /// See [`RegistrationRefusal`]; `apps` says which private-use schemes are let through.
     pub fn check(&self, apps: &AppUris) -> Result<ClientMetadata, RegistrationRefusal> {
         self.check_response_types()?;
+        self.check_binding()?;
         // No registered method uses keys, so none are taken over or fetched.
         if let Some(DeclaredKeys::At(address)) = self.keys()?
             && !is_https_of_named_host(address)
@@ -255,6 +262,17 @@ impl RegistrationRequest {
         Ok(Some(DeclaredKeys::Set(set)))
     }
 
+    /// Refuses a client that relies on tokens which nobody else can use (RFC 9449 §5.2, RFC 8705 §3.4): it would get
+    /// tokens that anybody can use, and need not notice (docs/decisions/0021).
+    fn check_binding(&self) -> Result<(), RegistrationRefusal> {
+        for name in ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"] {
+            if self.member(name).is_some_and(|value| value != &Value::Bool(false)) {
+                return Err(RegistrationRefusal::BoundTokens { name });
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `scope` names `offline_access`. The rest of it is checked and not kept: clients register the scopes of
     /// their first challenge, and must be able to ask for more later (docs/decisions/0002).
     pub(super) fn asks_offline_access(&self) -> Result<bool, RegistrationRefusal> {
@@ -325,6 +343,7 @@ impl From<RegistrationRefusal> for OAuthError {
             | RegistrationRefusal::TwoKeySets
             | RegistrationRefusal::PrivateKey
             | RegistrationRefusal::KeySetAddress
+            | RegistrationRefusal::BoundTokens { .. }
             | RegistrationRefusal::Link { .. }
             | RegistrationRefusal::Scope
             | RegistrationRefusal::TooLong => ErrorCode::InvalidClientMetadata,
@@ -377,6 +396,20 @@ mod tests {
         assert!(!metadata.may_refresh);
         assert_eq!(metadata.name, None);
         assert_eq!(with(&json!({ "token_endpoint_auth_method": null, "grant_types": [] })), with(&json!({})));
+    }
+
+    #[test]
+    fn a_client_that_relies_on_bound_tokens_is_refused_and_told_why() {
+        for name in ["dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens"] {
+            for value in [json!(true), json!("true"), json!(1)] {
+                let refusal = with(&json!({ name: value })).unwrap_err();
+                assert!(refusal.to_string().contains(name), "{refusal}");
+                assert_eq!(code(refusal), ErrorCode::InvalidClientMetadata);
+            }
+            for value in [json!(false), json!(null)] {
+                assert_eq!(with(&json!({ name: value })), with(&json!({})));
+            }
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod path {
     pub const REGISTER: &str = "/register";
     /// The revocation endpoint (RFC 7009).
     pub const REVOKE: &str = "/revoke";
+    /// The introspection endpoint (RFC 7662).
+    pub const INTROSPECT: &str = "/introspect";
     /// The public keys of signed assertions (RFC 7517 §5).
     pub const JWKS: &str = "/jwks.json";
 }
@@ -25,6 +27,7 @@ pub const METADATA_PATHS: [&str; 2] =
 
 /// What the document depends on.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a feature that is promised or not, independently")]
 pub struct AuthorizationServer<'a> {
     /// The issuer.
     pub issuer: &'a Issuer,
@@ -34,6 +37,8 @@ pub struct AuthorizationServer<'a> {
     pub resources: &'a [Resource],
     /// Whether clients may register themselves (RFC 7591).
     pub registration: bool,
+    /// Whether other resource servers may ask about tokens (RFC 7662).
+    pub introspection: bool,
     /// Whether clients may be described by a document at the URL that is their id.
     pub client_documents: bool,
     /// Whether clients may prove who they are by signed assertions.
@@ -49,6 +54,8 @@ pub struct AuthorizationServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
     revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint: Option<String>,
     jwks_uri: String,
     scopes_supported: Vec<String>,
     response_types_supported: [&'static str; 1],
@@ -60,6 +67,8 @@ pub struct AuthorizationServerMetadata {
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     revocation_endpoint_auth_signing_alg_values_supported: Option<[&'static str; ALGORITHMS.len()]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
     code_challenge_methods_supported: [&'static str; 1],
     /// RFC 9207 §3.
     authorization_response_iss_parameter_supported: bool,
@@ -91,6 +100,7 @@ impl AuthorizationServer<'_> {
             token_endpoint: self.issuer.url(path::TOKEN),
             registration_endpoint: self.registration.then(|| self.issuer.url(path::REGISTER)),
             revocation_endpoint: self.issuer.url(path::REVOKE),
+            introspection_endpoint: self.introspection.then(|| self.issuer.url(path::INTROSPECT)),
             jwks_uri: self.issuer.url(path::JWKS),
             scopes_supported,
             response_types_supported: ["code"],
@@ -100,6 +110,7 @@ impl AuthorizationServer<'_> {
             token_endpoint_auth_signing_alg_values_supported: algorithms,
             revocation_endpoint_auth_methods_supported: methods,
             revocation_endpoint_auth_signing_alg_values_supported: algorithms,
+            introspection_endpoint_auth_methods_supported: self.introspection.then_some(ASKING_METHODS),
             code_challenge_methods_supported: ["S256"],
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: self.client_documents.then_some(true),
@@ -114,21 +125,25 @@ const SECRET_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_
 
 const ALL_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
+/// Of the introspection endpoint, where everybody has a secret.
+const ASKING_METHODS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
 
-    fn document(scopes: &str, resources: &[&str], registration: bool) -> Value {
+    fn document(scopes: &str, resources: &[&str], all: bool) -> Value {
         let resources: Vec<_> = resources.iter().map(|text| Resource::parse(text).unwrap()).collect();
         let server = AuthorizationServer {
             issuer: &Issuer::parse("https://mcp.example.com").unwrap(),
             scopes: &scopes.parse().unwrap(),
             resources: &resources,
-            registration,
-            client_documents: registration,
-            assertions: registration,
+            registration: all,
+            introspection: all,
+            client_documents: all,
+            assertions: all,
         };
         serde_json::to_value(server.metadata()).unwrap()
     }
@@ -151,6 +166,7 @@ mod tests {
                 "token_endpoint": "https://mcp.example.com/token",
                 "registration_endpoint": "https://mcp.example.com/register",
                 "revocation_endpoint": "https://mcp.example.com/revoke",
+                "introspection_endpoint": "https://mcp.example.com/introspect",
                 "jwks_uri": "https://mcp.example.com/jwks.json",
                 "scopes_supported": ["read", "write", "offline_access"],
                 "response_types_supported": ["code"],
@@ -164,6 +180,7 @@ mod tests {
                     ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
                 "revocation_endpoint_auth_signing_alg_values_supported":
                     ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"],
+                "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
                 "client_id_metadata_document_supported": true,
                 "code_challenge_methods_supported": ["S256"],
                 "authorization_response_iss_parameter_supported": true,
@@ -179,6 +196,9 @@ mod tests {
         let document = document("", &[], false);
         for absent in [
             "registration_endpoint",
+            "introspection_endpoint",
+            "introspection_endpoint_auth_methods_supported",
+            "dpop_signing_alg_values_supported",
             // Clients that read it try nothing else.
             "client_id_metadata_document_supported",
             "token_endpoint_auth_signing_alg_values_supported",

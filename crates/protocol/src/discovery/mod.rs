@@ -6,7 +6,9 @@
 mod authorization_server;
 mod challenge;
 mod protected_resource;
+mod validator;
 
 pub use authorization_server::{AuthorizationServer, AuthorizationServerMetadata, METADATA_PATHS, path};
 pub use challenge::Challenge;
 pub use protected_resource::{ProtectedResource, ProtectedResourceMetadata, metadata_path, metadata_url};
+pub use validator::is_current;

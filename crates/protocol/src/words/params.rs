@@ -20,6 +20,14 @@ pub enum ParamsRefusal {
         /// The limit.
         limit: usize,
     },
+    /// A name or value beyond its limit.
+    #[error("the parameter {name} is longer than {limit} bytes")]
+    TooLong {
+        /// Its name, or the beginning of it.
+        name: String,
+        /// The limit.
+        limit: usize,
+    },
     /// A parameter that may stand once only.
     #[error("the parameter {name} is repeated")]
     Repeated {
@@ -32,7 +40,7 @@ impl Params {
     /// Reads `application/x-www-form-urlencoded` text.
     ///
     /// # Errors
-    /// When the text is not percent-encoded UTF-8, or has more than 100 parameters. Repeats are not refused here, since
+    /// When the text is not percent-encoded UTF-8, has more than 100 parameters, or a very long one. Repeats are not refused here, since
     /// the place where that refusal is shown depends on which parameter repeats.
     pub fn parse(text: &str) -> Result<Self, ParamsRefusal> {
         let mut pairs = Vec::new();
@@ -41,6 +49,12 @@ impl Params {
                 return Err(ParamsRefusal::TooMany { limit: MAX_PARAMS });
             }
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            for (text, limit) in [(name, MAX_NAME), (value, MAX_VALUE)] {
+                if text.len() > limit {
+                    let name = name.chars().take(MAX_NAME).collect();
+                    return Err(ParamsRefusal::TooLong { name, limit });
+                }
+            }
             pairs.push((decode(name)?, decode(value)?));
         }
         Ok(Self(pairs))
@@ -100,6 +114,12 @@ fn decode(text: &str) -> Result<String, ParamsRefusal> {
 
 const MAX_PARAMS: usize = 100;
 
+/// Of a name, in bytes as they were sent.
+const MAX_NAME: usize = 100;
+
+/// Of a value, in bytes as they were sent: assertions of other issuers carry many claims.
+const MAX_VALUE: usize = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +151,18 @@ mod tests {
         assert_eq!(Params::parse("a=x+y%2B").unwrap().one("a"), Ok(Some("x y+")));
         assert_eq!(Params::parse("a=%ff").unwrap_err(), ParamsRefusal::Encoding);
         assert_eq!(Params::parse("a=%00").unwrap_err(), ParamsRefusal::Encoding);
+    }
+
+    #[test]
+    fn how_many_and_how_long_is_limited_and_said() {
+        let many = (0..101).map(|number| format!("p{number}=x")).collect::<Vec<_>>().join("&");
+        assert_eq!(Params::parse(&many).unwrap_err().to_string(), "a request has at most 100 parameters");
+        let long = format!("state={}", "x".repeat(MAX_VALUE));
+        assert!(Params::parse(&long).is_ok());
+        let refusal = Params::parse(&format!("{long}x")).unwrap_err();
+        assert_eq!(refusal.to_string(), "the parameter state is longer than 16384 bytes");
+        let refusal = Params::parse(&"n".repeat(1000)).unwrap_err().to_string();
+        assert!(refusal.len() < 200, "{refusal}");
     }
 
     #[test]

@@ -40,7 +40,10 @@ const COATROOM: Plan = &[
         "server",
         "allowance clock entropy settings user store error providers client_documents vault records connections context pages",
     ),
-    ("guard", "clock entropy settings user store error providers vault records connections context"),
+    (
+        "guard",
+        "allowance clock entropy settings user store error providers vault records connections context",
+    ),
     (
         "builder",
         "clock entropy settings user outbound store error providers client_documents vault records connections context server guard",
@@ -51,6 +54,7 @@ const GATEWAY: Plan = &[
     ("client_address", ""),
     ("terminal", ""),
     ("shutdown", ""),
+    ("descriptors", ""),
     ("demo", ""),
     ("unread", ""),
     ("edge", "client_address unread"),
@@ -58,9 +62,10 @@ const GATEWAY: Plan = &[
     ("config", "client_address proxy"),
     ("cli", "config"),
     ("observe", "config"),
-    ("serve", "edge config"),
+    ("serve", "client_address edge config"),
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
+    ("keys", "terminal config cli assemble"),
     ("grants", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];

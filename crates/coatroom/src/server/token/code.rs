@@ -117,7 +117,7 @@ fn issued(
 fn first_refresh(context: &Context, grant: &GrantId) -> Result<RefreshToken, Error> {
     let secret = draw(context.entropy.as_ref())?;
     let parts = RefreshParts { grant: *grant, generation: 0 };
-    Ok(refresh_token(context.keys.tickets.active(), parts, &secret))
+    Ok(refresh_token(context.keys().tickets.active(), parts, &secret))
 }
 
 /// When a refresh token that is issued now ends: unused for too long, or the grant too old.

@@ -20,8 +20,8 @@ use serde::Serialize;
 use super::App;
 use super::authenticate::authenticate;
 use super::body;
-use super::limits::ClientAddress;
 use super::respond::{Failure, json};
+use crate::allowance::ClientAddress;
 use crate::context::Context;
 use crate::error::Error;
 use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
@@ -121,13 +121,14 @@ impl OpenVault {
         let shut = |reason: &str| Error::Corrupt { what: "grant", reason: reason.to_owned() };
         let vault = record.vault.clone().ok_or_else(|| shut("it has no vault"))?;
         let wrapped = record.wrapped.as_deref().ok_or_else(|| shut("its vault key is gone"))?;
-        let key = vault.unwrap(&context.keys.wrapping, &record.grant.id, ticket, wrapped);
+        let key = vault.unwrap(&context.keys().wrapping, &record.grant.id, ticket, wrapped);
         let key = key.map_err(|refusal| shut(&format!("its vault key does not open: {refusal}")))?;
         Ok(Self { vault, key: Arc::new(key) })
     }
 
     fn wrap(&self, context: &Context, grant: &GrantId, ticket: Ticket<'_>) -> Result<String, Error> {
-        let sealer = Sealer { master: &context.keys.wrapping, entropy: context.entropy.as_ref() };
+        let keys = context.keys();
+        let sealer = Sealer { master: &keys.wrapping, entropy: context.entropy.as_ref() };
         Ok(self.vault.wrap(sealer, grant, ticket, &self.key)?)
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn refresh(
     params: &Params,
 ) -> Result<Issued, Failure> {
     let token = RefreshToken::new(required(params, "refresh_token")?);
-    let Ok(parts) = parse_refresh_token(&token, &context.keys.tickets) else {
+    let Ok(parts) = parse_refresh_token(&token, &context.keys().tickets) else {
         return Err(OAuthError::from(unknown(client.client())).into());
     };
     let asked = params.one("scope").ok().flatten().map(str::parse::<Scopes>).transpose();
@@ -144,7 +144,8 @@ impl Refresh<'_> {
         let Seen { value: mut record, version } = seen;
         let context = self.context;
         let now = context.clock.now();
-        let key = context.keys.tickets.active();
+        let keys = context.keys();
+        let key = keys.tickets.active();
         let salt = draw(context.entropy.as_ref())?;
         let Some(old) = record.grant.refresh().cloned() else { return Ok(None) };
         let expires_at = refresh_ends(context, now, record.grant.created_at);
@@ -227,7 +228,8 @@ impl Refresh<'_> {
     fn known_successor(&self, record: &GrantRecord) -> Result<Option<(Pair, Timestamp)>, Error> {
         let Some(state) = record.grant.refresh() else { return Ok(None) };
         let Some(previous) = &state.previous else { return Ok(None) };
-        let key = self.context.keys.tickets.find(previous.key).ok_or_else(|| Error::Corrupt {
+        let keys = self.context.keys();
+        let key = keys.tickets.find(previous.key).ok_or_else(|| Error::Corrupt {
             what: "grant",
             reason: format!("the key {} of its last refresh was retired", previous.key),
         })?;

@@ -42,6 +42,8 @@ pub(super) const ALICE_WRITES: &str = "coat_at_alice_writes";
 pub(super) const BOB: &str = "coat_at_bob";
 /// A token for `/gitlab` on the same host.
 pub(super) const OTHER_RESOURCE: &str = "coat_at_gitlab";
+/// A token of Alice that is bound to a key.
+pub(super) const BOUND: &str = "coat_at_bound";
 /// A token that nobody can verify for the moment.
 pub(super) const OUTAGE: &str = "coat_at_outage";
 
@@ -59,6 +61,13 @@ impl Tokens {
             (ALICE_REFRESHED, caller("alice", 1, "repos:read", RESOURCE)),
             (ALICE_ELSEWHERE, caller("alice", 2, "repos:read", RESOURCE)),
             (ALICE_WRITES, caller("alice", 1, "repos:admin", RESOURCE)),
+            (
+                BOUND,
+                Caller::new(CallerParts {
+                    sender_constrained: true,
+                    ..parts("alice", 5, "repos:read", RESOURCE)
+                }),
+            ),
             (BOB, caller("bob", 3, "repos:read", RESOURCE)),
             (OTHER_RESOURCE, caller("alice", 4, "repos:read", "https://mcp.example.com/gitlab")),
         ];
@@ -79,9 +88,13 @@ impl VerifyToken for Tokens {
 }
 
 pub(super) fn caller(user: &str, grant: u8, scopes: &str, resource: &str) -> Caller {
+    Caller::new(parts(user, grant, scopes, resource))
+}
+
+fn parts(user: &str, grant: u8, scopes: &str, resource: &str) -> CallerParts {
     let provider = ProviderName::parse("github").unwrap();
     let roles = if user == "bob" { json!({ "roles": ["admin"] }) } else { json!({}) };
-    Caller::new(CallerParts {
+    CallerParts {
         user: User {
             subject: Subject { provider, id: user.to_owned() },
             email: None,
@@ -95,9 +108,10 @@ pub(super) fn caller(user: &str, grant: u8, scopes: &str, resource: &str) -> Cal
         grant: GrantId::from_bytes([grant; 16]),
         resource: Resource::parse(resource).unwrap(),
         scopes: scopes.parse().unwrap(),
+        sender_constrained: false,
         expires_at: Timestamp::from_unix(10_000),
         credentials: Arc::new(NoCredentials),
-    })
+    }
 }
 
 /// What reached the server behind the guard.

@@ -288,3 +288,23 @@ async fn a_stream_that_sends_a_list_again_is_filtered_as_well() {
     let text = String::from_utf8(answer.body.to_vec()).unwrap();
     assert!(text.starts_with(PROGRESS) && text.contains("whoami") && !text.contains("drop"), "{text}");
 }
+
+// GW-17, BC-09
+#[tokio::test]
+async fn a_refusal_in_words_lists_nothing_and_passes() {
+    let endpoint = Endpoint::new();
+    let untyped =
+        |status: u16, body: String| Response::builder().status(status).body(Body::from(body)).unwrap();
+    for ask in [request(Method::GET, ALICE, &[], ""), request(Method::POST, ALICE, &[], LIST)] {
+        endpoint.will_answer(untyped(405, "Method Not Allowed".to_owned()));
+        let answer = endpoint.send(ask).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_ref()), (405, &b"Method Not Allowed"[..]));
+    }
+    for disguised in ["", " \n", "\u{feff}", "\u{feff} ", "\0", "\u{b}"] {
+        endpoint.will_answer(untyped(405, format!("{disguised}{}", tools(""))));
+        let answer = endpoint.post(ALICE, &[], LIST).await;
+        assert!(!String::from_utf8_lossy(&answer.body).contains("drop"), "{disguised:?}");
+    }
+    endpoint.will_answer(untyped(200, "Method Not Allowed".to_owned()));
+    assert_eq!(endpoint.post(ALICE, &[], LIST).await.refusal(), (502, -32603), "no list where one is due");
+}

@@ -7,8 +7,8 @@ use coatroom::protocol::words::Resource;
 use http::Method;
 
 use super::fixture::{
-    ALICE, ALICE_WRITES, BOB, Endpoint, METADATA, MODERN, OTHER_RESOURCE, OUTAGE, RESOURCE, Tokens, call,
-    modern, request,
+    ALICE, ALICE_WRITES, BOB, BOUND, Endpoint, METADATA, MODERN, OTHER_RESOURCE, OUTAGE, RESOURCE, Tokens,
+    call, modern, request,
 };
 
 // RS-01, RS-02, BC-04, BC-08, RS-18
@@ -81,6 +81,28 @@ async fn malformed_credentials_are_a_bad_request() {
     let basic = endpoint.post("", &[("authorization", "Basic YTpi")], &call("x")).await;
     assert_eq!(basic.status, 401);
     assert!(!basic.header("www-authenticate").contains("error="));
+    assert!(endpoint.reached().is_empty());
+}
+
+// RS-28: it may have been stolen from whoever has the key.
+#[tokio::test]
+async fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    let endpoint = Endpoint::new();
+    let answer = endpoint.post(BOUND, &[], &call("x")).await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.header("www-authenticate").contains(r#"error="invalid_token""#));
+    let with_proof = endpoint.post(BOUND, &[("dpop", "not.a.proof")], &call("x")).await;
+    assert_eq!(with_proof.status, 401, "no proofs are taken here");
+    // The scheme of such tokens is not spoken here, and says so as if there were no token.
+    for token in [BOUND, ALICE] {
+        let answer = endpoint.post("", &[("authorization", &format!("DPoP {token}"))], &call("x")).await;
+        assert_eq!(answer.status, 401);
+        let challenge = answer.header("www-authenticate");
+        assert!(
+            challenge.starts_with("Bearer resource_metadata=") && !challenge.contains("error="),
+            "{challenge}"
+        );
+    }
     assert!(endpoint.reached().is_empty());
 }
 

@@ -44,7 +44,7 @@ async fn what_is_not_built_is_not_promised() {
             "signed_metadata",
         ],
     );
-    let metadata = json!({ "redirect_uris": ["https://h.example/cb"], "dpop_bound_access_tokens": true });
+    let metadata = json!({ "redirect_uris": ["https://h.example/cb"], "dpop_bound_access_tokens": false });
     let registered = Client::try_register(&world.app, &metadata).await;
     assert_eq!(registered.status, 201);
     has_none_of(

@@ -1,12 +1,14 @@
 //! How often one address may ask.
 
+use axum::body::Body;
 use axum::{Extension, Router};
 use coatroom::ClientAddress;
 use coatroom::settings::{Rate, Rates};
+use http::Request;
 use serde_json::json;
 
 use super::browser::Browser;
-use super::client::{Client, Proof};
+use super::client::{Client, Proof, get, send};
 use super::world::{PORTAL, World};
 
 /// The routes, as a client at this address reaches them.
@@ -87,6 +89,67 @@ async fn failed_authentications_are_limited_by_address_and_client() {
         assert_eq!(client.redeem("x").await.status, 400);
         assert_eq!(unknown.redeem("x").await.status, 401);
     }
+}
+
+// Also what is the same for everybody: a program reads JSON, a person a page.
+#[tokio::test]
+async fn documents_and_whatever_is_not_here_are_limited_by_address() {
+    let world = World::with_settings(|settings| {
+        settings.rates.discovery = Some(Rate::per_minute(4));
+    })
+    .await;
+    let here = from(&world, "192.0.2.1");
+    for path in ["/.well-known/oauth-authorization-server", "/jwks.json", "/", "/nope"] {
+        assert!(get(&here, path).await.status.as_u16() != 429, "{path}");
+    }
+    for path in ["/.well-known/oauth-protected-resource/mcp", "/jwks.json", "/nope", "/"] {
+        let answer = get(&here, path).await;
+        assert_eq!(answer.error(), (429, "slow_down".to_owned()), "{path}");
+        assert_eq!(answer.header("retry-after"), Some("15"));
+    }
+    let request = Request::get("/").header("accept", "text/html,*/*;q=0.8");
+    let page = send(&here, request.body(Body::empty()).unwrap()).await;
+    assert!(page.status == 429 && page.header("content-type").unwrap().starts_with("text/html"), "{page:?}");
+    assert_eq!(registers(&here).await, 201, "another door");
+    assert_eq!(get(&from(&world, "192.0.2.2"), "/jwks.json").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_long_query_is_refused_before_it_is_read() {
+    let world = World::new().await;
+    let query = "x".repeat(16 * 1024);
+    for (path, is_page) in [("/authorize", true), ("/callback/demo", true), ("/jwks.json", false)] {
+        let answer = get(&world.app, &format!("{path}?{query}x")).await;
+        assert_eq!(answer.status, 414, "{path}");
+        let kind = if is_page { "text/html" } else { "application/json" };
+        assert!(answer.header("content-type").unwrap().starts_with(kind), "{path}");
+        assert!(answer.body.contains("16384 bytes"), "{path}: {}", answer.body);
+        assert_ne!(get(&world.app, &format!("{path}?{query}")).await.status, 414, "{path}");
+    }
+}
+
+// Counts and lengths are named with their limits.
+#[tokio::test]
+async fn forms_are_limited_in_number_and_length() {
+    let world = World::new().await;
+    let client = Client::register(&world.app).await;
+    let names: Vec<String> = (0..101).map(|number| format!("p{number}")).collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "x")).collect();
+    let long = "x".repeat(16 * 1024 + 1);
+    for (params, words) in [
+        (many, "at most 100 parameters"),
+        (vec![("code", long.as_str())], "the parameter code is longer than 16384 bytes"),
+    ] {
+        for path in ["/token", "/revoke"] {
+            let answer = client.post(path, &params, &[]).await;
+            assert_eq!(answer.error(), (400, "invalid_request".to_owned()), "{path}");
+            assert!(answer.body.contains(words), "{}", answer.body);
+        }
+    }
+    let huge = "x".repeat(64 * 1024);
+    let answer = client.post("/token", &[("code", huge.as_str())], &[]).await;
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("65536 bytes"), "{}", answer.body);
 }
 
 #[tokio::test]

@@ -128,6 +128,32 @@ async fn documents_may_be_kept_for_minutes_and_are_known_by_their_tag() {
     }
 }
 
+// PRM-14, ASM-19: each document, in every way of asking; another configuration has another tag.
+#[tokio::test]
+async fn a_kept_document_is_asked_about_by_its_tag() {
+    let world = World::new().await;
+    let other = World::with(|_| (), |builder| builder.registration(false)).await;
+    for path in
+        ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource/mcp", "/jwks.json"]
+    {
+        let tag = get(&world.app, path).await.header("etag").unwrap().to_owned();
+        for current in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()] {
+            for method in [Method::GET, Method::HEAD] {
+                let answer = ask(&world, method, path, &[("if-none-match", &current)]).await;
+                assert_eq!((answer.status.as_u16(), answer.body.as_str()), (304, ""), "{path} {current}");
+                let headers = ["etag", "cache-control", "content-type"].map(|name| answer.header(name));
+                assert_eq!(headers, [Some(tag.as_str()), Some("public, max-age=300"), None]);
+            }
+        }
+        for stale in ["\"x\"", "", tag.trim_matches('"')] {
+            let answer = ask(&world, Method::GET, path, &[("if-none-match", stale)]).await;
+            assert_eq!(answer.status, 200, "{path} {stale}");
+        }
+        let changed = get(&other.app, path).await.header("etag").unwrap() != tag;
+        assert_eq!(changed, !path.contains("protected-resource"), "{path}");
+    }
+}
+
 // PRM-15, ASM-21.
 #[tokio::test]
 async fn a_forged_host_changes_nothing() {

@@ -1,0 +1,98 @@
+//! Reading the bodies of calls: each up to its limit, and all together up to another, so that whoever sends many large ones slowly
+//! costs others a 503 at the worst, and not the process.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use bytes::BytesMut;
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// What the bodies of all calls may hold together.
+#[derive(Debug)]
+pub(super) struct Bodies(Arc<Semaphore>);
+
+/// What one body holds of it, given back when the request is done with.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    _permit: Arc<Option<OwnedSemaphorePermit>>,
+}
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyTrouble {
+    /// It is over its own limit.
+    TooLarge,
+    /// It broke off.
+    Lost,
+    /// All bodies together are over theirs.
+    NoRoom,
+}
+
+impl Bodies {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS))))
+    }
+
+    fn take(&self, units: usize) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_many_owned(u32::try_from(units).ok()?).ok()
+    }
+}
+
+/// Reads a body of at most `limit` bytes.
+pub(super) async fn read(
+    mut body: Body,
+    limit: usize,
+    bodies: Option<&Bodies>,
+) -> Result<(Bytes, Held), BodyTrouble> {
+    let mut whole = BytesMut::new();
+    let mut permit: Option<OwnedSemaphorePermit> = None;
+    let mut taken = 0;
+    while let Some(frame) = body.frame().await {
+        // Trailers say nothing to us.
+        let Ok(data) = frame.map_err(|_| BodyTrouble::Lost)?.into_data() else { continue };
+        let length = whole.len().saturating_add(data.len());
+        if length > limit {
+            return Err(BodyTrouble::TooLarge);
+        }
+        let units = length.div_ceil(UNIT);
+        if let Some(bodies) = bodies.filter(|_| units > taken) {
+            let more = bodies.take(units - taken).ok_or(BodyTrouble::NoRoom)?;
+            taken = units;
+            match &mut permit {
+                Some(permit) => permit.merge(more),
+                None => permit = Some(more),
+            }
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok((whole.freeze(), Held { _permit: Arc::new(permit) }))
+}
+
+/// In bytes.
+const UNIT: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Several bodies share what there is, and give it back.
+    #[tokio::test]
+    async fn all_bodies_together_have_a_limit_too() {
+        let bodies = Bodies::new(10 * UNIT);
+        let body = |length: usize| {
+            let chunks = vec![b'x'; length].chunks(1000).map(<[u8]>::to_vec).collect::<Vec<_>>();
+            let chunks = chunks.into_iter().map(|chunk| Ok::<_, std::io::Error>(Bytes::from(chunk)));
+            Body::from_stream(futures_util::stream::iter(chunks))
+        };
+        let read = |length| read(body(length), 9 * UNIT, Some(&bodies));
+        let (whole, first) = read(9 * UNIT).await.unwrap();
+        assert_eq!(whole.len(), 9 * UNIT);
+        assert_eq!(read(9 * UNIT + 1).await.unwrap_err(), BodyTrouble::NoRoom);
+        assert!(read(UNIT).await.is_ok());
+        drop(first);
+        assert_eq!(read(9 * UNIT + 1).await.unwrap_err(), BodyTrouble::TooLarge);
+        assert!(read(9 * UNIT).await.is_ok());
+        assert_eq!(bodies.0.available_permits(), 10);
+    }
+}

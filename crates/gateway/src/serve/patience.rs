@@ -1,0 +1,227 @@
+//! Patience with whoever reads slowly or not at all, at two places where they can make us wait:
+//!
+//! * [`Patient`]: the connection takes no bytes. HTTP/1.1 shows it there.
+//! * [`Streams`]: the connection is alive, but one HTTP/2 stream of it never gets room (RFC 9113 §5.2). Only that stream is
+//!   reset: behind a proxy the others are other people's.
+//!
+//! Whoever has nothing to read is not slow: a silent event stream lives on.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::rt::Executor;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// A connection that is given up when its peer takes less than a kilobyte within the patience, while there is more to send.
+pub(super) struct Patient<I> {
+    inner: I,
+    patience: Duration,
+    /// Runs while bytes wait for the peer.
+    waiting: Option<Pin<Box<Sleep>>>,
+    taken: usize,
+}
+
+impl<I> Patient<I> {
+    pub(super) const fn new(inner: I, patience: Duration) -> Self {
+        Self { inner, patience, waiting: None, taken: 0 }
+    }
+
+    fn judge(
+        &mut self,
+        cx: &mut Context<'_>,
+        wanted: usize,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(taken)) => {
+                self.taken = self.taken.saturating_add(*taken);
+                if *taken == wanted || self.taken >= ENOUGH {
+                    (self.waiting, self.taken) = (None, 0);
+                }
+            }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let patience = self.patience;
+                let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+                ready!(waiting.as_mut().poll(cx));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")));
+            }
+        }
+        written
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.judge(cx, buf.len(), written)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.judge(cx, wanted, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+}
+
+/// Runs the streams of HTTP/2 connections, and resets those whose readers let them wait.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Streams {
+    pub(super) patience: Duration,
+}
+
+impl<F> Executor<F> for Streams
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, stream: F) {
+        let watched =
+            Watched { stream: Box::pin(stream), patience: self.patience, full: false, waiting: None };
+        tokio::spawn(watched);
+    }
+}
+
+/// One stream. It is waiting for its reader when a part of its body was handed over and the next is not asked for.
+struct Watched<F> {
+    stream: Pin<Box<F>>,
+    patience: Duration,
+    full: bool,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+thread_local! {
+    /// Whether the stream that is being polled on this thread has more than its reader took.
+    static FULL: Cell<bool> = const { Cell::new(false) };
+}
+
+impl<F: Future> Future for Watched<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let outer = FULL.replace(this.full);
+        let polled = this.stream.as_mut().poll(cx);
+        this.full = FULL.replace(outer);
+        if polled.is_ready() {
+            return Poll::Ready(());
+        }
+        if !this.full {
+            this.waiting = None;
+            return Poll::Pending;
+        }
+        let patience = this.patience;
+        let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        ready!(waiting.as_mut().poll(cx));
+        tracing::debug!("a stream is reset: its reader takes nothing");
+        Poll::Ready(())
+    }
+}
+
+/// How many answers of a connection are under way.
+pub(super) type Open = Arc<AtomicUsize>;
+
+/// A body that is counted as long as it lives, and that hands over small parts on HTTP/2.
+struct Counted {
+    inner: Body,
+    rest: Bytes,
+    splits: bool,
+    open: Open,
+}
+
+/// Counts a body of an answer; for HTTP/2 it is cut into parts, so that no stream holds much for a reader that takes nothing.
+pub(super) fn counted(body: Body, open: &Open, is_http2: bool) -> Body {
+    open.fetch_add(1, Ordering::Relaxed);
+    Body::new(Counted { inner: body, rest: Bytes::new(), splits: is_http2, open: Arc::clone(open) })
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if !self.splits {
+            return Pin::new(&mut self.inner).poll_frame(cx);
+        }
+        // It is asked for, so the reader took what there was.
+        FULL.set(false);
+        if self.rest.is_empty() {
+            let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => self.rest = data,
+                Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(PART);
+        let part = self.rest.split_to(length);
+        FULL.set(true);
+        Poll::Ready(Some(Ok(Frame::data(part))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let inner = self.inner.size_hint();
+        let rest = u64::try_from(self.rest.len()).unwrap_or(u64::MAX);
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower().saturating_add(rest));
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a peer must take within the patience, in bytes. One byte now and then keeps nothing open.
+const ENOUGH: usize = 1024;
+
+/// The parts of an answer on HTTP/2, in bytes.
+const PART: usize = 16 * 1024;
