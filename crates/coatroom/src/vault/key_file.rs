@@ -472,7 +472,7 @@ mod tests {
     use crate::entropy::SystemEntropy;
 
     const START: u64 = 1000;
-    const LEAD: Duration = Duration::from_secs(600);
+    const LEAD: Duration = Duration::from_mins(10);
 
     const fn at(seconds: u64) -> Timestamp {
         Timestamp::from_unix(START + seconds)
@@ -553,7 +553,7 @@ mod tests {
 
     #[test]
     fn a_key_is_retired_when_nothing_that_it_made_is_in_use() {
-        let in_use = |purpose| (purpose != Purpose::Registration).then_some(Duration::from_secs(120));
+        let in_use = |purpose| (purpose != Purpose::Registration).then_some(Duration::from_mins(2));
         let mut file = KeyFile::generate(&SystemEntropy::new(), at(0)).unwrap();
         for purpose in [Purpose::Signing, Purpose::Registration] {
             let old = file.entries(at(0)).into_iter().find(|entry| entry.purpose == purpose).unwrap().id;

@@ -127,7 +127,9 @@ mod tests {
     fn follow(keys: &LiveKeys, now: Timestamp) -> Result<bool, KeyRingError> {
         let ring = keys.look(now)?;
         let has_changed = ring.is_some();
-        ring.into_iter().for_each(|ring| keys.put(ring));
+        if let Some(ring) = ring {
+            keys.put(ring);
+        }
         Ok(has_changed)
     }
 

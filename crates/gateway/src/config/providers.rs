@@ -252,13 +252,13 @@ fn read_keys(name: &Found<String>, section: &Section<'_>) -> Option<KeySource> {
     let mut sources: Vec<Found<KeySource>> = sets
         .into_iter()
         .flatten()
-        .filter_map(|found| match key_set(&found.value) {
-            Some(set) => Some(Found { value: KeySource::Inline(set), place: found.place }),
-            None => {
+        .filter_map(|found| {
+            let set = key_set(&found.value);
+            if set.is_none() {
                 let help = "public keys alone: {\"keys\": […]}; private members belong to the client";
                 section.refuse(&found.place, "this is no set of public keys", Some(help.to_owned()));
-                None
             }
+            Some(Found { value: KeySource::Inline(set?), place: found.place })
         })
         .chain(address)
         .collect();

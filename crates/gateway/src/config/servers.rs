@@ -186,7 +186,7 @@ fn read_server(
     let rules = |key: &str| read_rules(section, key, &scopes, &named);
     let (tools, prompts, resources) = (rules("tools"), rules("prompts"), rules("resources"));
     Some(ServerConfig {
-        needs: read_needs(section, named.clone(), [&tools, &prompts, &resources]),
+        needs: read_needs(section, &named, [&tools, &prompts, &resources]),
         assertion: assertion.is_some_and(|found| found.value),
         headers,
         tools,
@@ -261,12 +261,12 @@ fn read_headers(
 }
 
 /// What `connects` and the rules say. Where they say nothing of a provider that a header names, every call needs it.
-fn read_needs(section: &Section<'_>, named: Vec<ProviderName>, rules: [&Vec<RuleConfig>; 3]) -> Needs {
+fn read_needs(section: &Section<'_>, named: &[ProviderName], rules: [&Vec<RuleConfig>; 3]) -> Needs {
     let kinds = [RuleKind::Tool, RuleKind::Prompt, RuleKind::Resource].into_iter().zip(rules);
     let of_rule = |kind, rule: &RuleConfig| (kind, Pattern::new(&rule.pattern), rule.connects.clone());
     let by_rule = kinds.flat_map(|(kind, rules)| rules.iter().map(move |rule| of_rule(kind, rule)));
     let by_rule: Vec<_> = by_rule.filter(|(_, _, providers)| !providers.is_empty()).collect();
-    let always = section.list("connects", |text| named_provider(text, &named));
+    let always = section.list("connects", |text| named_provider(text, named));
     let always = always.map(|found| found.into_iter().map(|provider| provider.value).collect());
     let of_rules = Needs { always: Vec::new(), by_rule };
     let otherwise =
@@ -278,8 +278,8 @@ fn read_needs(section: &Section<'_>, named: Vec<ProviderName>, rules: [&Vec<Rule
 fn named_provider(text: &str, named: &[ProviderName]) -> Result<ProviderName, String> {
     let found = named.iter().find(|provider| provider.as_str() == text);
     found.cloned().ok_or_else(|| {
-        let names: Vec<&str> = named.iter().map(ProviderName::as_str).collect();
-        format!("no header of the server has `{{{text}.access_token}}`; {}", meant(text, &names))
+        let known: Vec<&str> = named.iter().map(ProviderName::as_str).collect();
+        format!("no header of the server has `{{{text}.access_token}}`; {}", meant(text, &known))
     })
 }
 
@@ -310,11 +310,11 @@ fn read_rules(
     scopes: &[ScopeConfig],
     named: &[ProviderName],
 ) -> Vec<RuleConfig> {
-    let names: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
+    let known: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
     let mut all = Vec::new();
     for (name, table) in section.sections(key) {
         table.only(&["scopes", "roles", "deny", "connects"]);
-        let needed = table.list("scopes", |text| known_scope(text, &names)).unwrap_or_default();
+        let needed = table.list("scopes", |text| known_scope(text, &known)).unwrap_or_default();
         let roles = table.list("roles", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
         let connects = table.list("connects", |text| named_provider(text, named)).unwrap_or_default();
         all.push(RuleConfig {

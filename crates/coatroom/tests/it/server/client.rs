@@ -207,8 +207,8 @@ impl Client {
             Proof::Post(secret) => {
                 params.extend([("client_id", self.id.as_str()), ("client_secret", secret)]);
             }
-            Proof::Signs(signer) => {
-                signed = signer.sign(&signer.claims(&self.id, self.issuer));
+            Proof::Signs(keys) => {
+                signed = keys.sign(&keys.claims(&self.id, self.issuer));
                 params.extend([("client_id", self.id.as_str()), ("client_assertion", signed.as_str())]);
                 params.push(("client_assertion_type", CLIENT_ASSERTION_TYPE));
             }

@@ -368,7 +368,9 @@ impl History {
         match due {
             Due::New | Due::Instead => {
                 self.fresh(grant, &answers[0]);
-                answers.iter().for_each(|answer| self.same(grant, answer));
+                for answer in &answers {
+                    self.same(grant, answer);
+                }
             }
             Due::Same => answers.iter().for_each(|answer| self.same(grant, answer)),
             Due::Refusal => answers.iter().for_each(refused),

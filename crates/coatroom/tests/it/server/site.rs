@@ -171,7 +171,7 @@ async fn answer(
         Reply::Whole(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                head.extend([name, ": ", value.as_str(), "\r\n"]);
             }
             stream.write_all(format!("{head}\r\n").as_bytes()).await?;
             stream.write_all(&body).await?;
