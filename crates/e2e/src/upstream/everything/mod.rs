@@ -2,7 +2,7 @@
 //!
 //! It has every tool, prompt and resource that a required scenario of 2025-03-26 to 2026-07-28 asks for, and those of
 //! the scenarios that are not scored yet; not the extensions (tasks, skills). It is rmcp that speaks the protocol; what
-//! is listed stands in [`catalogue`], what asks the client back in [`questions`].
+//! is listed stands in `catalogue`, what asks the client back in `questions`.
 
 mod catalogue;
 mod questions;
