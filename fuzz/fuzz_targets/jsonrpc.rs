@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    coatroom_fuzz::jsonrpc::check(data);
+    let _ = coatroom_fuzz::jsonrpc::check(data);
 });

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    coatroom_fuzz::redirect_uri::check(data);
+    let _ = coatroom_fuzz::redirect_uri::check(data);
 });
