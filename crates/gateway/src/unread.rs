@@ -105,7 +105,7 @@ impl<B: Body + Unpin> Body for Watched<B> {
 const MOST: usize = 4 << 20;
 
 /// How long an answer waits for the rest of its request.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests {
