@@ -207,7 +207,7 @@ impl Gateway {
     /// Stops it, and starts it again at another port with another configuration and the same data.
     pub async fn move_to(&mut self, port: u16, configuration: &str) {
         self.stop().await;
-        self.port = port;
+        (self.port, self.public_port) = (port, port);
         let data = self.folder.path().join("data").display().to_string();
         let file = self.folder.path().join("coatroom.toml");
         fs::write(file, configuration.replace("{data}", &data)).expect("the configuration file");
