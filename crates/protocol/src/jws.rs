@@ -107,7 +107,10 @@ impl<'a> Jws<'a> {
         let (signed, signature) = token.rsplit_once('.').ok_or(JwsRefusal::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(JwsRefusal::Malformed)?;
         let decode = |part: &str| from_base64url(part).ok_or(JwsRefusal::Malformed);
-        let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| JwsRefusal::Malformed)?;
+        let header = decode(header)?;
+        // Members that are skipped are read too: what a strict parser cannot read is no header.
+        serde_json::from_slice::<Value>(&header).map_err(|_| JwsRefusal::Malformed)?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| JwsRefusal::Malformed)?;
         if header.crit.is_some() {
             return Err(JwsRefusal::Malformed);
         }
