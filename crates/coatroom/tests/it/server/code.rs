@@ -136,12 +136,13 @@ async fn a_code_is_good_only_for_what_it_was_issued_for() {
     let code = Browser::new(&world.app).code(&world.idp, &client, "alice").await;
     let unknown = client.redeem("coat_ac_unknown").await;
     let wrong = "w".repeat(43);
+    let other_end = if code.ends_with('A') { 'E' } else { 'A' };
     for refused in [
         stranger.redeem(&code).await,
         client.redeem_with(&code, &[("code_verifier", &wrong)]).await,
         client.redeem_with(&code, &[("code_verifier", &VERIFIER[..42])]).await,
         client.redeem_with(&code, &[("redirect_uri", "http://127.0.0.1:1/callback")]).await,
-        client.redeem(&format!("{}A", &code[..code.len() - 1])).await,
+        client.redeem(&format!("{}{other_end}", &code[..code.len() - 1])).await,
     ] {
         assert_eq!((refused.error(), &refused.body), (invalid_grant(), &unknown.body));
     }
