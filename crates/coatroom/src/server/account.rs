@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use coatroom_protocol::client::ClientOrigin;
-use coatroom_protocol::grant::{CodeChallenge, RevokedReason};
+use coatroom_protocol::grant::RevokedReason;
 use coatroom_protocol::words::{FlowId, GrantId, Params, ProviderName, Timestamp};
 use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
@@ -19,11 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::body;
-use super::callback::provider_stop;
 use super::cookies::{self, CookieJar};
-use super::flow::{self, Browser, Stage, UpstreamSecrets};
-use super::hand_over;
+use super::flow::{Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
+use super::upstream_leg::{Returned, depart};
 use super::visit::{Stop, Visit};
 use crate::context::GrantSummary;
 use crate::entropy::draw;
@@ -31,7 +30,7 @@ use crate::pages::{
     ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
     OfferedProvider, PROVIDER_FIELD, ReturnAddress, SignInPage, SignedIn, Trouble,
 };
-use crate::providers::{CodeExchange, Provider, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens};
+use crate::providers::{Provider, UpstreamPrompt, UpstreamTokens};
 
 /// Answers `GET /account`.
 pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -191,7 +190,7 @@ fn offer(provider: &Provider) -> OfferedProvider<'_> {
 
 /// A sign-in under way that no client asked for.
 #[derive(Debug, Serialize, Deserialize)]
-struct SignIn {
+pub(super) struct SignIn {
     id: FlowId,
     started_at: Timestamp,
     upstream: UpstreamSecrets,
@@ -206,75 +205,37 @@ async fn begin(app: &App, visit: &Visit<'_>, browser: &Browser, provider: &str) 
         started_at: context.clock.now(),
         upstream: UpstreamSecrets::draw(context)?,
     };
-    let challenge = CodeChallenge::of(&flow.upstream.verifier());
-    let address = provider
-        .authorization_url(&UpstreamAuthorization {
-            state: &flow.id.to_string(),
-            nonce: Some(&flow.upstream.nonce),
-            code_challenge: challenge.as_str(),
-            redirect_uri: &app.callback_url(provider.name()),
-            // Somebody who came to see what an account allows must be able to say which account.
-            prompt: Some(UpstreamPrompt::SelectAccount),
-            login_hint: None,
-        })
-        .await
-        .map_err(|error| provider_stop(provider, &error))?;
-    let sealed = flow::seal(&flow, context, Stage::SignIn(provider.name()), browser)?;
-    let kept = flow::keep(&flow.id, flow.started_at, &visit.jar, (&sealed, context.settings.flow_life));
-    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
-    cookies::add(response.headers_mut(), kept);
-    Ok(response)
+    // Somebody who came to see what an account allows must be able to say which account.
+    depart(app, visit, browser, &flow, (provider, Some(UpstreamPrompt::SelectAccount))).await
 }
 
-/// A callback that belongs to a sign-in of this page.
-pub(super) struct Arrival<'a> {
-    provider: &'a Provider,
-    flow: SignIn,
-    params: &'a Params,
+impl Carried for SignIn {
+    fn id(&self) -> &FlowId {
+        &self.id
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    fn upstream(&self) -> Option<&UpstreamSecrets> {
+        Some(&self.upstream)
+    }
+
+    fn away(provider: &ProviderName) -> Stage<'_> {
+        Stage::SignIn(provider)
+    }
 }
 
-impl<'a> Arrival<'a> {
-    /// `None` when what the browser kept is no such sign-in, or one that is too old.
-    pub(super) fn find(
-        app: &'a App,
-        provider: &'a Provider,
-        browser: &Browser,
-        (sealed, params): (&str, &'a Params),
-    ) -> Option<Self> {
-        let context = &app.context;
-        let flow: SignIn = flow::open(context, Stage::SignIn(provider.name()), browser, sealed)?;
-        let ends_at = flow.started_at.plus(context.settings.flow_life);
-        let is_asked_for = params.one("state").ok().flatten() == Some(flow.id.to_string().as_str());
-        (is_asked_for && !context.clock.now().has_reached(ends_at)).then_some(Self { provider, flow, params })
-    }
-
-    /// Signs the person in, and leads them to the page.
-    pub(super) async fn finish(self, app: &App, visit: &Visit<'_>) -> Result<Response, Stop> {
-        let Self { provider, flow, params } = self;
-        let one = |name| params.one(name).ok().flatten();
-        let iss = one("iss");
-        provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
-        if let Some(error) = one("error") {
-            let label = provider.label().to_owned();
-            return Err(match error {
-                "access_denied" => Stop::AtProvider(|provider| Trouble::SignInCancelled { provider }, label),
-                "temporarily_unavailable" => {
-                    Stop::AtProvider(|provider| Trouble::ProviderUnavailable { provider }, label)
-                }
-                _ => Stop::AtProvider(|provider| Trouble::SignInFailed { provider }, label),
-            });
-        }
-        let exchange = CodeExchange {
-            code: one("code").ok_or(Stop::Trouble(Trouble::Expired))?,
-            code_verifier: &flow.upstream.verifier(),
-            redirect_uri: &app.callback_url(provider.name()),
-            nonce: Some(&flow.upstream.nonce),
-            iss,
-        };
-        let signed_in = provider.sign_in(exchange).await.map_err(|error| provider_stop(provider, &error))?;
-        throw_away(provider.clone(), signed_in.tokens);
-        Ok(back(Session::cookie(&app.context, &visit.jar, &signed_in.user)?))
-    }
+/// Signs the person in who came back from a provider, and leads them to the page.
+pub(super) async fn signed_in(
+    app: &App,
+    visit: &Visit<'_>,
+    returned: &Returned<'_, SignIn>,
+) -> Result<Response, Stop> {
+    let signed_in = returned.sign_in(app, returned.code().await?).await?;
+    throw_away(returned.provider.clone(), signed_in.tokens);
+    Ok(back(Session::cookie(&app.context, &visit.jar, &signed_in.user)?))
 }
 
 /// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is

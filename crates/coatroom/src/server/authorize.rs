@@ -17,7 +17,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use super::App;
 use super::cookies;
-use super::flow::{Browser, Flow, Stage, fits};
+use super::flow::{self, Browser, Flow, Stage, fits};
 use super::logos;
 use super::session::Session;
 use super::visit::{Stop, Visit};
@@ -188,7 +188,7 @@ async fn consent_page(
     let context = &app.context;
     let (browser, browser_cookie) = Browser::of_or_new(context, &visit.jar)?;
     let flow = flow(app, asked)?;
-    let sealed = flow.seal(context, Stage::Asked, &browser)?;
+    let sealed = flow::seal(&flow, context, Stage::Asked, &browser)?;
     if !fits(&sealed) {
         return Err(Stop::Refused(OAuthError::page(
             ErrorCode::InvalidRequest,

@@ -14,17 +14,18 @@ use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName}
 use http::{HeaderMap, HeaderValue, Uri};
 
 use super::App;
-use super::account::Arrival;
-use super::connect;
+use super::account::{self, SignIn};
+use super::connect::{self, Errand};
 use super::cookies;
-use super::flow::{self, Browser, Flow, Stage};
+use super::flow::{self, Browser, Carried as _, Flow};
 use super::hand_over::{self, Answer};
 use super::session::Session;
+use super::upstream_leg::{self, Returned};
 use super::visit::{Stop, Visit};
 use crate::connections::FreshConnection;
 use crate::entropy::draw;
 use crate::pages::Trouble;
-use crate::providers::{CodeExchange, Provider, ProviderError, SignedIn};
+use crate::providers::{Provider, SignedIn};
 use crate::records::{self, GrantRecord, Written};
 use crate::vault::{GrantVault, Sealer, Ticket};
 
@@ -42,13 +43,13 @@ pub(super) async fn get(
             let response = match arrived.belongs_to(&app) {
                 Some(Purpose::Grant(returned)) => match finish(&app, &visit, &returned).await {
                     Ok(response) => response,
-                    Err(stop) => hand_over::stopped(&app, &visit, &returned.flow, stop),
+                    Err(stop) => hand_over::stopped(&app, &visit, &returned.carried, stop),
                 },
-                Some(Purpose::SignIn(arrival)) => {
-                    arrival.finish(&app, &visit).await.unwrap_or_else(|stop| visit.stopped(stop))
-                }
+                Some(Purpose::SignIn(returned)) => account::signed_in(&app, &visit, &returned)
+                    .await
+                    .unwrap_or_else(|stop| visit.stopped(stop)),
                 Some(Purpose::Connect(returned)) => {
-                    returned.finish(&app, &visit).await.unwrap_or_else(|stop| visit.stopped(stop))
+                    connect::finish(&app, &visit, &returned).await.unwrap_or_else(|stop| visit.stopped(stop))
                 }
                 None => visit.stopped(Stop::Trouble(Trouble::Expired)),
             };
@@ -71,18 +72,11 @@ struct Arrived<'a> {
 /// What a callback is for.
 enum Purpose<'a> {
     /// An app gets its answer.
-    Grant(Box<Returned<'a>>),
+    Grant(Box<Returned<'a, Flow>>),
     /// A person wants to see their connections.
-    SignIn(Arrival<'a>),
+    SignIn(Returned<'a, SignIn>),
     /// A person connects a further provider, or signs in to do so.
-    Connect(connect::Returned<'a>),
-}
-
-/// A callback whose flow was found.
-struct Returned<'a> {
-    provider: &'a Provider,
-    flow: Flow,
-    params: &'a Params,
+    Connect(Returned<'a, Errand>),
 }
 
 impl<'a> Arrived<'a> {
@@ -106,66 +100,32 @@ impl<'a> Arrived<'a> {
     /// What was kept opens for this provider and this browser only, and as what it is.
     fn belongs_to(&self, app: &'a App) -> Option<Purpose<'_>> {
         let Self { provider, browser, sealed, params, .. } = self;
-        let state = params.one("state").ok().flatten()?;
-        let flow = Flow::open(&app.context, Stage::Approved(provider.name()), browser, sealed);
-        if let Some(flow) = flow.filter(|flow| flow.id.to_string() == state) {
-            return Some(Purpose::Grant(Box::new(Returned { provider, flow, params })));
-        }
-        let arrival = Arrival::find(app, provider, browser, (sealed, params)).map(Purpose::SignIn);
-        let connects = || connect::Returned::find(app, provider, browser, (sealed, params));
-        arrival.or_else(|| connects().map(Purpose::Connect))
+        let kept = (sealed.as_str(), params);
+        let grant = Returned::find(app, provider, browser, kept).map(Box::new).map(Purpose::Grant);
+        grant
+            .or_else(|| Returned::find(app, provider, browser, kept).map(Purpose::SignIn))
+            .or_else(|| Returned::find(app, provider, browser, kept).map(Purpose::Connect))
     }
 }
 
-async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_>) -> Result<Response, Stop> {
-    let Returned { provider, flow, params } = returned;
-    let one = |name| params.one(name).ok().flatten();
-    let iss = one("iss");
-    provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
-    if let Some(error) = one("error") {
-        tracing::info!(provider.name = %provider.name(), "the provider answered with an error");
-        let code = match error {
-            "access_denied" => ErrorCode::AccessDenied,
-            "temporarily_unavailable" => ErrorCode::TemporarilyUnavailable,
-            _ => ErrorCode::ServerError,
-        };
-        return hand_over::to_client(app, visit, flow, Answer::Error(code));
-    }
-    let upstream = flow.upstream.as_ref().ok_or(Stop::Trouble(Trouble::Expired))?;
-    let code = one("code").ok_or(Stop::Trouble(Trouble::Expired))?;
-    let callback = app.callback_url(provider.name());
-    let exchange = CodeExchange {
-        code,
-        code_verifier: &upstream.verifier(),
-        redirect_uri: &callback,
-        nonce: Some(&upstream.nonce),
-        iss,
-    };
-    let signed_in = match provider.sign_in(exchange).await {
-        Ok(signed_in) => signed_in,
-        Err(error) => {
-            tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");
-            return Err(provider_stop(provider, &error));
+async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> Result<Response, Stop> {
+    let flow = &returned.carried;
+    let code = match returned.answer().await? {
+        upstream_leg::Answer::Code(code) => code,
+        upstream_leg::Answer::Error(error) => {
+            let code = match error {
+                "access_denied" => ErrorCode::AccessDenied,
+                "temporarily_unavailable" => ErrorCode::TemporarilyUnavailable,
+                _ => ErrorCode::ServerError,
+            };
+            return hand_over::to_client(app, visit, flow, Answer::Error(code));
         }
     };
+    let signed_in = returned.sign_in(app, code).await?;
     let code = begin_grant(app, flow, &signed_in).await?;
     let mut response = hand_over::to_client(app, visit, flow, Answer::Code(&code))?;
     cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &signed_in.user)?);
     Ok(response)
-}
-
-/// What a person reads when the provider lets them down.
-pub(super) fn provider_stop(provider: &Provider, error: &ProviderError) -> Stop {
-    let label = provider.label().to_owned();
-    match error {
-        ProviderError::Transient { .. } => {
-            Stop::AtProvider(|provider| Trouble::ProviderUnavailable { provider }, label)
-        }
-        ProviderError::Dead { .. } | ProviderError::Refused { .. } => {
-            Stop::AtProvider(|provider| Trouble::SignInRefused { provider }, label)
-        }
-        _ => Stop::AtProvider(|provider| Trouble::SignInFailed { provider }, label),
-    }
 }
 
 /// Writes the grant of a flow, seals the credential to it, and makes the code.

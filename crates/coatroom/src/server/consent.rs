@@ -9,19 +9,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use coatroom_protocol::errors::ErrorCode;
-use coatroom_protocol::grant::{CodeChallenge, Prompt};
+use coatroom_protocol::grant::Prompt;
 use coatroom_protocol::words::{GrantId, Params, ProviderName, Scopes};
 use http::HeaderMap;
 
 use super::App;
 use super::authorize::{offers, optional_scopes};
 use super::body;
-use super::cookies;
-use super::flow::{Browser, Flow, Stage, UpstreamSecrets};
+use super::flow::{self, Browser, Flow, Stage, UpstreamSecrets};
 use super::hand_over::{self, Answer};
+use super::upstream_leg::depart;
 use super::visit::{Stop, Visit};
 use crate::pages::{CHOICE_FIELD, Choice, FLOW_FIELD, SCOPE_FIELD, Trouble};
-use crate::providers::{UpstreamAuthorization, UpstreamPrompt};
+use crate::providers::UpstreamPrompt;
 
 /// Answers `POST /consent`.
 pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
@@ -40,7 +40,7 @@ async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<R
     let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
     let form = form.ok_or(Stop::Trouble(Trouble::Expired))?;
     let one = |name| form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired));
-    let flow = Flow::open(&app.context, Stage::Asked, &browser, one(FLOW_FIELD)?);
+    let flow: Option<Flow> = flow::open(&app.context, Stage::Asked, &browser, one(FLOW_FIELD)?);
     let flow = flow.ok_or(Stop::Trouble(Trouble::Expired))?;
     let (provider, other_account) = match Choice::parse(one(CHOICE_FIELD)?) {
         None => return Err(Stop::Trouble(Trouble::Expired)),
@@ -91,29 +91,11 @@ async fn approve(
         agreed = %flow.scopes,
         "a person agreed to scopes"
     );
-    let secrets = UpstreamSecrets::draw(context)?;
+    flow.upstream = Some(UpstreamSecrets::draw(context)?);
     let prompt = match (other_account, flow.prompt) {
         (true, _) | (_, Prompt::SelectAccount) => Some(UpstreamPrompt::SelectAccount),
         (false, Prompt::Login) => Some(UpstreamPrompt::Login),
         (false, Prompt::AsNeeded | Prompt::None) => None,
     };
-    let challenge = CodeChallenge::of(&secrets.verifier());
-    let callback = app.callback_url(provider.name());
-    let address = provider
-        .authorization_url(&UpstreamAuthorization {
-            state: &flow.id.to_string(),
-            nonce: Some(&secrets.nonce),
-            code_challenge: challenge.as_str(),
-            redirect_uri: &callback,
-            prompt,
-            login_hint: None,
-        })
-        .await
-        .map_err(|error| super::callback::provider_stop(provider, &error))?;
-    flow.upstream = Some(secrets);
-    let sealed = flow.seal(context, Stage::Approved(provider.name()), browser)?;
-    let kept = flow.keep(&visit.jar, &sealed, context.settings.flow_life);
-    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
-    cookies::add(response.headers_mut(), kept);
-    Ok(response)
+    depart(app, visit, browser, &flow, (provider, prompt)).await
 }

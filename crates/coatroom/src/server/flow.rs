@@ -109,51 +109,60 @@ pub(super) enum Stage<'a> {
     SignIn(&'a ProviderName),
 }
 
-impl Flow {
-    /// Seals the flow for the browser.
-    pub(super) fn seal(
-        &self,
-        context: &Context,
-        stage: Stage<'_>,
-        browser: &Browser,
-    ) -> Result<String, NoEntropy> {
-        seal(self, context, stage, browser)
-    }
+/// Something under way that the browser carries: an authorization, or a person on the way to a page of ours.
+pub(super) trait Carried: Serialize + DeserializeOwned {
+    /// Its name, which is also the upstream `state`.
+    fn id(&self) -> &FlowId;
 
-    /// Opens a flow that this browser brings back. `None` when it is not ours, of another stage, provider or browser, or
-    /// expired: a person can only begin again.
-    pub(super) fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
-        let flow: Self = open(context, stage, browser, sealed)?;
-        (!context.clock.now().has_reached(flow.ends_at(context))).then_some(flow)
-    }
+    fn started_at(&self) -> Timestamp;
+
+    /// Our own secrets for the upstream leg, once that is begun.
+    fn upstream(&self) -> Option<&UpstreamSecrets>;
+
+    /// Its stage while the person is at a provider.
+    fn away(provider: &ProviderName) -> Stage<'_>;
 
     /// From when on it opens no more.
-    pub(super) fn ends_at(&self, context: &Context) -> Timestamp {
-        self.started_at.plus(context.settings.flow_life)
+    fn ends_at(&self, context: &Context) -> Timestamp {
+        self.started_at().plus(context.settings.flow_life)
+    }
+}
+
+impl Carried for Flow {
+    fn id(&self) -> &FlowId {
+        &self.id
     }
 
-    /// The cookies that keep the approved flow until the callback.
-    pub(super) fn keep(&self, jar: &CookieJar<'_>, sealed: &str, life: Duration) -> Vec<HeaderValue> {
-        keep(&self.id, self.started_at, jar, (sealed, life))
+    fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    fn upstream(&self) -> Option<&UpstreamSecrets> {
+        self.upstream.as_ref()
+    }
+
+    fn away(provider: &ProviderName) -> Stage<'_> {
+        Stage::Approved(provider)
     }
 }
 
 /// Seals what is under way for the browser.
 pub(super) fn seal(
-    value: &impl Serialize,
+    carried: &impl Carried,
     context: &Context,
     stage: Stage<'_>,
     browser: &Browser,
 ) -> Result<String, NoEntropy> {
-    let text = serde_json::to_vec(value).map_err(|_| NoEntropy)?;
+    let text = serde_json::to_vec(carried).map_err(|_| NoEntropy)?;
     let sealed = bound(context, stage, browser, |bound_to| {
         context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
     })?;
     Ok(base64url(&sealed))
 }
 
-/// Opens what this browser brings back; whether it has expired is for the caller to say.
-pub(super) fn open<T: DeserializeOwned>(
+/// Opens what this browser brings back. `None` when it is not ours, of another stage, provider or browser, or expired: a person
+/// can only begin again.
+pub(super) fn open<T: Carried>(
     context: &Context,
     stage: Stage<'_>,
     browser: &Browser,
@@ -162,18 +171,19 @@ pub(super) fn open<T: DeserializeOwned>(
     let sealed = from_base64url(sealed)?;
     let text =
         bound(context, stage, browser, |bound_to| context.keys().sealing.open(PURPOSE, bound_to, &sealed));
-    serde_json::from_slice(&text.ok()?).ok()
+    let carried: T = serde_json::from_slice(&text.ok()?).ok()?;
+    (!context.clock.now().has_reached(carried.ends_at(context))).then_some(carried)
 }
 
 /// The cookies that keep what is under way until the callback. Older flows of the browser make room for it, and so does what it
 /// kept of this one when the page was sent before.
 pub(super) fn keep(
-    id: &FlowId,
-    started_at: Timestamp,
+    carried: &impl Carried,
     jar: &CookieJar<'_>,
-    (sealed, life): (&str, Duration),
+    sealed: &str,
+    life: Duration,
 ) -> Vec<HeaderValue> {
-    let own = id.to_string();
+    let own = carried.id().to_string();
     let mut others: Vec<Part<'_>> =
         jar.iter().filter_map(|(name, _)| Part::parse(name)).filter(|part| part.flow != own).collect();
     others.sort_unstable();
@@ -186,7 +196,7 @@ pub(super) fn keep(
         dropped.filter_map(|part| jar.set(&part.name(), "", Some(Duration::ZERO))).collect();
     let parts = [sealed.get(..PART).unwrap_or(sealed), sealed.get(PART..).unwrap_or("")];
     for (number, text) in ["0", "1"].into_iter().zip(parts) {
-        let name = Part { started_at: started_at.unix(), flow: &own, number }.name();
+        let name = Part { started_at: carried.started_at().unix(), flow: &own, number }.name();
         if !text.is_empty() {
             cookies.extend(jar.set(&name, text, Some(life)));
         } else if jar.get(&name).is_some() {

@@ -37,6 +37,7 @@ mod respond;
 mod revoke;
 mod session;
 mod token;
+mod upstream_leg;
 mod visit;
 
 use std::sync::Arc;

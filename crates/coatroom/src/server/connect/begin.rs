@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
-use coatroom_protocol::grant::CodeChallenge;
 use coatroom_protocol::words::Params;
 use http::HeaderMap;
 
 use super::{Errand, Leg, Ready, Standing, ended, page, standing};
 use crate::pages::{CHOICE_FIELD, ConnectChoice, ConnectEnd, FLOW_FIELD, Trouble};
-use crate::providers::{Provider, UpstreamAuthorization, UpstreamPrompt};
+use crate::providers::{Provider, UpstreamPrompt};
 use crate::server::flow::{self, Browser, Stage, UpstreamSecrets};
+use crate::server::upstream_leg::depart;
 use crate::server::visit::{Stop, Visit};
-use crate::server::{App, body, callback, cookies, hand_over};
+use crate::server::{App, body};
 
 /// Answers `POST /connect`.
 pub(in crate::server) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
@@ -24,7 +24,6 @@ pub(in crate::server) async fn post(State(app): State<Arc<App>>, headers: Header
 }
 
 async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<Response, Stop> {
-    let context = &app.context;
     if !visit.is_same_origin() {
         return Err(Stop::Trouble(Trouble::NoCookie));
     }
@@ -32,7 +31,7 @@ async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<R
     let form = form.ok_or(Stop::Trouble(Trouble::Expired))?;
     let one = |name| form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired));
     let sealed = one(FLOW_FIELD)?;
-    let errand = Errand::open(context, Stage::ConnectAsked, &browser, sealed);
+    let errand: Option<Errand> = flow::open(&app.context, Stage::ConnectAsked, &browser, sealed);
     let errand = errand.ok_or(Stop::Trouble(Trouble::Expired))?;
     let choice = ConnectChoice::parse(one(CHOICE_FIELD)?).ok_or(Stop::Trouble(Trouble::Expired))?;
     let standing = standing(app, visit, &errand.grant, &errand.provider).await?;
@@ -64,26 +63,8 @@ struct Departure<'a> {
 }
 
 async fn leave(app: &App, visit: &Visit<'_>, departure: Departure<'_>) -> Result<Response, Stop> {
-    let context = &app.context;
     let Departure { browser, mut errand, leg, provider, prompt } = departure;
-    let secrets = UpstreamSecrets::draw(context)?;
-    let address = provider
-        .authorization_url(&UpstreamAuthorization {
-            state: &errand.id.to_string(),
-            nonce: Some(&secrets.nonce),
-            code_challenge: CodeChallenge::of(&secrets.verifier()).as_str(),
-            redirect_uri: &app.callback_url(provider.name()),
-            prompt,
-            login_hint: None,
-        })
-        .await
-        .map_err(|error| callback::provider_stop(provider, &error))?;
     errand.leg = Some(leg);
-    errand.upstream = Some(secrets);
-    let sealed = flow::seal(&errand, context, Stage::Connecting(provider.name()), &browser)?;
-    let life = context.settings.flow_life;
-    let kept = flow::keep(&errand.id, errand.started_at, &visit.jar, (&sealed, life));
-    let mut response = hand_over::to_provider(app, visit, provider, address.as_str())?;
-    cookies::add(response.headers_mut(), kept);
-    Ok(response)
+    errand.upstream = Some(UpstreamSecrets::draw(&app.context)?);
+    depart(app, visit, &browser, &errand, (provider, prompt)).await
 }

@@ -8,7 +8,7 @@ mod begin;
 mod finish;
 
 pub(super) use begin::post;
-pub(super) use finish::Returned;
+pub(super) use finish::finish;
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::cookies;
-use super::flow::{self, Browser, Stage, UpstreamSecrets};
+use super::flow::{self, Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
 use super::visit::{Stop, Visit};
 use crate::connections::Slot;
-use crate::context::{ConnectLink, Context};
+use crate::context::ConnectLink;
 use crate::entropy::draw;
 use crate::pages::{
     AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage, McpServer, Trouble,
@@ -46,7 +46,7 @@ pub(super) async fn get(
 
 /// A connection under way, carried by the browser as a flow is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Errand {
+pub(super) struct Errand {
     id: FlowId,
     started_at: Timestamp,
     /// The last part of the link's address, to come back to.
@@ -70,11 +70,21 @@ enum Leg {
     Connect,
 }
 
-impl Errand {
-    fn open(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<Self> {
-        let errand: Self = flow::open(context, stage, browser, sealed)?;
-        let ends_at = errand.started_at.plus(context.settings.flow_life);
-        (!context.clock.now().has_reached(ends_at)).then_some(errand)
+impl Carried for Errand {
+    fn id(&self) -> &FlowId {
+        &self.id
+    }
+
+    fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    fn upstream(&self) -> Option<&UpstreamSecrets> {
+        self.upstream.as_ref()
+    }
+
+    fn away(provider: &ProviderName) -> Stage<'_> {
+        Stage::Connecting(provider)
     }
 }
 
