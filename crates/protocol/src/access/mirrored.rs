@@ -9,6 +9,7 @@ use super::era::{Field, decode};
 use super::lists::ListKind;
 use super::object::{Object, elements};
 use super::rpc_error::{RpcCode, RpcError};
+use super::walk::has_repeat;
 
 /// The mirrored arguments of one tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +78,7 @@ fn read_schema(schema: &Object<'_>) -> Option<Mirrored> {
     let mut mirrors = Vec::new();
     read_properties(schema, &mut Vec::new(), &mut mirrors)?;
     let mut names: Vec<&str> = mirrors.iter().map(|mirror| mirror.header.as_str()).collect();
-    names.sort_unstable();
-    let unique = names.windows(2).all(|pair| !matches!(pair, [left, right] if left == right));
+    let unique = !has_repeat(&mut names);
     (unique && (1..=MOST_MIRRORS).contains(&mirrors.len())).then_some(Mirrored(mirrors))
 }
 

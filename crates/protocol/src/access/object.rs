@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::walk::Key;
+use super::walk::{Key, has_repeat};
 
 /// The members of an object, in order; no key occurs twice.
 #[derive(Debug)]
@@ -94,8 +94,7 @@ impl<'de> Visitor<'de> for Reader {
             members.push((key, map.next_value()?));
         }
         let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_ref()).collect();
-        keys.sort_unstable();
-        if keys.windows(2).any(|pair| matches!(pair, [left, right] if left == right)) {
+        if has_repeat(&mut keys) {
             return Err(A::Error::custom("a key occurs twice"));
         }
         Ok(members)

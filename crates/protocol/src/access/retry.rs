@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
+use super::object::Object;
 use super::rpc_error::{RpcCode, RpcError};
 use crate::words::{Timestamp, sha256};
 
@@ -31,9 +31,9 @@ pub enum Action {
 /// What a client adds to a call that it makes again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing more to a retry")]
-pub struct Retry<'a> {
+pub struct Retry {
     /// The state that was given to it, unverified.
-    pub state: Cow<'a, str>,
+    pub state: String,
     /// What it answered, by the key under which it was asked. What cannot be read is left out.
     pub answers: HashMap<String, Action>,
 }
@@ -93,17 +93,16 @@ impl RequestState {
 
 /// Reads what a client added to a judged call; `None` when it has no state to echo.
 #[must_use]
-pub fn read(body: &str) -> Option<Retry<'_>> {
-    let params: Envelope<'_> = serde_json::from_str(body).ok()?;
-    let params: RetryParams<'_> = serde_json::from_str(params.params?.get()).ok()?;
-    let state: Text<'_> = serde_json::from_str(params.state?.get()).ok()?;
-    let answers =
-        params.answers.and_then(|raw| serde_json::from_str::<HashMap<String, Value>>(raw.get()).ok());
-    let action =
-        |(key, value): (String, Value)| Some((key, serde_json::from_value::<Answer>(value).ok()?.action));
+pub fn read(body: &str) -> Option<Retry> {
+    let params = Object::read(body)?.object("params")?;
+    let answers = params.object("inputResponses");
+    let action = |(key, value): (&str, &str)| {
+        let Answer { action } = serde_json::from_str(value).ok()?;
+        Some((key.to_owned(), action))
+    };
     Some(Retry {
-        state: state.0,
-        answers: answers.unwrap_or_default().into_iter().filter_map(action).collect(),
+        state: params.text("requestState")?,
+        answers: answers.iter().flat_map(Object::members).filter_map(action).collect(),
     })
 }
 
@@ -139,9 +138,7 @@ pub fn digest(body: &str) -> Option<[u8; 32]> {
 
 /// Cuts one member out of `params`, with the comma that goes with it.
 fn without(body: &str, name: &str) -> Option<String> {
-    let params = serde_json::from_str::<Envelope<'_>>(body).ok()?.params?.get();
-    let members = serde_json::from_str::<Members<'_>>(params).ok()?.0;
-    let value = members.get(name)?.get();
+    let value = Object::read(body)?.object("params")?.get(name)?;
     let start = value.as_ptr().addr().checked_sub(body.as_ptr().addr())?;
     let before = body.get(..start)?.trim_end_matches(SPACE).strip_suffix(':')?.trim_end_matches(SPACE);
     // The judge lets no other spelling of the key pass.
@@ -153,26 +150,6 @@ fn without(body: &str, name: &str) -> Option<String> {
     let before = before.trim_end_matches(SPACE).strip_suffix(',').unwrap_or(before);
     Some(format!("{before}{after}"))
 }
-
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Members<'a>(#[serde(borrow)] HashMap<String, &'a RawValue>);
-
-#[derive(Deserialize)]
-struct RetryParams<'a> {
-    #[serde(borrow, rename = "requestState", default)]
-    state: Option<&'a RawValue>,
-    #[serde(borrow, rename = "inputResponses", default)]
-    answers: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Deserialize)]
 struct Answer {

@@ -202,15 +202,18 @@ impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
             members.member(&key, &mut map, Inside { state: &mut *self.state, depth: self.depth })?;
             self.state.keys.push(key);
         }
-        if let Some(keys) = self.state.keys.get_mut(first..) {
-            keys.sort_unstable();
-            if keys.windows(2).any(|pair| matches!(pair, [left, right] if left == right)) {
-                return Err(refuse(self.state, BodyRefusal::DuplicateKey));
-            }
+        if self.state.keys.get_mut(first..).is_some_and(has_repeat) {
+            return Err(refuse(self.state, BodyRefusal::DuplicateKey));
         }
         self.state.keys.truncate(first);
         Ok(Seen::Object(members))
     }
+}
+
+/// Whether two of these are the same. Sorts them.
+pub(super) fn has_repeat<T: Ord>(items: &mut [T]) -> bool {
+    items.sort_unstable();
+    items.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
 }
 
 /// Reads a key. It is borrowed exactly when it is written without escapes.

@@ -60,6 +60,12 @@ impl ScopeCatalogue {
         self.entries.get(scope)
     }
 
+    /// What people read for a scope: its title, or the scope itself where nothing is known of it.
+    #[must_use]
+    pub fn title<'a>(&'a self, scope: &'a Scope) -> &'a str {
+        self.find(scope).map_or(scope.as_str(), |entry| entry.title.as_str())
+    }
+
     /// All scopes, in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&Scope, &ScopeEntry)> {
         self.entries.iter()
