@@ -18,20 +18,27 @@ pub(crate) struct LiveAccess {
 }
 
 /// Why a token is not good, for the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AccessRefusal {
-    #[error("it is unknown")]
     Unknown,
-    #[error("it expired")]
     Expired,
-    #[error("it was issued for another resource")]
     OtherResource,
-    #[error("its grant has ended")]
     NoGrant,
-    #[error("its grant is not active")]
     GrantEnded,
-    #[error("its client was blocked")]
     Blocked,
+}
+
+impl AccessRefusal {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "it is unknown",
+            Self::Expired => "it expired",
+            Self::OtherResource => "it was issued for another resource",
+            Self::NoGrant => "its grant has ended",
+            Self::GrantEnded => "its grant is not active",
+            Self::Blocked => "its client was blocked",
+        }
+    }
 }
 
 impl Context {

@@ -26,6 +26,7 @@ use memchr::memmem;
 
 use super::caller::Caller;
 use super::ending::CallEnded;
+use super::headers::media_type;
 use super::learned::Learned;
 use super::respond::Refusal;
 use super::settings::{Authentication, Lists, Settings};
@@ -268,11 +269,10 @@ impl Form {
     /// An answer that does not say what it is, is JSON to some clients.
     fn of(headers: &HeaderMap) -> Self {
         let encoded = headers.get_all(CONTENT_ENCODING).iter().any(|encoding| encoding != "identity");
-        let is_json = headers.get(CONTENT_TYPE).is_none_or(|value| {
-            let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-            essence.eq_ignore_ascii_case("application/json")
-                || essence.to_ascii_lowercase().ends_with("+json")
-        });
+        let essence = media_type(headers);
+        let is_json = !headers.contains_key(CONTENT_TYPE)
+            || essence.eq_ignore_ascii_case("application/json")
+            || essence.to_ascii_lowercase().ends_with("+json");
         if is_json && !encoded { Self::Json } else { Self::Other }
     }
 }

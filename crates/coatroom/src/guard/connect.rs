@@ -7,18 +7,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use coatroom_protocol::access::elicitation::{self, Reply, Speaker, Unconnected};
 use coatroom_protocol::access::retry::{self, Action, StateRefusal};
 use coatroom_protocol::access::{Era, Field, Id, Judged, Message, RpcCode, RpcError};
 use coatroom_protocol::words::{ProviderName, base64url, sha256};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::caller::{Caller, SignInEnded, UpstreamError};
 use super::headers::{PROTOCOL_VERSION, field};
-use super::respond::Refusal;
+use super::respond::{Refusal, json};
 use super::settings::Settings;
 use crate::context::{CallOf, ConnectLink, Context, link_address, state_prefix};
 use crate::entropy::NoEntropy;
@@ -255,13 +255,4 @@ fn state(
 fn not_asked() -> Response {
     let error = RpcError::new(RpcCode::Refused, "the user has not connected what this needs");
     json(StatusCode::FORBIDDEN, error.to_json(None))
-}
-
-fn json(status: StatusCode, body: String) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

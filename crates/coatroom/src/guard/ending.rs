@@ -14,11 +14,11 @@ use bytes::Bytes;
 use coatroom_protocol::words::GrantId;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::caller::Caller;
+use super::headers::media_type;
 use crate::context::Revocations;
 
 /// The answer broke off since the grant or the token of its call ended.
@@ -57,8 +57,7 @@ pub(super) fn end_with(
 }
 
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/event-stream")
+    media_type(headers).eq_ignore_ascii_case("text/event-stream")
 }
 
 /// What ends a call.

@@ -24,6 +24,12 @@ pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Refusal> {
     if json && utf8 { Ok(()) } else { Err(Refusal::MediaType) }
 }
 
+/// The media type that a body is said to have, without its parameters; empty where nothing is said.
+pub(super) fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
 /// The headers that mirror the body.
 pub(super) fn mirrors(headers: &HeaderMap) -> MirrorHeaders<'_> {
     MirrorHeaders {

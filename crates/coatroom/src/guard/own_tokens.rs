@@ -37,14 +37,7 @@ impl VerifyToken for OwnTokens {
 
 impl From<AccessRefusal> for VerifyError {
     fn from(refusal: AccessRefusal) -> Self {
-        Self::Refused(match refusal {
-            AccessRefusal::Unknown => "it is unknown",
-            AccessRefusal::Expired => "it expired",
-            AccessRefusal::OtherResource => "it was issued for another resource",
-            AccessRefusal::NoGrant => "its grant has ended",
-            AccessRefusal::GrantEnded => "its grant is not active",
-            AccessRefusal::Blocked => "its client was blocked",
-        })
+        Self::Refused(refusal.as_str())
     }
 }
 

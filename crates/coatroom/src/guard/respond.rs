@@ -81,11 +81,8 @@ impl Challenger {
         let allowed = if let Refusal::Method { allowed } = refusal { Some(allowed) } else { None };
         let (error, id) = refusal.into_error();
         tracing::debug!(status = status.as_u16(), reason = %error.message, "the guard refused a request");
-        let mut response = Response::new(Body::from(error.to_json(id.as_ref())));
-        *response.status_mut() = status;
+        let mut response = json(status, error.to_json(id.as_ref()));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
         }
@@ -183,6 +180,16 @@ impl Refusal {
             Self::Answer(refusal, id) => (refusal.into_error(), id),
         }
     }
+}
+
+/// JSON that nobody may keep.
+pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 const BAD_TOKEN: &str = "the access token is not valid here";

@@ -24,10 +24,11 @@ use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tower::ServiceExt as _;
@@ -189,14 +190,23 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// The machine's root certificates; where it has none, as in an image without a distribution, Mozilla's.
 fn tls_connector(tcp: HttpConnector) -> Result<HttpsConnector<HttpConnector>, BoxError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = match HttpsConnectorBuilder::new().with_provider_and_native_roots(Arc::clone(&provider)) {
-        Ok(builder) => builder,
-        Err(_) => HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider)?,
-    };
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(None)?);
     Ok(builder.https_or_http().enable_all_versions().wrap_connector(tcp))
+}
+
+/// Trusts these roots; or else the machine's root certificates, and where it has none, as in an image without a distribution,
+/// Mozilla's.
+fn tls_config(roots: Option<Arc<RootCertStore>>) -> Result<ClientConfig, BoxError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(match roots {
+        Some(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
+        None => match builder.clone().with_native_roots() {
+            Ok(builder) => builder.with_no_client_auth(),
+            Err(_) => builder.with_webpki_roots().with_no_client_auth(),
+        },
+    })
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;

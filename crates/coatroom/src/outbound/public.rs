@@ -19,7 +19,7 @@ use coatroom_protocol::words::is_public_address;
 use http::header::{ACCEPT, CONTENT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::CertificateDer;
@@ -28,7 +28,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
-use super::{BoxError, OUR_NAME};
+use super::{BoxError, OUR_NAME, tls_config};
 
 /// Finds the addresses of a name. The system does so unless a test says otherwise.
 #[async_trait]
@@ -238,18 +238,6 @@ impl fmt::Debug for PublicWeb {
 #[error("there is no certificate authority in PEM that can be used")]
 #[non_exhaustive]
 pub struct RootCertificates;
-
-fn tls_config(roots: Option<Arc<RootCertStore>>) -> Result<ClientConfig, BoxError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(match roots {
-        Some(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
-        None => match builder.clone().with_native_roots() {
-            Ok(builder) => builder.with_no_client_auth(),
-            Err(_) => builder.with_webpki_roots().with_no_client_auth(),
-        },
-    })
-}
 
 fn not_connected(error: hyper_util::client::legacy::Error) -> PublicWebError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);

@@ -1,3 +1,6 @@
+#[cfg(feature = "server")]
+use std::time::Duration;
+
 use coatroom_protocol::grant::{Grant, GrantState, RevokedReason};
 use coatroom_protocol::words::{ClientId, GrantId, Scopes, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -55,6 +58,12 @@ impl GrantRecord {
             vault: None,
             wrapped: None,
         }
+    }
+
+    /// From when on the credentials of the grant are of no more use, if it can be refreshed for `refresh_life` in all.
+    #[cfg(feature = "server")]
+    pub(crate) fn connections_kept_until(&self, refresh_life: Duration) -> Timestamp {
+        if self.may_refresh { self.grant.created_at.plus(refresh_life) } else { self.kept_until }
     }
 
     /// The key of the grant with this id.

@@ -10,14 +10,14 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::client::ClientOrigin;
 use coatroom_protocol::grant::RevokedReason;
-use coatroom_protocol::words::{FlowId, GrantId, Params, ProviderName, Timestamp};
+use coatroom_protocol::words::{ClientId, FlowId, GrantId, Params, ProviderName, Scope, Timestamp};
 use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::App;
+use super::authorize::offer;
 use super::body;
 use super::cookies::{self, CookieJar};
 use super::flow::{Browser, Carried, Stage, UpstreamSecrets};
@@ -145,18 +145,15 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(app: &'a App, grant: &'a GrantSummary) -> Self {
-        let client = grant.client_id.as_ref().and_then(|id| app.context.configured_clients.get(id));
         let resource = app.context.resources.get(&grant.resource);
-        let title = |scope| {
-            let entry = resource.and_then(|resource| resource.scopes.find(scope));
-            entry.map_or(scope.as_str(), |entry| entry.title.as_str())
-        };
-        let url = grant.resource.as_str();
+        let title =
+            |scope: &'a Scope| resource.map_or(scope.as_str(), |resource| resource.scopes.title(scope));
+        let is_configured = |id: &ClientId| app.context.configured_clients.contains_key(id);
         Self {
             grant,
-            known: client.is_some_and(|client| matches!(client.origin, ClientOrigin::Configured)),
+            known: grant.client_id.as_ref().is_some_and(is_configured),
             redirect: ReturnAddress::parse(&grant.redirect_uri),
-            server: McpServer { name: resource.map_or(url, |resource| &resource.name), url },
+            server: app.mcp_server(&grant.resource),
             scopes: grant.scopes.iter().map(title).collect(),
         }
     }
@@ -182,10 +179,6 @@ fn sign_in_page(app: &App, visit: &Visit<'_>, done: Option<AccountNote>) -> Resu
     let mut response = app.pages.sign_in(visit.language, &SignInPage { providers: &providers, done });
     cookies::add(response.headers_mut(), browser_cookie);
     Ok(response)
-}
-
-fn offer(provider: &Provider) -> OfferedProvider<'_> {
-    OfferedProvider { name: provider.name(), title: provider.label() }
 }
 
 /// A sign-in under way that no client asked for.

@@ -275,7 +275,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         .iter()
         .map(|scope| AskedScope {
             scope,
-            title: catalogue.find(scope).map_or(scope.as_str(), |entry| entry.title.as_str()),
+            title: catalogue.title(scope),
             optional: optional.contains(scope),
             granted_before: shown.granted.contains(scope),
         })
@@ -319,6 +319,6 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
     Ok(app.pages.consent(visit.language, &page))
 }
 
-fn offer(provider: &Provider) -> OfferedProvider<'_> {
+pub(super) fn offer(provider: &Provider) -> OfferedProvider<'_> {
     OfferedProvider { name: provider.name(), title: provider.label() }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
-use coatroom_protocol::words::Params;
+use coatroom_protocol::words::{Params, ParamsRefusal};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Uri};
 use http_body::Body as _;
@@ -54,6 +54,23 @@ pub(super) async fn form(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     let bytes = read(body, limit).await?;
     let text = std::str::from_utf8(&bytes).map_err(|_| invalid("the body must be UTF-8".to_owned()))?;
     Params::parse(text).map_err(|refusal| invalid(refusal.to_string()))
+}
+
+/// Reads the parameters of a request that a client posts: a form in which nothing is said twice.
+pub(super) async fn parameters(headers: &HeaderMap, body: Body, limit: usize) -> Result<Params, BodyRefusal> {
+    let params = form(headers, body, limit).await?;
+    let refused = |refusal: ParamsRefusal| {
+        BodyRefusal::Unreadable(OAuthError::json(ErrorCode::InvalidRequest, refusal.to_string()))
+    };
+    params.check_repeats().map_err(refused)?;
+    Ok(params)
+}
+
+/// A parameter that must be there.
+pub(super) fn required<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, OAuthError> {
+    let missing = || OAuthError::json(ErrorCode::InvalidRequest, format!("{name} is missing"));
+    // Repeats were refused before.
+    params.one(name).ok().flatten().ok_or_else(missing)
 }
 
 impl From<BodyRefusal> for super::respond::Failure {

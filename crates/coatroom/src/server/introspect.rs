@@ -48,13 +48,9 @@ async fn introspect(
     body: Body,
 ) -> Result<Introspection, Failure> {
     let context = &app.context;
-    let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
-    params
-        .check_repeats()
-        .map_err(|refusal| OAuthError::json(ErrorCode::InvalidRequest, refusal.to_string()))?;
+    let params = body::parameters(headers, body, context.settings.oauth_body_limit).await?;
     let server = authenticate(app, address, headers, &params)?;
-    let token = params.one("token").ok().flatten();
-    let token = token.ok_or_else(|| OAuthError::json(ErrorCode::InvalidRequest, "token is missing"))?;
+    let token = body::required(&params, "token")?;
     // The hint is not needed: our tokens say what they are.
     let answer = describe(app, server, &AccessToken::new(token)).await?;
     if !answer.is_active() {
@@ -69,7 +65,7 @@ async fn describe(app: &App, server: &AskingServer, token: &AccessToken) -> Resu
     let live = match found {
         Ok(live) => live,
         Err(reason) => {
-            tracing::debug!(%reason, "a token is inactive");
+            tracing::debug!(reason = reason.as_str(), "a token is inactive");
             return Ok(Introspection::inactive());
         }
     };

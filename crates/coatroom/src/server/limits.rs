@@ -73,26 +73,33 @@ impl Limits {
         address?.caller(self.loopback_too)
     }
 
-    /// Lets a caller through a door, or says how long to wait.
-    fn enter(&self, door: Door, caller: IpAddr, now: Duration) -> Result<(), Duration> {
-        let take = |allowance: &Option<Allowance<IpAddr>>| {
-            allowance.as_ref().map_or(Ok(()), |allowance| allowance.take(caller, now))
-        };
-        match door {
-            Door::Registration => take(&self.registration),
-            Door::Pages => take(&self.pages),
-            Door::Tokens => take(&self.tokens),
-            Door::Introspection => take(&self.introspection),
-            Door::Everybody => take(&self.everybody),
+    fn take(
+        &self,
+        allowance: Option<&Allowance<IpAddr>>,
+        address: Option<ClientAddress>,
+        now: Duration,
+    ) -> Result<(), Duration> {
+        match (allowance, self.caller(address)) {
+            (Some(allowance), Some(caller)) => allowance.take(caller, now),
+            _ => Ok(()),
         }
+    }
+
+    /// Lets whoever is at an address through a door, or says how long to wait.
+    fn enter(&self, door: Door, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
+        let allowance = match door {
+            Door::Registration => &self.registration,
+            Door::Pages => &self.pages,
+            Door::Tokens => &self.tokens,
+            Door::Introspection => &self.introspection,
+            Door::Everybody => &self.everybody,
+        };
+        self.take(allowance.as_ref(), address, now)
     }
 
     /// Notes that a token was asked about that is not good; says how long to wait when that happens too often.
     pub(super) fn guessed(&self, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
-        match (&self.guesses, self.caller(address)) {
-            (Some(guesses), Some(caller)) => guesses.take(caller, now),
-            _ => Ok(()),
-        }
+        self.take(self.guesses.as_ref(), address, now)
     }
 
     /// Whether somebody at this address may try to authenticate as this client; else how long to wait. By address alone, one
@@ -111,10 +118,7 @@ impl Limits {
 
     /// Whether somebody at this address may have another client's document fetched; else how long to wait.
     pub(super) fn may_fetch(&self, address: Option<ClientAddress>, now: Duration) -> Result<(), Duration> {
-        match (&self.documents, self.caller(address)) {
-            (Some(documents), Some(caller)) => documents.take(caller, now),
-            _ => Ok(()),
-        }
+        self.take(self.documents.as_ref(), address, now)
     }
 
     /// Notes that an authentication failed.
@@ -154,10 +158,7 @@ pub(super) async fn limit(
         return response;
     }
     let address = request.extensions().get::<ClientAddress>().copied();
-    let Some(caller) = app.limits.caller(address) else { return next.run(request).await };
-    let now = app.context.clock.elapsed();
-    let entered = app.limits.enter(door, caller, now);
-    if let Err(wait) = entered {
+    if let Err(wait) = app.limits.enter(door, address, app.context.clock.elapsed()) {
         tracing::info!(?door, wait_s = wait.as_secs(), "an address asks too often");
         return if is_for_people {
             Visit::new(&app, request.headers(), None).too_many(wait)

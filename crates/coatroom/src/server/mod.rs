@@ -46,13 +46,14 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use coatroom_protocol::discovery::path;
-use coatroom_protocol::words::ProviderName;
+use coatroom_protocol::words::{ProviderName, Resource};
 
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
 use crate::pages::{
-    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, Pages, SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, McpServer, Pages, SIGN_IN_PATH, SIGN_OUT_PATH,
+    stylesheet,
 };
 
 /// What every endpoint shares.
@@ -67,6 +68,13 @@ impl App {
     /// Where a provider sends people back to.
     fn callback_url(&self, provider: &ProviderName) -> String {
         self.context.issuer.url(&format!("/callback/{provider}"))
+    }
+
+    /// The MCP server of a grant, as people know it. One that is not served any more is called by its address.
+    fn mcp_server<'a>(&'a self, resource: &'a Resource) -> McpServer<'a> {
+        let url = resource.as_str();
+        let name = self.context.resources.get(resource).map_or(url, |resource| resource.name.as_str());
+        McpServer { name, url }
     }
 }
 

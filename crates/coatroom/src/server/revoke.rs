@@ -10,7 +10,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use coatroom_protocol::discovery::path;
-use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{RevokedReason, parse_refresh_token};
 use coatroom_protocol::words::{AccessToken, GrantId, RefreshToken};
 use http::header::{CACHE_CONTROL, HeaderValue};
@@ -52,12 +51,9 @@ async fn revoke(
 ) -> Result<(), Failure> {
     let context = &app.context;
     body::refuse_query(uri)?;
-    let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
-    let repeated = |text: String| OAuthError::json(ErrorCode::InvalidRequest, text);
-    params.check_repeats().map_err(|refusal| repeated(refusal.to_string()))?;
+    let params = body::parameters(headers, body, context.settings.oauth_body_limit).await?;
     let client = authenticate(app, address, headers, (path::REVOKE, &params)).await?;
-    let token = params.one("token").ok().flatten();
-    let token = token.ok_or_else(|| OAuthError::json(ErrorCode::InvalidRequest, "token is missing"))?;
+    let token = body::required(&params, "token")?;
     // The hint is not needed: our tokens say what they are.
     let Some(held) = Held::find(app, token).await? else { return Ok(()) };
     let key = GrantRecord::key_of(&held.grant());

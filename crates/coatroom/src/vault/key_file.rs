@@ -185,9 +185,7 @@ impl KeyRing {
     /// # Errors
     /// See [`KeyRingError`]. A file that others can read is refused.
     pub fn open_or_create(path: &Path, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, KeyRingError> {
-        let file = KeyFile::open_or_create(path, entropy, now)?;
-        file.ring(now)
-            .map_err(|reason| KeyRingError::Form { path: path.to_owned(), reason: reason.to_owned() })
+        KeyFile::open_or_create(path, entropy, now)?.ring_of(path, now)
     }
 }
 
@@ -313,6 +311,12 @@ impl KeyFile {
         }
         list.retain(|entry| entry.id != found.id);
         Ok(found)
+    }
+
+    /// The same as [`ring`](Self::ring), for a file that was read from `path`.
+    pub(super) fn ring_of(&self, path: &Path, now: Timestamp) -> Result<KeyRing, KeyRingError> {
+        let form = |reason: &str| KeyRingError::Form { path: path.to_owned(), reason: reason.to_owned() };
+        self.ring(now).map_err(form)
     }
 
     /// The ring as it is at `now`.

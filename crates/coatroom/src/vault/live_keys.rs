@@ -39,8 +39,7 @@ impl LiveKeys {
     /// See [`KeyRingError`].
     pub fn open(path: &Path, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, KeyRingError> {
         let file = KeyFile::open_or_create(path, entropy, now)?;
-        let form = |reason: &str| KeyRingError::Form { path: path.to_owned(), reason: reason.to_owned() };
-        let ring = file.ring(now).map_err(form)?;
+        let ring = file.ring_of(path, now)?;
         let followed = Followed { path: path.to_owned(), file, seen: None };
         Ok(Self { current: RwLock::new(Arc::new(ring)), followed: Some(Mutex::new(followed)) })
     }
@@ -90,8 +89,7 @@ impl Followed {
             return Ok(());
         }
         let file = KeyFile::parse(&self.path, &read?)?;
-        let form = |reason: &str| KeyRingError::Form { path: self.path.clone(), reason: reason.to_owned() };
-        file.ring(now).map_err(form)?;
+        file.ring_of(&self.path, now)?;
         self.file = file;
         Ok(())
     }

@@ -67,11 +67,7 @@ async fn connect(
     let vault = record.vault.as_ref().ok_or(Stop::Trouble(Trouble::GrantEnded))?;
     let SignedIn { tokens, .. } = returned.sign_in(app, code).await?;
     let binding = Binding { grant: &errand.grant, subject: &record.grant.subject, provider: provider.name() };
-    let kept_until = if record.may_refresh {
-        record.grant.created_at.plus(context.settings.refresh_life)
-    } else {
-        record.kept_until
-    };
+    let kept_until = record.connections_kept_until(context.settings.refresh_life);
     let fresh = FreshConnection { provider: provider.name(), tokens: &tokens, kept_until };
     let written = context.connections.fill(free, binding, vault, fresh).await?;
     if !still_active(app, errand).await? {

@@ -28,7 +28,7 @@ use crate::connections::Slot;
 use crate::context::ConnectLink;
 use crate::entropy::draw;
 use crate::pages::{
-    AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage, McpServer, Trouble,
+    AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage, Trouble,
 };
 use crate::providers::Provider;
 use crate::records::{self, GrantRecord};
@@ -176,14 +176,12 @@ fn page(
         Standing::Connected(record) => ended(app, visit, errand, record, ConnectEnd::Connected),
         Standing::Ready(ready) => {
             let Ready { record, provider, person, .. } = ready.as_ref();
-            let resource = app.context.resources.get(&record.grant.resource);
-            let url = record.grant.resource.as_str();
             let client_url = record.client_id.as_ref().and_then(|id| ClientUrl::parse(id.as_str()).ok());
             let permissions: Vec<&str> = provider.scopes().iter().map(Scope::as_str).collect();
             let page = ConnectPage {
                 flow: sealed,
                 client: asking(app, record, client_url.as_ref()),
-                server: McpServer { name: resource.map_or(url, |resource| resource.name.as_str()), url },
+                server: app.mcp_server(&record.grant.resource),
                 provider: provider.label(),
                 permissions: &permissions,
                 person: &person.name,

@@ -127,11 +127,7 @@ pub(super) fn refresh_ends(context: &Context, now: Timestamp, granted_at: Timest
 
 /// Keeps the grant's credentials as long as the grant can be refreshed; until now they would have gone with the code.
 async fn keep_connections(context: &Context, record: &GrantRecord) -> Result<(), Error> {
-    let longest = if record.may_refresh {
-        record.grant.created_at.plus(context.settings.refresh_life)
-    } else {
-        record.kept_until
-    };
+    let longest = record.connections_kept_until(context.settings.refresh_life);
     let store = context.store.as_ref();
     for mut seen in records::list::<ConnectionRecord>(store, &record.grant.id.to_string()).await? {
         seen.value.kept_until = longest;

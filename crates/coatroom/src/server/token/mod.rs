@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::App;
 use super::authenticate::authenticate;
-use super::body;
+use super::body::{self, required};
 use super::respond::{Failure, json};
 use crate::allowance::ClientAddress;
 use crate::context::Context;
@@ -49,8 +49,7 @@ async fn answer(
 ) -> Result<Issued, Failure> {
     let context = &app.context;
     body::refuse_query(uri)?;
-    let params = body::form(headers, body, context.settings.oauth_body_limit).await?;
-    params.check_repeats().map_err(|refusal| invalid(refusal.to_string()))?;
+    let params = body::parameters(headers, body, context.settings.oauth_body_limit).await?;
     // Before the client: what nobody can have is no reason to register again.
     let grant_type = GrantType::parse(required(&params, "grant_type")?)?;
     let client = authenticate(app, address, headers, (path::TOKEN, &params)).await?;
@@ -183,13 +182,4 @@ fn check_resource(context: &Context, params: &Params, granted: &Resource) -> Res
         }
     }
     Ok(())
-}
-
-fn required<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, OAuthError> {
-    // Repeats were refused before.
-    params.one(name).ok().flatten().ok_or_else(|| invalid(format!("{name} is missing")))
-}
-
-fn invalid(text: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
-    OAuthError::json(ErrorCode::InvalidRequest, text)
 }
