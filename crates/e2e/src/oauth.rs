@@ -94,16 +94,10 @@ impl OAuthClient {
 
     /// As [`connect`](Self::connect), with members to add to the registration.
     pub async fn connect_with(mcp: &str, metadata: Value) -> Self {
-        let http = http();
-        let resource = discover_resource(&http, mcp).await;
-        let issuer =
-            resource["authorization_servers"][0].as_str().expect("an authorization server").to_owned();
-        let server = discover_server(&http, &issuer).await;
-        let listener = Listener::start().await;
-        let redirect_uri = listener.uri.clone();
+        let mut client = Self::discover(mcp).await;
         let mut asked = json!({
             "client_name": "A strict client",
-            "redirect_uris": [redirect_uri],
+            "redirect_uris": [client.redirect_uri],
             "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"],
             "token_endpoint_auth_method": "none",
@@ -111,28 +105,23 @@ impl OAuthClient {
         for (name, value) in metadata.as_object().expect("an object") {
             asked[name] = value.clone();
         }
-        let answer =
-            http.post(text(&server, "registration_endpoint")).json(&asked).send().await.expect("registering");
+        let endpoint = text(&client.server, "registration_endpoint");
+        let answer = client.http.post(endpoint).json(&asked).send().await.expect("registering");
         let answer = TokenAnswer::read(answer).await;
         assert_eq!(answer.status, 201, "registration: {}", answer.body);
         answer.must_not_be_stored();
-        let secrets = Arc::default();
-        let client = Self {
-            http,
-            mcp: mcp.to_owned(),
-            resource,
-            server,
-            registration: answer.body,
-            redirect_uri,
-            listener,
-            secrets,
-        };
+        client.registration = answer.body;
         client.keep(client.registration["client_secret"].as_str());
         client
     }
 
     /// A client that is described by the document at the URL `id`: it registers nowhere.
     pub async fn described_at(mcp: &str, id: &str) -> Self {
+        Self { registration: json!({ "client_id": id }), ..Self::discover(mcp).await }
+    }
+
+    /// A client that knows where to go, and that nobody knows yet.
+    async fn discover(mcp: &str) -> Self {
         let http = http();
         let resource = discover_resource(&http, mcp).await;
         let issuer =
@@ -140,13 +129,12 @@ impl OAuthClient {
         let server = discover_server(&http, &issuer).await;
         let listener = Listener::start().await;
         let redirect_uri = listener.uri.clone();
-        let registration = json!({ "client_id": id });
         Self {
             http,
             mcp: mcp.to_owned(),
             resource,
             server,
-            registration,
+            registration: Value::Null,
             redirect_uri,
             listener,
             secrets: Arc::default(),

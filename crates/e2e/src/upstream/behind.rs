@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{EchoServer, GitHub, GitHubApp};
 use crate::oauth::{OAuthClient, Tokens};
-use crate::{Era, FormBrowser, Gateway, Mcp, Page, tools};
+use crate::{Era, Gateway, Mcp, tools};
 
 /// The program in front of an echo server, with users of GitHub.
 #[derive(Debug)]
@@ -37,14 +37,7 @@ impl Behind {
     /// A new client to which this person of GitHub has signed in.
     pub async fn signed_in(&self, account: &str) -> (OAuthClient, Tokens) {
         let client = OAuthClient::connect(&self.gateway.mcp_url()).await;
-        let pending = client.start(None);
-        let person = FormBrowser::new();
-        let consent = person.open(&pending.url).await;
-        let provider: Page = person.press(&consent, "Continue").await;
-        let end = person.press(&provider, account).await;
-        assert_eq!(end.status, 200, "{}: {}", end.url, end.html);
-        let callback = client.callback(&pending).await;
-        let tokens = client.redeem(&pending, &callback).await.tokens();
+        let tokens = client.sign_in(account).await;
         (client, tokens)
     }
 

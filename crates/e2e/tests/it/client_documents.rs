@@ -55,10 +55,7 @@ impl Setting {
 /// Signs in through GitHub's page; the code, and the link that began it.
 async fn code(client: &OAuthClient) -> (String, coatroom_e2e::oauth::Pending) {
     let pending = client.start(None);
-    let person = FormBrowser::new();
-    let consent = person.open(&pending.url).await;
-    let provider = person.press(&consent, "Continue").await;
-    person.press(&provider, "Alice").await;
+    FormBrowser::new().approve(&pending.url, "Alice").await;
     let callback = client.callback(&pending).await;
     (callback.get("code").unwrap().to_owned(), pending)
 }

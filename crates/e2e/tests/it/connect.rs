@@ -34,9 +34,7 @@ impl Scene {
     async fn signed_in(&self, account: &str) -> (OAuthClient, FormBrowser, Tokens) {
         let client = OAuthClient::connect(&self.gateway.mcp_url()).await;
         let (person, pending) = (FormBrowser::new(), client.start(None));
-        let consent = person.open(&pending.url).await;
-        let provider = person.press(&consent, "Continue").await;
-        person.press(&provider, account).await;
+        person.approve(&pending.url, account).await;
         let callback = client.callback(&pending).await;
         let tokens = client.redeem(&pending, &callback).await.tokens();
         (client, person, tokens)

@@ -40,10 +40,7 @@ async fn status(process: &Gateway, token: &str) -> u16 {
 
 async fn code(client: &OAuthClient) -> (String, String) {
     let pending = client.start(None);
-    let browser = FormBrowser::new();
-    let consent = browser.open(&pending.url).await;
-    let provider = browser.press(&consent, "Continue").await;
-    browser.press(&provider, "Alice").await;
+    FormBrowser::new().approve(&pending.url, "Alice").await;
     let callback = client.callback(&pending).await;
     (callback.get("code").unwrap().to_owned(), pending.verifier)
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use coatroom_e2e::oauth::http;
 use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp, OidcProvider};
-use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, OAuthClient, Page, tools};
+use coatroom_e2e::{Answer, Era, Gateway, Mcp, OAuthClient, tools};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -16,18 +16,6 @@ pub(crate) fn configuration(port: u16, echo: &EchoServer, provider: &str, sectio
          provider = \"{provider}\"\nheaders = {{ Authorization = \"Bearer {{{provider}.access_token}}\" }}\n",
         echo.url
     )
-}
-
-/// Signs in through a foreign provider's page.
-async fn sign_in(client: &OAuthClient, account: &str) -> coatroom_e2e::Tokens {
-    let pending = client.start(None);
-    let person = FormBrowser::new();
-    let consent = person.open(&pending.url).await;
-    let provider: Page = person.press(&consent, "Continue").await;
-    let end = person.press(&provider, account).await;
-    assert_eq!(end.status, 200, "{}: {}", end.url, end.html);
-    let callback = client.callback(&pending).await;
-    client.redeem(&pending, &callback).await.tokens()
 }
 
 /// The headers that reached the MCP server with a call.
@@ -47,7 +35,7 @@ async fn two_users_of_github_each_reach_the_server_with_their_own_token() {
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let (alice, bob) = tokio::join!(sign_in(&client, "Alice"), sign_in(&client, "Bob"));
+    let (alice, bob) = tokio::join!(client.sign_in("Alice"), client.sign_in("Bob"));
     for (tokens, account) in [(&alice, "alice"), (&bob, "bob")] {
         let headers = headers(&gateway, &tokens.access).await;
         assert_eq!(github.owner_of(&bearer(&headers)).as_deref(), Some(account));
@@ -70,7 +58,7 @@ async fn githubs_expiring_tokens_are_renewed_once_for_many_calls() {
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, "Alice").await;
+    let tokens = client.sign_in("Alice").await;
     // Thirty seconds are less than what must be left of a token, so the first call renews it, and the others wait.
     let calls = (0..20).map(|_| headers(&gateway, &tokens.access));
     for headers in futures_util::future::join_all(calls).await {
@@ -93,8 +81,8 @@ async fn a_certified_openid_provider_signs_users_in() {
     let gateway =
         Gateway::serve_at(port, &configuration(port, &echo, "corp", &provider.configuration("corp"))).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let alice = sign_in(&client, "Alice").await;
-    let bob = sign_in(&client, "Bob").await;
+    let alice = client.sign_in("Alice").await;
+    let bob = client.sign_in("Bob").await;
     let tokens =
         [bearer(&headers(&gateway, &alice.access).await), bearer(&headers(&gateway, &bob.access).await)];
     assert_ne!(tokens[0], tokens[1]);
@@ -114,7 +102,7 @@ async fn an_openid_providers_short_lived_token_is_renewed() {
     let gateway =
         Gateway::serve_at(port, &configuration(port, &echo, "corp", &provider.configuration("corp"))).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, "Bob").await;
+    let tokens = client.sign_in("Bob").await;
     let first = bearer(&headers(&gateway, &tokens.access).await);
     tokio::time::sleep(Duration::from_secs(4)).await;
     let second = bearer(&headers(&gateway, &tokens.access).await);
@@ -128,7 +116,7 @@ async fn an_mcp_server_that_is_down_is_no_accusation() {
     let github = GitHub::start(GitHubApp::OAuth).await;
     let gateway = serve(&EchoServer::nowhere(), "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, "Alice").await;
+    let tokens = client.sign_in("Alice").await;
     let mcp = Mcp::without_handshake(&gateway.mcp_url(), Era::Modern, &tokens.access);
     let answer = mcp.call("headers", json!({})).await;
     assert!(answer.status.is_server_error(), "{}", answer.status);
@@ -141,7 +129,7 @@ async fn an_open_stream_flows_at_once_and_ends_when_the_grant_is_revoked() {
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, "Alice").await;
+    let tokens = client.sign_in("Alice").await;
     let open =
         http().get(gateway.mcp_url()).bearer_auth(&tokens.access).header("accept", "text/event-stream");
     let opened = Instant::now();
@@ -165,7 +153,7 @@ async fn who_the_user_is_comes_from_the_gateway_and_never_from_the_client() {
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, "Alice").await;
+    let tokens = client.sign_in("Alice").await;
     let mcp = Mcp::without_handshake(&gateway.mcp_url(), Era::Legacy, &tokens.access);
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "headers", "arguments": {}}});
     let forged = [

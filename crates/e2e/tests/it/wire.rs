@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use coatroom_e2e::oauth::{challenge_parameter, http};
 use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp};
-use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, OAuthClient, Tokens, tools};
+use coatroom_e2e::{Answer, Era, Gateway, Mcp, OAuthClient, tools};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -22,16 +22,6 @@ async fn ruled(echo: &EchoServer, github: &GitHub, settings: &str) -> Gateway {
         echo.url
     );
     Gateway::serve_at(port, &text).await
-}
-
-async fn sign_in(client: &OAuthClient, scope: Option<&str>) -> Tokens {
-    let pending = client.start(scope);
-    let person = FormBrowser::new();
-    let consent = person.open(&pending.url).await;
-    let provider = person.press(&consent, "Continue").await;
-    person.press(&provider, "Alice").await;
-    let callback = client.callback(&pending).await;
-    client.redeem(&pending, &callback).await.tokens()
 }
 
 /// The names that a list shows, in JSON and in an event stream alike, and its cache scope.
@@ -68,8 +58,8 @@ async fn each_user_sees_what_they_may_use_and_no_cache_may_share_it() {
     let (github, echo) = (GitHub::start(GitHubApp::OAuth).await, EchoServer::start().await);
     let gateway = ruled(&echo, &github, "").await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let reads = sign_in(&client, None).await;
-    let writes = sign_in(&client, Some("write")).await;
+    let reads = client.sign_in_for("Alice", None).await;
+    let writes = client.sign_in_for("Alice", Some("write")).await;
     for era in [Era::Legacy, Era::Modern] {
         let (names, scope) = listed(&gateway, Some(&reads.access), era).await;
         assert_eq!((names.as_str(), &scope), ("headers query slow", &json!("private")), "GW-17, GW-18");
@@ -107,7 +97,7 @@ async fn without_a_token_lists_show_what_signing_in_would_open_and_the_call_asks
     assert_eq!(anonymous("tools/call", "drop").await.status, 403);
 
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, Some("write")).await;
+    let tokens = client.sign_in_for("Alice", Some("write")).await;
     let made = Mcp::without_handshake(&gateway.mcp_url(), Era::Legacy, &tokens.access)
         .call("create_x", json!({}))
         .await;
@@ -119,7 +109,7 @@ async fn headers_that_mirror_arguments_agree_with_them() {
     let (github, echo) = (GitHub::start(GitHubApp::OAuth).await, EchoServer::start().await);
     let gateway = ruled(&echo, &github, "").await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, None).await;
+    let tokens = client.sign_in_for("Alice", None).await;
     listed(&gateway, Some(&tokens.access), Era::Modern).await;
     let mcp = Mcp::without_handshake(&gateway.mcp_url(), Era::Modern, &tokens.access);
     let call = json!({"jsonrpc": "2.0", "id": "a-1", "method": "tools/call", "params": {
@@ -153,7 +143,7 @@ async fn a_slow_answer_breaks_off_when_its_grant_is_revoked() {
     let (github, echo) = (GitHub::start(GitHubApp::OAuth).await, EchoServer::start().await);
     let gateway = ruled(&echo, &github, "").await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let tokens = sign_in(&client, None).await;
+    let tokens = client.sign_in_for("Alice", None).await;
     let mcp = Mcp::without_handshake(&gateway.mcp_url(), Era::Legacy, &tokens.access);
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "slow"}});
     let mut pieces = mcp.post(&call).send().await.unwrap().bytes_stream();
