@@ -15,15 +15,11 @@ use crate::settings::Rate;
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// What counts as one caller: an IPv4 address, or the /64 that one IPv6 customer has (RFC 6177).
+    /// Whose allowance a request from here uses up: that of an IPv4 address, or of the /64 that one IPv6 customer has
+    /// (RFC 6177). `None` when it is not limited: this machine, unless `loopback_too`.
     #[must_use]
-    pub fn neighbourhood(self) -> IpAddr {
-        neighbourhood(self.0)
-    }
-
-    /// Whose allowance a request from here uses up; `None` when it is not limited: this machine, unless `loopback_too`.
-    pub(crate) fn caller(self, loopback_too: bool) -> Option<IpAddr> {
-        let address = self.neighbourhood();
+    pub fn caller(self, loopback_too: bool) -> Option<IpAddr> {
+        let address = neighbourhood(self.0);
         (loopback_too || !address.is_loopback()).then_some(address)
     }
 }

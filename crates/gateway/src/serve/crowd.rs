@@ -32,12 +32,10 @@ impl Crowd {
 
     /// A place for one more connection from `peer`; `None` when it has as many as it may have.
     pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Place> {
-        let address = ClientAddress(peer).neighbourhood();
-        let is_exempt = (address.is_loopback() && !self.loopback_too)
-            || self.uncounted.iter().any(|range| range.contains(peer));
-        if is_exempt {
+        let counted = !self.uncounted.iter().any(|range| range.contains(peer));
+        let Some(address) = ClientAddress(peer).caller(self.loopback_too).filter(|_| counted) else {
             return Some(Place { crowd: Arc::clone(self), address: None });
-        }
+        };
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
         if *count >= self.most {
