@@ -47,7 +47,7 @@ pub enum ClientUrlRefusal {
     /// A port that belongs to another service than the web's.
     #[error("a client_id that is a URL has no port below 1024 except 443")]
     Port,
-    /// A parser finds another host, port or path in it than stand there.
+    /// A parser finds another host, port, path or query in it than stand there.
     #[error("a client_id that is a URL is written the way a browser resolves it")]
     NotCanonical,
     /// An address that is not of the public internet.
@@ -80,7 +80,10 @@ impl ClientUrl {
         if authority.contains('@') {
             return Err(ClientUrlRefusal::UserInfo);
         }
-        let path = path_and_query.split('?').next().unwrap_or_default();
+        let (path, query) = match path_and_query.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (path_and_query, None),
+        };
         if path.len() < 2 {
             return Err(ClientUrlRefusal::NoPath);
         }
@@ -88,7 +91,7 @@ impl ClientUrl {
             return Err(ClientUrlRefusal::DotSegment);
         }
         let url = Url::parse(text).map_err(|_| ClientUrlRefusal::NotCanonical)?;
-        check_read_as_written(&url, authority, path)?;
+        check_read_as_written(&url, authority, (path, query))?;
         if url.port_or_known_default().is_none_or(|port| port < 1024 && port != 443) {
             return Err(ClientUrlRefusal::Port);
         }
@@ -173,7 +176,11 @@ fn is_dots(segment: &str) -> bool {
 }
 
 /// The parser's host, port and path are those of the text. A port may be written even if it is the usual one.
-fn check_read_as_written(url: &Url, authority: &str, path: &str) -> Result<(), ClientUrlRefusal> {
+fn check_read_as_written(
+    url: &Url,
+    authority: &str,
+    path_and_query: (&str, Option<&str>),
+) -> Result<(), ClientUrlRefusal> {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port)),
         _ => (authority, None),
@@ -187,8 +194,10 @@ fn check_read_as_written(url: &Url, authority: &str, path: &str) -> Result<(), C
     };
     // A root label or an empty one has another owner's certificate, or none.
     let has_plain_labels = host.starts_with('[') || !host.split('.').any(str::is_empty);
-    let as_written =
-        url.host_str() == Some(host) && port_as_written && has_plain_labels && url.path() == path;
+    let as_written = url.host_str() == Some(host)
+        && port_as_written
+        && has_plain_labels
+        && (url.path(), url.query()) == path_and_query;
     if as_written { Ok(()) } else { Err(ClientUrlRefusal::NotCanonical) }
 }
 
@@ -238,6 +247,7 @@ mod tests {
             "https://[2606:4700::1111]:8443/c",
             "https://xn--clude-3ve.example/c",
             "https://client.example/...",
+            "https://client.example/c'?",
         ] {
             let url = ClientUrl::parse(good).unwrap_or_else(|refusal| panic!("{good}: {refusal}"));
             assert_eq!(url.as_str(), good);
@@ -272,6 +282,8 @@ mod tests {
             ("https://h\u{e4}.example/a", R::Character),
             ("https://h.example/%zz", R::Character),
             ("https://H.example/c", R::NotCanonical),
+            // A browser sends `%27` for it, and only in a query.
+            ("https://h.example/c?'", R::NotCanonical),
             ("https://h.example:0443/c", R::NotCanonical),
             ("https://h.example:/c", R::NotCanonical),
             ("https://h.example:99999/c", R::NotCanonical),
