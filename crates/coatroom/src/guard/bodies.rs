@@ -45,7 +45,7 @@ pub(super) async fn read(
     limit: usize,
     bodies: Option<&Bodies>,
 ) -> Result<(Bytes, Held), BodyTrouble> {
-    let mut whole = BytesMut::new();
+    let mut whole = Gathered::default();
     let mut permit: Option<OwnedSemaphorePermit> = None;
     let mut taken = 0;
     while let Some(frame) = body.frame().await {
@@ -64,9 +64,38 @@ pub(super) async fn read(
                 None => permit = Some(more),
             }
         }
-        whole.extend_from_slice(&data);
+        whole.add(data);
     }
-    Ok((whole.freeze(), Held { _permit: Arc::new(permit) }))
+    Ok((whole.into_bytes(), Held { _permit: Arc::new(permit) }))
+}
+
+/// A body as it comes in. Nearly every one comes in one piece, which is not copied.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    /// All of it, from the second piece on.
+    whole: BytesMut,
+}
+
+impl Gathered {
+    fn len(&self) -> usize {
+        self.first.len().max(self.whole.len())
+    }
+
+    fn add(&mut self, piece: Bytes) {
+        if self.len() == 0 {
+            self.first = piece;
+            return;
+        }
+        if self.whole.is_empty() {
+            self.whole.extend_from_slice(&self.first);
+        }
+        self.whole.extend_from_slice(&piece);
+    }
+
+    fn into_bytes(self) -> Bytes {
+        if self.whole.is_empty() { self.first } else { self.whole.freeze() }
+    }
 }
 
 /// In bytes.
@@ -75,6 +104,17 @@ const UNIT: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_in_one_piece_is_not_copied_and_one_in_several_is_whole() {
+        let piece = Bytes::from(vec![b'x'; 100]);
+        let (whole, _) = read(Body::from(piece.clone()), 100, None).await.unwrap();
+        assert_eq!(whole.as_ptr(), piece.as_ptr());
+        let pieces = ["", "a", "", "bc", "d"].map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece)));
+        let body = Body::from_stream(futures_util::stream::iter(pieces));
+        let (whole, _) = read(body, 4, None).await.unwrap();
+        assert_eq!(whole, "abcd");
+    }
 
     // Several bodies share what there is, and give it back.
     #[tokio::test]

@@ -143,22 +143,21 @@ pub(super) struct Restored {
 }
 
 impl Settings {
-    /// Restores a call that a client makes again upon a state of ours. Any other call is what it is.
+    /// Restores a call that a client makes again upon a state of ours. `None` is any other call.
     pub(super) fn restore(
         &self,
         caller: Option<&Caller>,
         era: Era,
         (judged, body): (&Judged<'_>, &Bytes),
-    ) -> Result<Restored, Refusal> {
+    ) -> Result<Option<Restored>, Refusal> {
         let again = match (era, &self.connecting, caller) {
             (Era::Modern, Some(connecting), Some(caller)) => retried(connecting, caller, body),
             _ => Ok(None),
         };
-        let again = again.map_err(|reason| {
+        again.map_err(|reason| {
             tracing::debug!(%reason, "a state was refused");
             Refusal::State(reason, judged.id().cloned().map(Id::into_owned))
-        })?;
-        Ok(again.unwrap_or_else(|| Restored { body: body.clone(), answers: HashMap::new() }))
+        })
     }
 
     /// The answer to a call whose user must connect something first.

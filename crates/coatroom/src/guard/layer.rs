@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use super::answer::Inspection;
 use super::bodies::{self, BodyTrouble, Held};
 use super::caller::{Caller, SignInEnded};
-use super::connect::{Asked, ConnectNeeded, Restored};
+use super::connect::{Asked, ConnectNeeded};
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
 use super::events::{self, EventIds};
 use super::headers::{
@@ -233,12 +233,16 @@ impl Settings {
                 let first = judge(&bytes).map_err(Refusal::Body)?;
                 let era = self.check_era(&parts.headers, &first)?;
                 // From here on the call is what it was when it was first made, and that is what is forwarded.
-                let Restored { body, answers } = self.restore(caller.as_ref(), era, (&first, &bytes))?;
-                let is_first = body.as_ptr() == bytes.as_ptr() && body.len() == bytes.len();
-                let judged = if is_first { first } else { judge(&body).map_err(Refusal::Body)? };
-                self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, &body))?;
+                let restored = self.restore(caller.as_ref(), era, (&first, &bytes))?;
+                let (again, answers) = restored.map(|it| (it.body, it.answers)).unzip();
+                let (judged, body) = match &again {
+                    Some(body) => (judge(body).map_err(Refusal::Body)?, body),
+                    None => (first, &bytes),
+                };
+                self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, body))?;
                 self.check_policy(caller.as_ref(), &judged)?;
-                let asked = Asked::new(era, &parts.headers, &body, (judged.into_owned(), answers));
+                let answered = (judged.into_owned(), answers.unwrap_or_default());
+                let asked = Asked::new(era, &parts.headers, body, answered);
                 let inspection = Inspection::of_post(self, caller.as_ref(), era, &asked.judged);
                 parts.extensions.insert(Arc::clone(&asked.judged));
                 (era, Some(asked), inspection)
