@@ -35,7 +35,8 @@ async fn two_users_of_github_each_reach_the_server_with_their_own_token() {
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
-    let (alice, bob) = tokio::join!(client.sign_in("Alice"), client.sign_in("Bob"));
+    let alice = client.sign_in("Alice").await;
+    let bob = client.sign_in("Bob").await;
     for (tokens, account) in [(&alice, "alice"), (&bob, "bob")] {
         let headers = headers(&gateway, &tokens.access).await;
         assert_eq!(github.owner_of(&bearer(&headers)).as_deref(), Some(account));
