@@ -1,5 +1,6 @@
 //! The way from a grant to a fresh upstream token (ARCHITECTURE.md, "Upstream renewal").
 //!
+//! * `check` asks the provider whether a credential that is never renewed still stands.
 //! * `connect` seals what a sign-in brought.
 //! * `credential` is what a connection seals: the tokens of one user at one provider.
 //! * `farewell` tells providers that a grant has ended.
@@ -7,6 +8,7 @@
 //! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one
 //!   lease across replicas.
 
+mod check;
 #[cfg(feature = "server")]
 mod connect;
 mod credential;
@@ -26,6 +28,7 @@ use std::time::Duration;
 
 use coatroom_protocol::words::{GrantId, ProviderName, Subject};
 
+use self::check::Checks;
 use self::freshness::{Freshness, freshness};
 use self::renew::{Flight, take_off};
 use crate::clock::Clock;
@@ -41,6 +44,7 @@ use crate::vault::{GrantVault, LiveKeys, VaultKey};
 pub(crate) struct Connections {
     parts: Arc<ConnectionParts>,
     flights: Mutex<HashMap<(GrantId, ProviderName), Flight>>,
+    checks: Checks,
 }
 
 /// What every flight needs.
@@ -94,7 +98,7 @@ impl From<Error> for ConnectionError {
 impl Connections {
     /// The connections of a server.
     pub(crate) fn new(parts: ConnectionParts) -> Self {
-        Self { parts: Arc::new(parts), flights: Mutex::new(HashMap::new()) }
+        Self { parts: Arc::new(parts), flights: Mutex::default(), checks: Checks::default() }
     }
 
     /// The user's token at `provider`, renewed first when it is about to end.
@@ -107,6 +111,31 @@ impl Connections {
         provider: &ProviderName,
     ) -> Result<UpstreamToken, ConnectionError> {
         let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
+        self.fresh(grant, provider, &seen).await
+    }
+
+    /// The same, and a credential that is never renewed is shown to its provider: nothing else tells that it was revoked
+    /// there.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`].
+    #[cfg(feature = "server")]
+    pub(crate) async fn checked(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+    ) -> Result<UpstreamToken, ConnectionError> {
+        let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
+        let token = self.fresh(grant, provider, &seen).await?;
+        if seen.value.renewable { Ok(token) } else { self.check(grant, &seen, Duration::ZERO).await }
+    }
+
+    async fn fresh(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+        seen: &Seen<ConnectionRecord>,
+    ) -> Result<UpstreamToken, ConnectionError> {
         let now = self.parts.clock.now();
         match freshness(&seen.value, now) {
             Freshness::Good => Ok(self.parts.open(grant, &seen.value)?.access_token()),
@@ -114,19 +143,19 @@ impl Connections {
             Freshness::EndsSoon if seen.value.is_leased(now) => {
                 Ok(self.parts.open(grant, &seen.value)?.access_token())
             }
-            Freshness::EndsSoon => match self.flight(grant, provider, &seen).await {
+            Freshness::EndsSoon => match self.flight(grant, provider, seen).await {
                 Err(ConnectionError::Unavailable(error)) => {
                     tracing::warn!(provider.name = %provider, %error, "a renewal failed; the token is still good");
                     Ok(self.parts.open(grant, &seen.value)?.access_token())
                 }
                 result => result,
             },
-            Freshness::Ended => self.flight(grant, provider, &seen).await,
+            Freshness::Ended => self.flight(grant, provider, seen).await,
         }
     }
 
     /// A token to try after the upstream server refused `rejected`: another one if somebody renewed it since, a
-    /// renewed one if that can be had and was not done just now, else the same.
+    /// renewed one if that can be had and was not done just now, else the same if its provider still takes it.
     ///
     /// # Errors
     /// See [`ConnectionError`].
@@ -143,8 +172,11 @@ impl Connections {
         let current = self.parts.open(grant, &seen.value)?.access_token();
         let renewed_since = current.expose() != rejected.expose();
         let just_issued = self.parts.clock.now().since(seen.value.issued_at) < SETTLING;
-        if renewed_since || just_issued || !seen.value.renewable {
+        if renewed_since || just_issued {
             return Ok(current);
+        }
+        if !seen.value.renewable {
+            return self.check(grant, &seen, SETTLING).await;
         }
         self.flight(grant, provider, &seen).await
     }
@@ -160,8 +192,13 @@ impl Connections {
         let flight = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
             flights.retain(|_, flight| flight.peek().is_none());
-            let start =
-                || take_off(Arc::clone(&self.parts), grant.clone(), provider.clone(), seen.value.issued_at);
+            let start = || {
+                let (parts, grant, provider) = (Arc::clone(&self.parts), grant.clone(), provider.clone());
+                let stale = seen.value.issued_at;
+                let span =
+                    tracing::info_span!("vault.renew", provider.name = %provider, grant.id = %grant.id);
+                take_off(span, async move { parts.renew(&grant, &provider, stale).await })
+            };
             flights.entry(key).or_insert_with(start).clone()
         };
         flight.await
@@ -181,6 +218,7 @@ impl ConnectionParts {
 /// What a connection is called in errors.
 const WHAT: &str = "the connection";
 
-/// How long a token must be out before a refusal by the upstream server may force its renewal, so that a server that
-/// refuses everything does not make us ask the provider on every call.
+/// How long a token must be out before a refusal by the upstream server may force its renewal, and how long the provider's
+/// word that it takes a token counts, so that a server that refuses everything does not make us ask the provider on every
+/// call.
 const SETTLING: Duration = Duration::from_secs(30);

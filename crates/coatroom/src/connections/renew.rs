@@ -11,7 +11,7 @@ use std::time::Duration;
 use coatroom_protocol::words::{ProviderName, Timestamp};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::{ConnectionError, ConnectionParts, OpenGrant, WHAT};
 use crate::error::Error;
@@ -23,16 +23,12 @@ use crate::vault::Binding;
 /// A renewal that everybody who needs it waits for.
 pub(super) type Flight = Shared<BoxFuture<'static, Result<UpstreamToken, ConnectionError>>>;
 
-/// Starts a renewal that goes on when nobody waits for it any more.
+/// Starts what goes on when nobody waits for it any more.
 pub(super) fn take_off(
-    parts: Arc<ConnectionParts>,
-    grant: OpenGrant,
-    provider: ProviderName,
-    stale: Timestamp,
+    span: Span,
+    flight: impl Future<Output = Result<UpstreamToken, ConnectionError>> + Send + 'static,
 ) -> Flight {
-    let span = tracing::info_span!("vault.renew", provider.name = %provider, grant.id = %grant.id);
-    let flight = async move { parts.renew(&grant, &provider, stale).await }.instrument(span);
-    let task = tokio::spawn(flight);
+    let task = tokio::spawn(flight.instrument(span));
     let landed = async move {
         task.await.unwrap_or_else(|error| {
             Err(Error::Unavailable { what: "the renewal of a credential", source: Box::new(error) }.into())
@@ -43,18 +39,13 @@ pub(super) fn take_off(
 
 impl ConnectionParts {
     /// Renews the credential that was issued at `stale`, unless somebody else does or did.
-    async fn renew(
+    pub(super) async fn renew(
         &self,
         grant: &OpenGrant,
         provider: &ProviderName,
         stale: Timestamp,
     ) -> Result<UpstreamToken, ConnectionError> {
-        // A replica that was not told of the provider is misconfigured; the credential is as good as before.
-        let unknown = || Error::Unavailable {
-            what: "the identity provider",
-            source: format!("{provider} is not configured here").into(),
-        };
-        let engine = self.providers.get(provider).ok_or_else(unknown)?;
+        let engine = self.engine(provider)?;
         let lease_life = engine.deadline() + LEASE_MARGIN;
         let patience = self.clock.elapsed() + lease_life;
         loop {
@@ -101,7 +92,7 @@ impl ConnectionParts {
             Some(refresh) => engine.renew(&refresh).await,
             None => Err(ProviderError::Dead { code: "no refresh token".to_owned() }),
         };
-        let mut record = leased.value;
+        let record = leased.value;
         match outcome {
             Ok(mut tokens) => {
                 tokens.refresh_token = tokens.refresh_token.or_else(|| old.refresh_token());
@@ -113,16 +104,34 @@ impl ConnectionParts {
                 Ok(self.open(grant, &kept)?.access_token())
             }
             Err(error) if error.is_dead() => {
-                tracing::info!(outcome = "dead", %error, "the provider ended a credential");
-                record.lease = None;
-                record.dead_since = Some(self.clock.now());
-                let _ = records::replace(self.store.as_ref(), &record, leased.version).await?;
-                Err(ConnectionError::Dead)
+                Err(self.bury(Seen { value: record, version: leased.version }, &error).await)
             }
             Err(error) => {
                 self.give_back(record, leased.version).await?;
                 Err(Error::Unavailable { what: "the identity provider", source: Box::new(error) }.into())
             }
+        }
+    }
+
+    /// The provider of that name. A replica that was not told of it is misconfigured; the credential is as good as before.
+    pub(super) fn engine(&self, provider: &ProviderName) -> Result<&Arc<Provider>, Error> {
+        let unknown = || Error::Unavailable {
+            what: "the identity provider",
+            source: format!("{provider} is not configured here").into(),
+        };
+        self.providers.get(provider).ok_or_else(unknown)
+    }
+
+    /// Notes that the provider ended a credential; what this means for who waits for it.
+    pub(super) async fn bury(&self, seen: Seen<ConnectionRecord>, why: &ProviderError) -> ConnectionError {
+        tracing::info!(outcome = "dead", error = %why, "the provider ended a credential");
+        let mut record = seen.value;
+        record.lease = None;
+        record.dead_since = Some(self.clock.now());
+        // Whoever was faster has written something newer: a new consent, or the end of the grant.
+        match records::replace(self.store.as_ref(), &record, seen.version).await {
+            Ok(_) => ConnectionError::Dead,
+            Err(error) => error.into(),
         }
     }
 

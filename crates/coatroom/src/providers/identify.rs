@@ -2,6 +2,7 @@
 
 use coatroom_protocol::jws::{Jws, JwsRefusal, KeySet};
 use coatroom_protocol::words::Scopes;
+use http::StatusCode;
 use serde_json::{Map, Value};
 use tracing::field::Empty;
 use tracing::info_span;
@@ -10,7 +11,7 @@ use url::Url;
 use super::answer::{Members, TokenAnswer, read_json};
 use super::error::ProviderError;
 use super::id_token::{Expected, IdTokenRefusal, check_claims};
-use super::preset::{Addresses, Endpoints};
+use super::preset::{Addresses, Endpoints, Identity};
 use super::provider::{Provider, observed};
 use super::requests::get;
 use super::tokens::{UpstreamToken, UpstreamTokens};
@@ -71,6 +72,29 @@ impl Provider {
             }
         }
         Ok(user)
+    }
+
+    /// Whether the provider still takes an access token for its user. It is asked only where the same endpoint said who
+    /// signed in, with the same token: elsewhere a refusal may mean that the token was never good there.
+    ///
+    /// # Errors
+    /// [`ProviderError::Dead`] when it does not; others when it cannot say.
+    pub async fn check_token(&self, access_token: &UpstreamToken) -> Result<(), ProviderError> {
+        if !matches!(self.0.preset.identity, Identity::UserEndpoint { .. }) {
+            return Ok(());
+        }
+        let span = info_span!("provider.check", provider.name = %self.0.name, outcome = Empty);
+        let checked = async {
+            let endpoints = self.endpoints().await?;
+            let Some(url) = &endpoints.user else { return Ok(()) };
+            let answer = self.send(get(url, Some(access_token))?).await?;
+            // RFC 6750 §3.1: expired, revoked, or malformed.
+            if answer.status() == StatusCode::UNAUTHORIZED {
+                return Err(ProviderError::Dead { code: "status 401".to_owned() });
+            }
+            read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()]).map(drop)
+        };
+        observed(span, checked).await
     }
 
     /// The claims of a token that the provider signed. A key that is not known may be new: the keys are fetched once

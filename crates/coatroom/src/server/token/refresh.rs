@@ -269,7 +269,7 @@ impl Refresh<'_> {
             vault: open.vault.clone(),
             key: Arc::clone(&open.key),
         };
-        match self.context.connections.token(&grant, &record.grant.subject.provider).await {
+        match self.context.connections.checked(&grant, &record.grant.subject.provider).await {
             Err(ConnectionError::Dead) => {
                 self.context.revoke(&grant.id, RevokedReason::SignInEnded).await?;
                 Ok(Some(RefreshRefusal::Revoked { at: self.context.clock.now() }.into()))

@@ -25,7 +25,7 @@ pub(crate) enum Mood {
     Fails(u16),
     /// Says `invalid_grant`.
     Refuses,
-    /// Renews without another refresh token: the old one stays good.
+    /// Renews without another refresh token: the old one stays good. Who signs in gets none.
     KeepsRefresh,
 }
 
@@ -49,6 +49,8 @@ struct Ledger {
     arrivals: usize,
     renewals: usize,
     exchanges: usize,
+    /// Requests at the user endpoint.
+    questions: usize,
     /// What it was told is thrown away.
     revoked: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Idp {
             arrivals: 0,
             renewals: 0,
             exchanges: 0,
+            questions: 0,
             revoked: Vec::new(),
         }));
         let app = Router::new()
@@ -126,6 +129,16 @@ impl Idp {
     /// How many codes it was asked to exchange.
     pub(crate) fn exchanges(&self) -> usize {
         self.state.lock().unwrap().exchanges
+    }
+
+    /// How often it was asked whose token something is.
+    pub(crate) fn questions(&self) -> usize {
+        self.state.lock().unwrap().questions
+    }
+
+    /// A user takes back what an access token may do.
+    pub(crate) fn take_back(&self, access: &str) {
+        self.state.lock().unwrap().access.remove(access).unwrap();
     }
 
     /// What it was told is thrown away.
@@ -235,7 +248,12 @@ impl Ledger {
 
 async fn userinfo(State(state): State<Arc<Mutex<Ledger>>>, headers: HeaderMap) -> Response {
     let token = headers["authorization"].to_str().unwrap().trim_start_matches("Bearer ").to_owned();
-    let Some(user) = state.lock().unwrap().access.get(&token).cloned() else {
+    let mut ledger = state.lock().unwrap();
+    ledger.questions += 1;
+    if let Mood::Fails(status) = ledger.mood {
+        return StatusCode::from_u16(status).unwrap().into_response();
+    }
+    let Some(user) = ledger.access.get(&token).cloned() else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
     json_answer(

@@ -241,6 +241,51 @@ async fn a_token_that_the_upstream_server_refuses_is_renewed_once() {
     assert_eq!(world.idp.renewals(), 1);
 }
 
+/// A world in which upstream tokens end by the word of their provider alone.
+async fn world_without_renewal() -> (World, Client, Tokens, String) {
+    let world = World::with_settings(|settings| settings.access_token_life = Duration::from_hours(24)).await;
+    world.idp.set_token_life(365 * 24 * 3600);
+    world.idp.set_mood(Mood::KeepsRefresh);
+    let (client, tokens) = world.signed_in("alice").await;
+    let upstream = world.call(&tokens.access).await.1["upstream"].as_str().unwrap().to_owned();
+    (world, client, tokens, upstream)
+}
+
+// UP-09: nothing but the provider's word ends a token that is never renewed. It is asked when the upstream server refuses
+// one, once for all who wait and not again for half a minute.
+#[tokio::test]
+async fn a_token_that_is_never_renewed_is_checked_when_the_upstream_server_refuses_it() {
+    let (world, _, tokens, upstream) = world_without_renewal().await;
+    world.advance(30);
+    let asked = world.idp.questions();
+    for _ in 0..2 {
+        let answers = join_all((0..10).map(|_| world.call_again(&tokens.access, &upstream))).await;
+        assert!(answers.iter().all(|(status, told)| *status == 200 && told["upstream"] == upstream.as_str()));
+    }
+    assert_eq!(world.idp.questions(), asked + 1);
+    world.idp.take_back(&upstream);
+    world.advance(30);
+    let (status, told) = world.call_again(&tokens.access, &upstream).await;
+    assert_eq!((status, told["upstream"].as_str()), (502, Some("the sign-in at demo has ended")));
+    assert_eq!(world.status(&tokens.access).await, 401);
+}
+
+// UP-09: and at every refresh, where an outage or nonsense ends nothing.
+#[tokio::test]
+async fn a_sign_in_that_is_never_renewed_is_checked_at_every_refresh() {
+    let (world, client, mut tokens, upstream) = world_without_renewal().await;
+    for mood in [Mood::KeepsRefresh, Mood::Fails(503), Mood::Fails(403), Mood::Fails(404)] {
+        world.idp.set_mood(mood);
+        let asked = world.idp.questions();
+        tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
+        assert_eq!(world.idp.questions(), asked + 1, "{mood:?}");
+    }
+    world.idp.take_back(&upstream);
+    world.idp.set_mood(Mood::Fine);
+    assert_eq!(client.refresh(&tokens.refresh).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(world.status(&tokens.access).await, 401);
+}
+
 // ARCHITECTURE.md, rule 7: a replica that was not told of a provider is at fault, not the user's credential.
 #[tokio::test]
 async fn a_replica_that_does_not_know_the_provider_ends_no_grant() {
