@@ -5,6 +5,7 @@ use coatroom::Coatroom;
 use coatroom::protocol::words::{GrantId, ProviderName, Subject};
 
 use crate::cli::{self, GrantsCommand};
+use crate::config::StoreLocation;
 use crate::{assemble, load, terminal};
 
 /// Does what the command line asks.
@@ -13,6 +14,16 @@ use crate::{assemble, load, terminal};
 /// When the configuration has mistakes, the store or the keys cannot be used, or there is no such grant.
 pub(crate) async fn run(options: &cli::Grants) -> anyhow::Result<()> {
     let config = load(&options.settings)?;
+    match &config.store {
+        StoreLocation::Memory => {
+            bail!("with `store = \"memory:\"` grants end with the program that keeps them")
+        }
+        // A question makes no store, and no keys.
+        StoreLocation::Sqlite(path) if !path.exists() => {
+            bail!("there is no store at {}; nobody has signed in yet, or it is elsewhere", path.display())
+        }
+        StoreLocation::Sqlite(_) => {}
+    }
     let coatroom = assemble::coatroom(&config).await?;
     match &options.what {
         GrantsCommand::List { user } => list(&coatroom, &subject(user)?).await,

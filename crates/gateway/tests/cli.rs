@@ -84,17 +84,17 @@ fn grants_are_asked_for_by_user_and_id() {
          [servers.tools]\nupstream = \"http://127.0.0.1:3000/mcp\"\n",
     )
     .unwrap();
-    let grants = |args: &[&str]| {
-        let output = coatroom()
-            .current_dir(folder.path())
-            .arg("grants")
-            .args(args)
-            .arg("--config")
-            .arg(&path)
-            .output()
-            .unwrap();
+    let run = |what: &str, args: &[&str]| {
+        let mut command = coatroom();
+        command.current_dir(folder.path()).arg(what).args(args).arg("--config").arg(&path);
+        let output = command.output().unwrap();
         (output.status.code(), text(&output.stdout) + &text(&output.stderr))
     };
+    let grants = |args: &[&str]| run("grants", args);
+    let (code, said) = grants(&["list", "github:1"]);
+    assert!(code == Some(1) && said.contains("there is no store at"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a question makes nothing");
+    assert_eq!(run("block", &["redirect-host", "evil.example"]).0, Some(0));
     assert_eq!(grants(&["list", "github:1"]), (Some(0), String::new()));
     for (args, said) in [
         (&["list", "alice"][..], "write PROVIDER:ID"),
