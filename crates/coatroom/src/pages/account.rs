@@ -59,6 +59,8 @@ pub struct ConnectedApp<'a> {
     pub name: Option<&'a str>,
     /// Whether the operator configured the app.
     pub known: bool,
+    /// The host of the document that describes it, if one does.
+    pub document: Option<&'a str>,
     /// Where its answer went; `None` when that is no address any more.
     pub redirect: Option<&'a ReturnAddress>,
     /// The MCP server that it may use.
@@ -94,6 +96,7 @@ impl Pages {
             who: (words.signed_in_as)(&isolated(&person), &isolated(provider.title)),
             apps: page.apps.iter().map(|app| AppView::new(all, app)).collect(),
             note: page.done.map(|note| note.text(words, provider.title)),
+            described_by: all.consent.described_by,
             words,
         };
         self.answer(StatusCode::OK, &view)
@@ -134,6 +137,7 @@ impl AccountNote {
 #[template(path = "account.html")]
 struct AccountView<'a> {
     words: &'static AccountWords,
+    described_by: &'static str,
     frame: Frame<'a>,
     who: String,
     apps: Vec<AppView<'a>>,
@@ -158,6 +162,7 @@ struct AppView<'a> {
     grant: String,
     name: String,
     unverified: Option<&'static str>,
+    document: Option<&'a str>,
     destination: String,
     server: McpServer<'a>,
     scopes: &'a [&'a str],
@@ -187,6 +192,7 @@ impl<'a> AppView<'a> {
             grant: app.grant.to_string(),
             end: (words.end)(&isolated(&name)),
             unverified: (!app.known).then_some(all.unverified),
+            document: app.document,
             destination,
             server: app.server,
             scopes: app.scopes,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use coatroom_protocol::client::ClientUrl;
 use coatroom_protocol::grant::RevokedReason;
 use coatroom_protocol::words::{ClientId, FlowId, GrantId, Params, ProviderName, Scope, Timestamp};
 use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
@@ -138,6 +139,7 @@ async fn connections(
 struct Shown<'a> {
     grant: &'a GrantSummary,
     known: bool,
+    document: Option<ClientUrl>,
     redirect: Option<ReturnAddress>,
     server: McpServer<'a>,
     scopes: Vec<&'a str>,
@@ -152,6 +154,7 @@ impl<'a> Shown<'a> {
         Self {
             grant,
             known: grant.client_id.as_ref().is_some_and(is_configured),
+            document: grant.client_id.as_ref().and_then(|id| ClientUrl::parse(id.as_str()).ok()),
             redirect: ReturnAddress::parse(&grant.redirect_uri),
             server: app.mcp_server(&grant.resource),
             scopes: grant.scopes.iter().map(title).collect(),
@@ -163,6 +166,7 @@ impl<'a> Shown<'a> {
             grant: &self.grant.id,
             name: self.grant.client_name.as_deref(),
             known: self.known,
+            document: self.document.as_ref().map(ClientUrl::host),
             redirect: self.redirect.as_ref(),
             server: self.server,
             scopes: &self.scopes,

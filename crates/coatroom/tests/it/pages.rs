@@ -184,9 +184,20 @@ fn every_page() -> Vec<PageResponse> {
 fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<PageResponse> {
     let (pages, language, grant) = (pages(), Language::English, GrantId::from_bytes([7; 16]));
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
-    let app = |redirect, known, scopes| {
+    let app = |redirect, known: bool, scopes| {
         let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
-        ConnectedApp { grant: &grant, name: Some(HOSTILE), known, redirect, server, scopes, since, last_used }
+        let document = (!known).then_some("apps.example");
+        ConnectedApp {
+            grant: &grant,
+            name: Some(HOSTILE),
+            known,
+            document,
+            redirect,
+            server,
+            scopes,
+            since,
+            last_used,
+        }
     };
     let apps: Vec<_> = redirects
         .iter()
@@ -553,10 +564,11 @@ async fn the_last_page_says_how_it_ended_and_that_the_app_goes_on() {
 async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
     let (asked, grant) = (Asked::new(), GrantId::from_bytes([7; 16]));
     let (local, site) = (to("http://127.0.0.1:5/cb"), to("https://claude.ai/api/mcp/auth_callback"));
-    let app = |name, redirect, known| ConnectedApp {
+    let app = |name, redirect, known: bool| ConnectedApp {
         grant: &grant,
         name: Some(name),
         known,
+        document: (!known).then_some("editor.example"),
         redirect: Some(redirect),
         server: McpServer { name: "Notes", url: "https://mcp.example.com/notes" },
         scopes: &["Read notes"],
@@ -572,6 +584,7 @@ async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
     for part in [
         "You are signed in as Alice (GitHub).",
         "<bdi>Editor</bdi> <span class=\"mark\">Unverified</span>",
+        "<dt>Described by the website</dt><dd>editor.example</dd>",
         "<bdi>Claude</bdi></h2>",
         "on a computer (127.0.0.1)",
         "<dd>claude.ai</dd>",
