@@ -197,6 +197,7 @@ async fn the_lists_say_what_there_is() {
         let tools = answer["result"]["tools"].as_array().unwrap();
         let names: Vec<_> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["create-issue", "get-my-repos", "whoami"]);
+        assert!(!answer.to_string().contains(r#""format""#), "clients warn of formats that they do not know");
         for tool in tools {
             assert!(tool["title"].is_string() && tool["outputSchema"].is_object());
             assert_eq!(tool["annotations"]["readOnlyHint"], json!(tool["name"] != "create-issue"));

@@ -18,7 +18,7 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler, prompt, prompt_handler, prompt_router, tool, tool_handler,
     tool_router,
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -42,10 +42,16 @@ impl<C: AsRequestContext> FromContextPart<C> for CallersToken {
     }
 }
 
+/// JSON Schema knows no `uint32`, and clients that check schemas warn about it.
+fn without_format(schema: &mut Schema) {
+    schema.remove("format");
+}
+
 /// The account behind the caller's token.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct Person {
     /// The number of the account.
+    #[schemars(transform = without_format)]
     id: u32,
     /// The login, which is also the owner of the account's repositories.
     login: String,
@@ -88,6 +94,7 @@ struct ListedRepo {
     /// `public` or `private`.
     visibility: String,
     /// How many issues are open.
+    #[schemars(transform = without_format)]
     open_issues: u32,
 }
 
@@ -109,6 +116,7 @@ struct IssueToOpen {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 struct OpenedIssue {
     /// Its number in its repository.
+    #[schemars(transform = without_format)]
     number: u64,
     /// The repository, as owner/name.
     repo: String,
