@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::client::{Client, ClientOrigin, ClientUrl, RedirectUri};
+use coatroom_protocol::client::{Client, ClientOrigin, ClientUrl, RedirectRefusal, RedirectUri};
 use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
 use coatroom_protocol::grant::{
     AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client, check_form,
@@ -66,7 +66,9 @@ async fn ask(
     let found = context.asking_client(&client_id).await.map_err(|refusal| no_client(&client_id, refusal))?;
     let client = &found.client;
     let back = return_path(params, client, &context.redirect_prefixes).map_err(|refusal| match refusal {
-        AuthorizeRefusal::Redirect(_) => Stop::Trouble(Trouble::UnregisteredRedirect),
+        AuthorizeRefusal::Redirect(RedirectRefusal::NotRegistered) => {
+            Stop::Trouble(Trouble::UnregisteredRedirect)
+        }
         refusal => Stop::from_refusal(refusal),
     })?;
     // A client id outlives the list of schemes under which it was registered.

@@ -83,11 +83,13 @@ impl PresentedClient {
     /// Reads the `Authorization` header's value, if there is one, and the parameters of the body.
     ///
     /// A Basic header may carry id and secret form-encoded, as the norm says, or raw, as most clients do. An empty
-    /// secret there counts as none (RFC 6749 §2.3.1).
+    /// secret there counts as none (RFC 6749 §2.3.1). A header of another scheme, such as the bearer token that some
+    /// programs add to whatever they send, is no attempt of a client to authenticate.
     ///
     /// # Errors
     /// [`AuthenticationRefusal`]; none of it depends on whether the client exists.
     pub fn read(authorization: Option<&str>, body: &Params) -> Result<Self, AuthenticationRefusal> {
+        let authorization = authorization.filter(|header| is_basic(header));
         let body_id = body.one("client_id")?;
         let body_secret = body.one("client_secret")?;
         let (assertion, kind) = (body.one("client_assertion")?, body.one("client_assertion_type")?);
@@ -185,12 +187,13 @@ fn verdict<T>(is_registered: bool, is_right: bool) -> Result<Option<T>, Authenti
     }
 }
 
+fn is_basic(authorization: &str) -> bool {
+    authorization.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("Basic"))
+}
+
 /// Reads a Basic header. The client id is form-decoded: no id of this server changes by that.
 fn read_basic(authorization: &str) -> Option<PresentedClient> {
-    let (scheme, encoded) = authorization.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("Basic") {
-        return None;
-    }
+    let (_, encoded) = authorization.split_once(' ')?;
     let credentials = String::from_utf8(BASE64.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = credentials.split_once(':')?;
     let id = form_decoded(id).unwrap_or_else(|| id.to_owned());
@@ -357,12 +360,25 @@ mod tests {
 
     #[test]
     fn what_is_no_basic_header_or_names_no_client_is_an_invalid_client() {
-        for header in ["Bearer x", "Basic", "Basic !", "Basic cG9ydGFs", "Basic Og==", "Basic /w==", ""] {
+        for header in ["Basic", "Basic !", "basic cG9ydGFs", "Basic Og==", "Basic /w=="] {
             let refusal = presented(Some(header), "client_id=portal").unwrap_err();
             assert_eq!(refusal, AuthenticationRefusal::Header, "{header}");
             assert_eq!(OAuthError::from(refusal).code(), ErrorCode::InvalidClient);
         }
         assert_eq!(presented(None, "grant_type=x").unwrap_err(), AuthenticationRefusal::NoClient);
+    }
+
+    #[test]
+    fn a_header_of_another_scheme_is_no_attempt_to_authenticate() {
+        for header in ["Bearer x", "DPoP x", "Basically x", ""] {
+            let presented_here = presented(Some(header), "client_id=portal").unwrap();
+            assert!(matches!(presented_here.secret, Presented::Nothing), "{header}");
+            assert!(matches!(
+                presented(Some(header), "client_id=portal&client_secret=x").unwrap().secret,
+                Presented::Post(_)
+            ));
+            assert_eq!(presented(Some(header), "").unwrap_err(), AuthenticationRefusal::NoClient);
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 
 use super::app_uris::{AppUris, is_foreign_scheme, split_scheme};
 
@@ -53,6 +53,9 @@ pub enum RedirectUriRefusal {
     /// A user name or password.
     #[error("a redirect URI has no user name or password")]
     UserInfo,
+    /// A parameter in its query that is one of the answer, which clients would then find twice.
+    #[error("a redirect URI has no code, state, iss or error in its query: the answer brings them")]
+    ResponseParameter,
     /// A browser would go elsewhere than the text says: dot segments, another spelling of the host, a leading zero.
     #[error("a redirect URI must be written the way a browser resolves it")]
     NotCanonical,
@@ -164,6 +167,10 @@ impl RedirectUri {
         }
         if kind == RedirectUriKind::Loopback && loopback_without_port(text).is_none() {
             return Err(RedirectUriRefusal::NotSecure);
+        }
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        if form_urlencoded::parse(query.as_bytes()).any(|(name, _)| RESPONSE_PARAMETERS.contains(&&*name)) {
+            return Err(RedirectUriRefusal::ResponseParameter);
         }
         Ok(Self { text: text.to_owned(), kind })
     }
@@ -282,6 +289,9 @@ fn read_port(digits: &str) -> Option<u16> {
 /// The most characters that a redirect URI may have.
 pub const MAX_REDIRECT_URI_LENGTH: usize = 1000;
 
+/// What an authorization response says (RFC 6749 §4.1.2, RFC 9207 §2), each of it once (RFC 6749 §3.1).
+const RESPONSE_PARAMETERS: [&str; 6] = ["code", "state", "iss", "error", "error_description", "error_uri"];
+
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Everything but the unreserved characters of RFC 3986 §2.3.
@@ -393,6 +403,24 @@ mod tests {
             "https://h.example/\"",
         ] {
             assert_eq!(refusal(bad), RedirectUriRefusal::Character, "{bad:?}");
+        }
+    }
+
+    // AZ-13: whoever reads the first of two values would read the registrant's.
+    #[test]
+    fn what_the_answer_says_stands_in_no_query() {
+        for name in ["code", "state", "iss", "error", "error_description", "error_uri", "c%6Fde", "x=1&iss"] {
+            for base in [
+                "https://h.example/cb",
+                "http://127.0.0.1/cb",
+                "cursor://anysphere.cursor-mcp/oauth/callback",
+            ] {
+                let bad = format!("{base}?{name}=1");
+                assert_eq!(refusal(&bad), RedirectUriRefusal::ResponseParameter, "{bad}");
+            }
+        }
+        for good in ["https://h.example/code?Code=1&my_state=2&x=code", "https://h.example/cb?error_text"] {
+            assert_eq!(uri(good).as_str(), good);
         }
     }
 
@@ -615,8 +643,8 @@ mod tests {
         fn added_parameters_are_read_back_by_the_client(registered in registrable(), state in any::<String>()) {
             let Ok(registered) = RedirectUri::parse(&registered, &AppUris::none()) else { return Ok(()) };
             let target = Url::parse(&registered.with_params(&[("state", &state)])).unwrap();
-            let last = target.query_pairs().last().map(|(name, value)| (name.into_owned(), value.into_owned()));
-            prop_assert_eq!(last, Some(("state".to_owned(), state)));
+            let read: Vec<_> = target.query_pairs().filter(|(name, _)| name == "state").collect();
+            prop_assert_eq!(read, [("state".into(), state.into())]);
             prop_assert!(target.fragment().is_none());
             prop_assert!(target.as_str().starts_with(Url::parse(registered.as_str()).unwrap().as_str()));
         }
