@@ -1,7 +1,8 @@
 //! Which scopes and roles each tool, prompt and resource needs, and whether a caller may.
 //!
 //! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds
-//! up, and one that denies is enough. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best
+//! up, and one that denies is enough. A resource is what any server may read in its URI ([`readings`]), and each reading
+//! must pass. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best
 //! Practices, "Scope Minimization"). The decision is taken on a judged body, never on headers.
 
 use std::collections::HashMap;
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use super::lists::ListKind;
 use super::message::{Judged, Target};
 use super::pattern::{Pattern, WILD};
+use super::readings::{further_readings, further_readings_of_pattern, further_readings_of_template};
 use crate::words::Scopes;
 
 /// The rules of one protected resource, compiled once.
@@ -17,6 +19,8 @@ pub struct Manifest {
     tools: Rules,
     prompts: Rules,
     resources: Rules,
+    /// The rules about resources once more, also in the further readings of their patterns.
+    resources_read: Rules,
     unlisted: Unlisted,
 }
 
@@ -116,7 +120,16 @@ impl Manifest {
             let rules = match rule.kind {
                 RuleKind::Tool => &mut manifest.tools,
                 RuleKind::Prompt => &mut manifest.prompts,
-                RuleKind::Resource => &mut manifest.resources,
+                RuleKind::Resource => {
+                    for reading in further_readings_of_pattern(&rule.pattern.clone().into_text()) {
+                        let pattern = Pattern::new(&reading);
+                        if pattern != rule.pattern {
+                            manifest.resources_read.add(Rule { pattern, ..rule.clone() });
+                        }
+                    }
+                    manifest.resources_read.add(rule.clone());
+                    &mut manifest.resources
+                }
             };
             rules.add(rule);
         }
@@ -153,9 +166,9 @@ impl Manifest {
     pub fn shows(&self, list: ListKind, name: &str, holder: &Holder<'_>, reach: Reach) -> bool {
         let decided = match list {
             ListKind::Templates => self.decide_template(name, holder),
-            ListKind::Tools | ListKind::Prompts | ListKind::Resources => {
-                self.decide_name(list.rules(), name, holder)
-            }
+            ListKind::Resources => self.decide_resource(name, holder),
+            ListKind::Tools => self.decide_name(&self.tools, name, holder),
+            ListKind::Prompts => self.decide_name(&self.prompts, name, holder),
         };
         match decided {
             Ok((_, held)) => held || reach != Reach::Now,
@@ -167,14 +180,14 @@ impl Manifest {
     /// The scopes that a target needs, and whether the caller holds them.
     fn decide_target(&self, target: &Target<'_>, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
         match target {
-            Target::Tool(name) => self.decide_name(RuleKind::Tool, name, holder),
-            Target::Prompt(name) => self.decide_name(RuleKind::Prompt, name, holder),
-            Target::Resource(uri) => self.decide_name(RuleKind::Resource, uri, holder),
+            Target::Tool(name) => self.decide_name(&self.tools, name, holder),
+            Target::Prompt(name) => self.decide_name(&self.prompts, name, holder),
+            Target::Resource(uri) => self.decide_resource(uri, holder),
             Target::Template(template) => self.decide_template(template, holder),
             Target::Subscriptions(uris) => {
                 let mut needed = Scopes::none();
                 for uri in uris {
-                    needed = needed.union(&self.decide_name(RuleKind::Resource, uri, holder)?.0);
+                    needed = needed.union(&self.decide_resource(uri, holder)?.0);
                 }
                 let held = needed.is_subset(holder.scopes);
                 Ok((needed, held))
@@ -183,10 +196,22 @@ impl Manifest {
         }
     }
 
-    fn decide_name(&self, kind: RuleKind, name: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
+    /// Each reading of the URI must pass, and what they need adds up.
+    fn decide_resource(&self, uri: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
+        let (mut needed, _) = self.decide_name(&self.resources, uri, holder)?;
+        if !self.resources.is_empty() {
+            for reading in further_readings(uri) {
+                needed = needed.union(&self.decide_name(&self.resources_read, &reading, holder)?.0);
+            }
+        }
+        let held = needed.is_subset(holder.scopes);
+        Ok((needed, held))
+    }
+
+    fn decide_name(&self, rules: &Rules, name: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
         let mut matched = false;
         let mut needed = Scopes::none();
-        for needs in self.rules(kind).matching(name) {
+        for needs in rules.matching(name) {
             matched = true;
             needs.check(holder)?;
             for scope in needs.scopes.iter() {
@@ -200,16 +225,34 @@ impl Manifest {
         Ok((needed, held))
     }
 
-    /// Rules count that are about everything that the template stands for. Where there are none and what is unlisted is
-    /// denied, a rule that is about some of it and lets the caller through is enough.
+    /// Each reading of the template must pass, as far as it is read as a URI.
     fn decide_template(&self, template: &str, holder: &Holder<'_>) -> Result<(Scopes, bool), Denial> {
         let text = widened(template);
-        let decided = self.decide_name(RuleKind::Resource, &text, holder);
+        let (mut needed, mut held) = self.decide_widened(&self.resources, &text, holder)?;
+        if !self.resources.is_empty() {
+            for reading in further_readings_of_template(&text, WILD) {
+                let (more, also) = self.decide_widened(&self.resources_read, &reading, holder)?;
+                needed = needed.union(&more);
+                held &= also;
+            }
+        }
+        Ok((needed, held))
+    }
+
+    /// Rules count that are about everything that the template stands for. Where there are none and what is unlisted is
+    /// denied, a rule that is about some of it and lets the caller through is enough.
+    fn decide_widened(
+        &self,
+        rules: &Rules,
+        text: &str,
+        holder: &Holder<'_>,
+    ) -> Result<(Scopes, bool), Denial> {
+        let decided = self.decide_name(rules, text, holder);
         if decided != Err(Denial::Unlisted) || text.len() > LONGEST_TEMPLATE {
             return decided;
         }
         let mut best = decided;
-        for needs in self.resources.overlapping(&text).filter(|needs| needs.check(holder).is_ok()) {
+        for needs in rules.overlapping(text).filter(|needs| needs.check(holder).is_ok()) {
             let held = needs.scopes.is_subset(holder.scopes);
             if held || best.is_err() {
                 best = Ok((needs.scopes.clone(), held));
@@ -318,6 +361,49 @@ mod tests {
 
     fn tool(pattern: &str, scopes: &str) -> Rule {
         rule(RuleKind::Tool, pattern, scopes)
+    }
+
+    // GW-09, GW-11: servers resolve URIs before they look them up.
+    #[test]
+    fn no_other_spelling_of_a_uri_passes_its_rules() {
+        let read = |uri: &str| {
+            let params = serde_json::json!({ "uri": uri });
+            serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": params })
+                .to_string()
+        };
+        let deny = Rule { deny: true, ..rule(RuleKind::Resource, "file:///secret/*", "") };
+        let denied = Manifest::new([deny], Unlisted::Permitted);
+        let scoped = Manifest::new([rule(RuleKind::Resource, "FILE:///secret/x", "s")], Unlisted::Permitted);
+        let listed = Manifest::new([rule(RuleKind::Resource, "file:///pub/*", "")], Unlisted::Denied);
+        for uri in [
+            "file:///secret/x",
+            "FILE:///secret/x",
+            "file:///pub/../secret/x",
+            "file://localhost/secret/x",
+            "file:secret/x",
+            "file:///secret\\x",
+            " file:///secret/x",
+            "file:///pub/%2e%2e%2fsecret/x",
+            "file:///%2573ecret/x",
+            "file:////secret/x",
+        ] {
+            assert_eq!(decide(&denied, &read(uri), "", &[]), Verdict::Denied(Denial::ByRule), "{uri}");
+            let needs = Verdict::NeedsScopes("s".parse().unwrap());
+            assert_eq!(decide(&scoped, &read(uri), "", &[]), needs, "{uri}");
+            assert_eq!(decide(&listed, &read(uri), "", &[]), Verdict::Denied(Denial::Unlisted), "{uri}");
+            let nothing = Scopes::none();
+            let holder = Holder { scopes: &nothing, roles: &[] };
+            assert!(!denied.shows(ListKind::Resources, uri, &holder, Reach::SigningIn), "{uri}");
+        }
+        for uri in ["file:///pub/x", "file:///pub/my notes.md", "file:///pub/a%20b", "file:///pub/./x"] {
+            assert_eq!(decide(&listed, &read(uri), "", &[]), Verdict::Permit, "{uri}");
+        }
+        let odd = Manifest::new([rule(RuleKind::Resource, "file:///My Notes/*", "")], Unlisted::Denied);
+        for uri in ["file:///My Notes/x", "file:///My Notes/a/../b"] {
+            assert_eq!(decide(&odd, &read(uri), "", &[]), Verdict::Permit, "{uri}");
+        }
+        let any = Manifest::new([rule(RuleKind::Resource, "https://*", "")], Unlisted::Denied);
+        assert_eq!(decide(&any, &read("https://H.example/%41"), "", &[]), Verdict::Permit);
     }
 
     fn call(tool: &str) -> String {

@@ -24,6 +24,7 @@ pub mod message;
 pub mod mirrored;
 mod object;
 pub mod pattern;
+mod readings;
 pub mod retry;
 pub mod rpc_error;
 mod walk;
