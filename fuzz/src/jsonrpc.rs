@@ -78,6 +78,11 @@ fn agrees(judged: &Judged<'_>, tree: &Value) {
         (Judged::Batch(messages), Value::Array(trees)) => {
             assert!(!messages.is_empty() && messages.len() == trees.len());
             messages.iter().zip(trees).for_each(|(message, tree)| agrees_on(message, tree));
+            let ids: Vec<&Value> =
+                trees.iter().filter(|it| it["method"].is_string()).map(|it| &it["id"]).collect();
+            for (at, id) in ids.iter().enumerate().filter(|(_, id)| !id.is_null()) {
+                assert!(!ids[..at].contains(id), "two requests with the id {id}");
+            }
         }
         (Judged::Batch(_), tree) => panic!("a batch that is no array: {tree}"),
     }

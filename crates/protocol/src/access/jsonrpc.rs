@@ -14,74 +14,11 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::body_refusal::{BodyRefusal, LONGEST_BATCH, Refused};
 use super::disguise::is_disguised_method;
 use super::era::MODERN;
-use super::message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
-use super::rpc_error::{RpcCode, RpcError};
+use super::message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target, has_repeated_id};
 use super::walk::{Anything, Inside, Members, Seen, State, TextsOnly, Value, refuse};
-
-/// Why a body is not forwarded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[expect(clippy::exhaustive_enums, reason = "the guard must decide about every case")]
-pub enum BodyRefusal {
-    /// Bytes that are not UTF-8.
-    #[error("the body is not UTF-8")]
-    NotUtf8,
-    /// A byte order mark, which some parsers skip.
-    #[error("the body starts with a byte order mark")]
-    ByteOrderMark,
-    /// Not exactly one JSON value.
-    #[error("the body is not one JSON value")]
-    NotJson,
-    /// Nested more than [`DEEPEST`] levels.
-    #[error("the body is nested more than {DEEPEST} levels deep")]
-    TooDeep,
-    /// An object with the same key twice, of which parsers take the first or the last.
-    #[error("an object of the body has the same key twice")]
-    DuplicateKey,
-    /// A key that lenient parsers take for a name of the protocol.
-    #[error("a key of the message is a protocol name in disguise")]
-    DisguisedKey,
-    /// A method that lenient servers take for one of those that something is decided about.
-    #[error("the method is one of MCP in disguise")]
-    DisguisedMethod,
-    /// Neither a request, nor a notification, nor a response of JSON-RPC 2.0.
-    #[error("the body is not a JSON-RPC 2.0 message")]
-    NotAMessage,
-    /// An id that is not a string or number, or a very long one.
-    #[error("the id is not a short string or a number")]
-    BadId,
-    /// `params` that is not an object.
-    #[error("params is not an object")]
-    ParamsNotAnObject,
-    /// A method without the parameter that says what it is applied to, so that policy could not be decided.
-    #[error("params lacks the name, uri or taskId that the method needs")]
-    NoTarget,
-    /// A method, name or URI with control characters.
-    #[error("the method or its name or uri has control characters")]
-    ControlCharacter,
-    /// A batch without messages.
-    #[error("the batch is empty")]
-    EmptyBatch,
-    /// A batch of more than [`LONGEST_BATCH`] messages.
-    #[error("the batch has more than {LONGEST_BATCH} messages")]
-    BatchTooLong,
-}
-
-/// A refused body, with the id of its request where that could be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// Why.
-    pub reason: BodyRefusal,
-    /// What the error response echoes.
-    pub id: Option<Id<'static>>,
-}
-
-/// Objects and arrays may be nested this deep, the outermost counted.
-pub const DEEPEST: u8 = 64;
-
-/// A batch may have this many messages.
-pub const LONGEST_BATCH: usize = 100;
 
 /// Judges the body of one POST.
 ///
@@ -113,33 +50,11 @@ pub fn judge(body: &[u8]) -> Result<Judged<'_>, Refused> {
     }
     // An error about a whole batch echoes no id.
     let messages = elements.into_iter().map(|element| message(element).map_err(|refused| refused.reason));
-    Ok(Judged::Batch(messages.collect::<Result<_, BodyRefusal>>()?))
-}
-
-impl From<BodyRefusal> for Refused {
-    fn from(reason: BodyRefusal) -> Self {
-        Self { reason, id: None }
+    let messages: Vec<Message<'_>> = messages.collect::<Result<_, BodyRefusal>>()?;
+    if has_repeated_id(&messages) {
+        return Err(BodyRefusal::RepeatedId.into());
     }
-}
-
-impl From<BodyRefusal> for RpcError {
-    fn from(refusal: BodyRefusal) -> Self {
-        let code = match refusal {
-            BodyRefusal::NotUtf8 | BodyRefusal::ByteOrderMark | BodyRefusal::NotJson => RpcCode::ParseError,
-            BodyRefusal::TooDeep
-            | BodyRefusal::DuplicateKey
-            | BodyRefusal::DisguisedKey
-            | BodyRefusal::DisguisedMethod
-            | BodyRefusal::NotAMessage
-            | BodyRefusal::BadId
-            | BodyRefusal::EmptyBatch
-            | BodyRefusal::BatchTooLong => RpcCode::InvalidRequest,
-            BodyRefusal::ParamsNotAnObject | BodyRefusal::NoTarget | BodyRefusal::ControlCharacter => {
-                RpcCode::InvalidParams
-            }
-        };
-        Self::new(code, refusal.to_string())
-    }
+    Ok(Judged::Batch(messages))
 }
 
 // === What an envelope means ===
@@ -498,6 +413,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value as Json, json};
 
+    use super::super::body_refusal::DEEPEST;
     use super::*;
 
     fn refusal(body: &str) -> BodyRefusal {
@@ -743,6 +659,30 @@ mod tests {
             refusal(&format!("[{}]", vec![good; LONGEST_BATCH + 1].join(","))),
             BodyRefusal::BatchTooLong
         );
+    }
+
+    // GW-12: an answer is filtered by the request that it is for.
+    #[test]
+    fn no_two_requests_of_a_batch_have_the_same_id() {
+        let batch = |first: &str, second: &str| {
+            let of = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/list"}}"#);
+            format!("[{},{}]", of(first), of(second))
+        };
+        for (first, second) in [
+            ("1", "1"),
+            ("1", "1.0"),
+            ("0", "-0.0"),
+            (r#""a""#, r#""\u0061""#),
+            ("100000000000000000000", "1e20"),
+            ("9007199254740993", "9007199254740992"),
+        ] {
+            assert_eq!(refusal(&batch(first, second)), BodyRefusal::RepeatedId, "{first} {second}");
+        }
+        for (first, second) in [("1", "2"), ("1", r#""1""#), (r#""a""#, r#""A""#)] {
+            assert!(judge(batch(first, second).as_bytes()).is_ok(), "{first} {second}");
+        }
+        let answers = r#"[{"jsonrpc":"2.0","id":1,"result":{}},{"jsonrpc":"2.0","id":1,"method":"ping"}]"#;
+        assert!(judge(answers.as_bytes()).is_ok(), "an answer to the server has an id of the server");
     }
 
     fn names() -> impl Strategy<Value = String> {

@@ -569,8 +569,10 @@ mod tests {
     fn one_refused_message_refuses_its_batch() {
         let denied = Rule { deny: true, ..tool("drop", "") };
         let manifest = Manifest::new([tool("a", "a"), tool("b", "b"), denied], Unlisted::Permitted);
+        let numbered =
+            |(number, name): (usize, &&str)| call(name).replace(r#""id":1"#, &format!(r#""id":{number}"#));
         let batch = |names: &[&str]| {
-            format!("[{}]", names.iter().map(|name| call(name)).collect::<Vec<_>>().join(","))
+            format!("[{}]", names.iter().enumerate().map(numbered).collect::<Vec<_>>().join(","))
         };
         assert_eq!(decide(&manifest, &batch(&["a", "b", "c"]), "a", &[]), needs("a b"));
         assert_eq!(decide(&manifest, &batch(&["a", "b", "c"]), "a b", &[]), Verdict::Permit);

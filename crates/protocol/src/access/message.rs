@@ -4,6 +4,7 @@
 //! these few words that outlives it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// The body of one POST.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +159,23 @@ impl<'a> Judged<'a> {
             Self::Batch(messages) => Judged::Batch(messages.into_iter().map(Message::into_owned).collect()),
         }
     }
+}
+
+/// Whether any reader takes the ids of two requests for the same: strings as they are unescaped, numbers as a double.
+pub(super) fn has_repeated_id(messages: &[Message<'_>]) -> bool {
+    let mut seen = HashSet::new();
+    let asked = messages.iter().filter_map(|message| match message {
+        Message::Request { id, .. } => Some(id),
+        Message::Notification { .. } | Message::Response { .. } => None,
+    });
+    asked.map(Id::raw).any(|id| {
+        let read = match serde_json::from_str(id) {
+            Ok(serde_json::Value::Number(number)) => number.as_f64().map(|number| (number + 0.0).to_string()),
+            Ok(serde_json::Value::String(text)) => Some(format!("{text:?}")),
+            _ => None,
+        };
+        !seen.insert(read.unwrap_or_else(|| id.to_owned()))
+    })
 }
 
 impl<'a> Message<'a> {

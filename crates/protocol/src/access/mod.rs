@@ -5,12 +5,14 @@
 //! scopes and roles an operation needs. Of answers, [`lists`] takes out what a caller may not use, and [`input_required`]
 //! says whether they may ask for input. [`assertion`] and [`introspection`] are what servers behind and beside us learn of a
 //! caller.
-//! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again.
+//! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again,
+//! [`tool_challenge`] how ChatGPT hears that it needs a token or more scopes.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
 pub mod assertion;
 pub mod bearer;
+pub mod body_refusal;
 pub mod confirmation;
 mod disguise;
 pub mod elicitation;
@@ -27,18 +29,21 @@ pub mod pattern;
 mod readings;
 pub mod retry;
 pub mod rpc_error;
+pub mod tool_challenge;
 mod walk;
 
 pub use assertion::{ASSERTION_LIFE, ASSERTION_TYPE, Assertion};
 pub use bearer::{Bearer, BearerRefusal};
+pub use body_refusal::{BodyRefusal, DEEPEST, LONGEST_BATCH, Refused};
 pub use confirmation::is_sender_constrained;
 pub use era::{Era, EraRefusal, Field, MirrorHeaders, discovered_versions};
 pub use input_required::{INPUT_REQUIRED, InputRefusal, check_input_required};
 pub use introspection::{Introspection, LiveToken};
-pub use jsonrpc::{BodyRefusal, Refused, judge};
+pub use jsonrpc::judge;
 pub use lists::{LARGEST_LIST, ListKind, ListRefusal, ListsAsked};
 pub use manifest::{Denial, Holder, Manifest, Reach, Rule, RuleKind, Unlisted, Verdict};
 pub use message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
 pub use mirrored::{LearnedTools, MirrorRefusal, Mirrored};
 pub use pattern::Pattern;
 pub use rpc_error::{RpcCode, RpcError};
+pub use tool_challenge::{reads_tool_challenges, tool_challenge};

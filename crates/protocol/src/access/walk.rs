@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::body_refusal::{BodyRefusal, DEEPEST};
 use super::disguise::is_disguised;
-use super::jsonrpc::{BodyRefusal, DEEPEST};
 use super::message::Member;
 
 /// What goes along with the walk: the keys of the open objects, and the reason of a refusal that serde_json cannot name.
