@@ -240,7 +240,8 @@ impl Settings {
                     None => (first, &bytes),
                 };
                 self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, body))?;
-                self.check_policy(caller.as_ref(), &judged)?;
+                let told = |refusal| self.challenger.told_to(&parts.headers, (era, &judged), refusal);
+                self.check_policy(caller.as_ref(), &judged).map_err(told)?;
                 let answered = (judged.into_owned(), answers.unwrap_or_default());
                 let asked = Asked::new(era, &parts.headers, body, answered);
                 let inspection = Inspection::of_post(self, caller.as_ref(), era, &asked.judged);
@@ -321,7 +322,8 @@ impl Settings {
                 tracing::warn!("there is no room for more bodies of calls");
                 Err(Refusal::Unavailable)
             }
-            Ok(Err(BodyTrouble::Lost)) | Err(_) => Err(Refusal::BodyLost),
+            Ok(Err(BodyTrouble::Lost)) => Err(Refusal::BodyLost),
+            Err(_) => Err(Refusal::BodySlow),
         }
     }
 

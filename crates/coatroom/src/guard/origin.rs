@@ -172,7 +172,7 @@ pub(super) fn allow_page(origin: &HeaderValue, headers: &mut HeaderMap) {
 
 const ALLOWED_HEADERS: &str = "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, \
                                Last-Event-ID, Mcp-Method, Mcp-Name, DPoP";
-const EXPOSED_HEADERS: &str = "Mcp-Session-Id, WWW-Authenticate, DPoP-Nonce";
+const EXPOSED_HEADERS: &str = "Mcp-Session-Id, WWW-Authenticate, Retry-After";
 const PARAM_PREFIX: &str = "mcp-param-";
 
 #[cfg(test)]

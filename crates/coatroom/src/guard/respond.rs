@@ -6,13 +6,14 @@
 use axum::body::Body;
 use coatroom_protocol::access::retry::StateRefusal;
 use coatroom_protocol::access::{
-    BearerRefusal, Denial, EraRefusal, Id, MirrorRefusal, Refused, RpcCode, RpcError,
+    BearerRefusal, Denial, Era, EraRefusal, Id, Judged, MirrorRefusal, Refused, RpcCode, RpcError,
+    reads_tool_challenges, tool_challenge,
 };
 use coatroom_protocol::discovery::Challenge;
 use coatroom_protocol::errors::OAuthError;
 use coatroom_protocol::words::Scopes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::answer::AnswerRefusal;
 use super::limits::TooMany;
@@ -43,8 +44,10 @@ pub(super) enum Refusal {
     TooLarge(usize),
     /// Too many calls.
     TooMany(TooMany),
-    /// The body did not arrive whole.
+    /// The body broke off.
     BodyLost,
+    /// The body did not arrive in time.
+    BodySlow,
     /// A body that is not forwarded.
     Body(Refused),
     /// A way of speaking that is not accepted.
@@ -61,6 +64,8 @@ pub(super) enum Refusal {
     Session(Option<Id<'static>>),
     /// What the server answered is not passed on.
     Answer(AnswerRefusal, Option<Id<'static>>),
+    /// A lack of scopes or of a token, for a client that reads of it in the result of its tool.
+    InResult(String),
 }
 
 /// What every challenge of one resource says.
@@ -73,8 +78,32 @@ pub(super) struct Challenger {
 }
 
 impl Challenger {
+    /// A refusal of a call in the way that its client understands.
+    pub(super) fn told_to(
+        &self,
+        headers: &HeaderMap,
+        (era, judged): (Era, &Judged<'_>),
+        refusal: Refusal,
+    ) -> Refusal {
+        let name = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
+        let (scopes, words) = match &refusal {
+            Refusal::NoToken(scopes) => (scopes, SIGN_IN_FIRST),
+            Refusal::Scopes(scopes, _) => (scopes, MORE_SCOPES_NEEDED),
+            _ => return refusal,
+        };
+        if !reads_tool_challenges(name) {
+            return refusal;
+        }
+        let challenge = Challenge::insufficient_scope(&self.metadata_url, scopes, words);
+        tool_challenge(judged, era, challenge.as_str(), words).map_or(refusal, Refusal::InResult)
+    }
+
     /// The answer to a refused request.
     pub(super) fn respond(&self, refusal: Refusal) -> Response<Body> {
+        let refusal = match refusal {
+            Refusal::InResult(result) => return json(StatusCode::OK, result),
+            refusal => refusal,
+        };
         let status = refusal.status();
         let challenge = self.challenge(&refusal);
         let wait = if let Refusal::TooMany(too_many) = refusal { Some(too_many.wait) } else { None };
@@ -138,6 +167,7 @@ impl Refusal {
             Self::NoToken(_) | Self::Bearer(_) | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Method { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodySlow => StatusCode::REQUEST_TIMEOUT,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -146,6 +176,7 @@ impl Refusal {
             }
             Self::Session(_) => StatusCode::NOT_FOUND,
             Self::Answer(refusal, _) => refusal.status(),
+            Self::InResult(_) => StatusCode::OK,
         }
     }
 
@@ -160,7 +191,7 @@ impl Refusal {
             Self::Place(PlaceRefusal::HostUnclear) => (invalid("the request needs one Host"), None),
             Self::Place(PlaceRefusal::Host) => (refused("this host is not served here"), None),
             Self::Place(PlaceRefusal::Origin) => (refused("requests from this origin are not allowed"), None),
-            Self::NoToken(_) => (refused("sign in first: this resource needs an access token"), None),
+            Self::NoToken(_) => (refused(SIGN_IN_FIRST), None),
             Self::Bearer(refusal) => (RpcError::new(RpcCode::InvalidRequest, refusal.to_string()), None),
             Self::TokenInQuery => (invalid(TOKEN_IN_QUERY), None),
             Self::BadToken => (refused(BAD_TOKEN), None),
@@ -170,10 +201,12 @@ impl Refusal {
             Self::TooLarge(limit) => (too_large("the body", limit), None),
             Self::TooMany(too_many) => (refused(too_many.of.message()), None),
             Self::BodyLost => (invalid("the body did not arrive whole"), None),
+            Self::BodySlow => (invalid("the body did not arrive in time"), None),
             Self::Body(refused) => (refused.reason.into(), refused.id),
             Self::Era(refusal, id) => (refusal.into(), id),
             Self::State(refusal, id) => (refusal.into(), id),
             Self::Scopes(_, id) => (refused(MORE_SCOPES_NEEDED), id),
+            Self::InResult(_) => (refused(MORE_SCOPES_NEEDED), None),
             Self::Denied(denial, id) => (RpcError::new(RpcCode::Refused, denial.to_string()), id),
             Self::Session(id) => (refused("there is no such session"), id),
             Self::Mirror(refusal, id) => (refusal.into(), Some(id)),
@@ -194,6 +227,7 @@ pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
 
 const BAD_TOKEN: &str = "the access token is not valid here";
 const TOKEN_IN_QUERY: &str = "a token belongs into the Authorization header, never into the URL";
+const SIGN_IN_FIRST: &str = "sign in first: this resource needs an access token";
 const MORE_SCOPES_NEEDED: &str = "this operation needs more scopes";
 
 /// How soon an outage is worth another try.

@@ -83,7 +83,7 @@ async fn a_page_may_read_challenges_and_answers() {
     assert_eq!(answer.header("access-control-allow-origin"), "http://localhost:6274");
     assert_eq!(
         answer.header("access-control-expose-headers"),
-        "Mcp-Session-Id, WWW-Authenticate, DPoP-Nonce"
+        "Mcp-Session-Id, WWW-Authenticate, Retry-After"
     );
 }
 

@@ -200,6 +200,34 @@ async fn credentials_and_identity_headers_of_the_client_never_travel_on() {
     }
 }
 
+// What ChatGPT reads; all others read the status.
+#[tokio::test]
+async fn a_client_that_looks_for_challenges_in_results_finds_them_there() {
+    let chatgpt = [("user-agent", "openai-mcp/1.0.0 (ChatGPT)")];
+    let optional = Endpoint::with(|builder| builder.with_authentication(Authentication::Optional));
+    let required = Endpoint::new();
+    for (endpoint, token, words) in
+        [(&optional, "", "sign in first"), (&required, ALICE, "needs more scopes")]
+    {
+        let answer = endpoint.post(token, &chatgpt, &call("create_hook")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("www-authenticate")), (200, ""), "{words}");
+        let result = &answer.json()["result"];
+        assert_eq!(result["isError"], true);
+        assert!(result["content"][0]["text"].as_str().unwrap().contains(words), "{result}");
+        let challenge = result["_meta"]["mcp/www_authenticate"][0].as_str().unwrap();
+        let start = format!(
+            r#"Bearer resource_metadata="{METADATA}", error="insufficient_scope", scope="hooks repos:write""#
+        );
+        assert!(challenge.starts_with(&start), "{challenge}");
+    }
+    // Nobody has signed in at all, or the token is not good: the whole connection is challenged.
+    assert_eq!(required.post("", &chatgpt, &call("create_hook")).await.status, 401);
+    assert_eq!(optional.post("coat_at_unknown", &chatgpt, &call("x")).await.status, 401);
+    assert_eq!(required.post(ALICE, &chatgpt, &call("drop")).await.status, 403, "no scope would help");
+    assert_eq!(required.post(ALICE, &[("user-agent", "curl/8")], &call("create_hook")).await.status, 403);
+    assert!(optional.reached().is_empty() && required.reached().is_empty());
+}
+
 #[tokio::test]
 async fn in_optional_mode_only_the_absence_of_credentials_is_anonymous() {
     let endpoint = Endpoint::with(|builder| builder.with_authentication(Authentication::Optional));
