@@ -65,6 +65,10 @@ pub(super) fn verified_email(user: &User) -> Option<&str> {
 /// The answer comes from the origin at which people agree to clients. Opened in a browser it must not become a page of that
 /// origin, whose scripts could press the button for them.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
+    // Chunks override a length beside them (RFC 9112 §6.3). It would outlive them here, and cut the answer.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
         RESPONSE_ONLY.contains(&name.as_str())
