@@ -96,14 +96,21 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
         && !folded.starts_with("mcp-")
 }
 
-/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1).
+/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1). What MCP says
+/// in headers is never of one connection: the guard judged by it, and the server must see the same.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::CONNECTION).into_iter().filter_map(|line| line.to_str().ok());
     let named: Vec<String> =
         lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
     remove_where(headers, |name| {
-        HOP_BY_HOP.contains(&name.as_str()) || named.iter().any(|other| other == name.as_str())
+        let is_named = named.iter().any(|other| other == name.as_str());
+        HOP_BY_HOP.contains(&name.as_str()) || (is_named && !is_of_mcp(name))
     });
+}
+
+fn is_of_mcp(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("mcp-") || matches!(name, "accept" | "content-type" | "last-event-id")
 }
 
 fn remove_where(headers: &mut HeaderMap, mut is_removed: impl FnMut(&HeaderName) -> bool) {
@@ -219,6 +226,24 @@ mod tests {
         ]);
         clean_request(&mut sent, std::iter::empty());
         assert_eq!(names(&sent), ["accept"]);
+    }
+
+    #[test]
+    fn nobody_makes_what_a_call_was_judged_by_a_header_of_one_connection() {
+        let lines = [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("last-event-id", "7"),
+            ("mcp-method", "tools/call"),
+            ("mcp-param-region", "eu"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-session-id", "s"),
+        ];
+        let mut sent = headers(&lines);
+        let named = lines.map(|(name, _)| name).join(", ").to_uppercase();
+        sent.insert(header::CONNECTION, named.parse().unwrap());
+        clean_request(&mut sent, std::iter::empty());
+        assert_eq!(names(&sent), lines.map(|(name, _)| name));
     }
 
     #[test]
