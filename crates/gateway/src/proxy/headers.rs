@@ -20,14 +20,20 @@ pub(super) struct Arrival<'a> {
 }
 
 /// Removes what must not reach an upstream: the client's credentials, what only proxies may say, what belongs to this
-/// connection, and each header that the gateway is configured to set (whether or not it has a value this time).
+/// connection, and each header that the gateway is configured to set (whether or not it has a value this time). An
+/// `X-Api-Key` may be meant for the server, and stays.
 pub(super) fn clean_request<'a>(headers: &mut HeaderMap, configured: impl Iterator<Item = &'a HeaderName>) {
     let configured: Vec<String> = configured.map(folded).collect();
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
         let name = folded(name);
         REQUEST_ONLY.contains(&name.as_str())
-            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || OF_PROXIES.contains(&name.as_str())
+            || [PREFIXES, PREFIXES_OF_PROXIES]
+                .iter()
+                .copied()
+                .flatten()
+                .any(|prefix| name.starts_with(prefix))
             || configured.contains(&name)
     });
 }
@@ -165,6 +171,45 @@ const REQUEST_ONLY: &[&str] = &[
 
 const PREFIXES: &[&str] = &["x-coatroom-", "x-forwarded-", "sec-"];
 
+/// By these a proxy says who calls, from where, and which URL and method are really meant. A server that stood behind one, or
+/// has a framework that knows them, believes them; a client must not say them. The configuration may.
+const OF_PROXIES: &[&str] = &[
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-rewrite-url",
+    "x-user",
+];
+
+/// The same, by families: CGI and Authelia (`Remote-User`), Kubernetes, oauth2-proxy, Grafana, nginx, client certificates, and
+/// what identity-aware proxies of clouds sign or set.
+const PREFIXES_OF_PROXIES: &[&str] = &[
+    "cf-access-",
+    "client-cert",
+    "remote-",
+    "ssl-client-",
+    "tailscale-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
+    "x-client-cert",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
+    "x-pomerium-",
+    "x-remote-",
+    "x-ssl-client-",
+    "x-webauth-",
+];
+
 const RESPONSE_ONLY: &[&str] = &[
     "alt-svc",
     "clear-site-data",
@@ -205,14 +250,52 @@ mod tests {
             ("x_coatroom_user", "github:666"),
             ("x-forwarded-for", "6.6.6.6"),
             ("forwarded", "for=6.6.6.6"),
-            ("x-user", "mallory"),
-            ("x_user", "mallory"),
+            ("x-login", "mallory"),
+            ("x_login", "mallory"),
             ("origin", "https://evil.example"),
             ("mcp-session-id", "s"),
             ("traceparent", "00-1-2-01"),
         ]);
-        clean_request(&mut sent, [HeaderName::from_static("x-user")].iter());
+        clean_request(&mut sent, [HeaderName::from_static("x-login")].iter());
         assert_eq!(names(&sent), ["mcp-session-id", "traceparent"]);
+    }
+
+    #[test]
+    fn what_only_a_proxy_may_say_is_not_believed_of_a_client() {
+        let claims = [
+            "cf-access-authenticated-user-email",
+            "cf-connecting-ip",
+            "client-cert",
+            "fastly-client-ip",
+            "remote-groups",
+            "remote-user",
+            "remote_user",
+            "true-client-ip",
+            "x-amzn-oidc-identity",
+            "x-auth-request-email",
+            "x-auth-request-user",
+            "x-authenticated-user",
+            "x-authenticated_userid",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-goog-authenticated-user-email",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-original-url",
+            "x-remote-user",
+            "x-rewrite-url",
+            "x-user",
+            "x-webauth-user",
+            "x_http_method_override",
+            "x_user",
+        ];
+        for name in claims {
+            let mut sent = headers(&[(name, "mallory"), ("x-api-key", "k"), ("x-user-agent", "grpc-web")]);
+            clean_request(&mut sent, std::iter::empty());
+            assert_eq!(names(&sent), ["x-api-key", "x-user-agent"], "{name}");
+            assert!(is_settable(&HeaderName::from_static(name)), "{name}");
+        }
     }
 
     #[test]
