@@ -66,7 +66,8 @@ pub(super) fn verified_email(user: &User) -> Option<&str> {
 }
 
 /// Removes what must not reach a client: the upstream's challenges and cookies (SPEC TP-04, TP-05), what belongs to its
-/// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own.
+/// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own or to the proxies
+/// before us.
 ///
 /// The answer comes from the origin at which people agree to clients. Opened in a browser it must not become a page of that
 /// origin, whose scripts could press the button for them.
@@ -78,8 +79,7 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
         RESPONSE_ONLY.contains(&name.as_str())
-            || name.as_str().starts_with("access-control-")
-            || name.as_str().starts_with("x-coatroom-")
+            || RESPONSE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
     });
     set(headers, "content-security-policy", NO_PAGE);
     set(headers, "x-content-type-options", "nosniff");
@@ -210,16 +210,36 @@ const PREFIXES_OF_PROXIES: &[&str] = &[
     "x-webauth-",
 ];
 
+/// `Location` among them since no redirect passes, and `X-Sendfile` since a proxy in front of us would obey it.
 const RESPONSE_ONLY: &[&str] = &[
+    "accept-ch",
     "alt-svc",
+    "authentication-info",
     "clear-site-data",
+    "content-location",
+    "content-security-policy-report-only",
+    "critical-ch",
+    "dpop-nonce",
+    "link",
+    "location",
+    "nel",
+    "proxy-authentication-info",
+    "public-key-pins",
+    "public-key-pins-report-only",
     "refresh",
+    "report-to",
+    "reporting-endpoints",
     "server",
     "service-worker-allowed",
     "set-cookie",
+    "set-cookie2",
+    "set-login",
     "strict-transport-security",
     "www-authenticate",
+    "x-sendfile",
 ];
+
+const RESPONSE_PREFIXES: &[&str] = &["access-control-", "x-accel-", "x-coatroom-"];
 
 /// What a browser may do with an answer of an upstream: nothing (Content Security Policy Level 3, `sandbox`).
 const NO_PAGE: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
@@ -361,6 +381,10 @@ mod tests {
         let mut answer = headers(&[
             ("www-authenticate", "Bearer realm=\"x\""),
             ("set-cookie", "a=b"),
+            ("set-cookie2", "a=b"),
+            ("authentication-info", "nextnonce=\"x\""),
+            ("proxy-authentication-info", "nextnonce=\"x\""),
+            ("dpop-nonce", "x"),
             ("server", "x"),
             ("access-control-allow-origin", "*"),
             ("connection", "x-hop"),
@@ -386,6 +410,34 @@ mod tests {
         assert_eq!(answer["content-security-policy"], "sandbox; default-src 'none'; frame-ancestors 'none'");
         assert_eq!(answer["x-content-type-options"], "nosniff");
         assert!(!answer.contains_key("refresh") && !answer.contains_key("service-worker-allowed"));
+    }
+
+    #[test]
+    fn an_answer_says_nothing_for_our_origin_and_nothing_to_proxies_before_us() {
+        let lines = [
+            "accept-ch",
+            "alt-svc",
+            "clear-site-data",
+            "content-location",
+            "content-security-policy-report-only",
+            "critical-ch",
+            "link",
+            "location",
+            "nel",
+            "public-key-pins",
+            "public-key-pins-report-only",
+            "refresh",
+            "report-to",
+            "reporting-endpoints",
+            "service-worker-allowed",
+            "set-login",
+            "strict-transport-security",
+            "x-accel-redirect",
+            "x-sendfile",
+        ];
+        let mut answer = headers(&lines.map(|name| (name, "x")));
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), ["content-security-policy", "x-content-type-options"]);
     }
 
     #[test]
