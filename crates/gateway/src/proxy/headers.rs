@@ -80,12 +80,15 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     remove_where(headers, |name| {
         RESPONSE_ONLY.contains(&name.as_str())
             || RESPONSE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+            || name.as_str().ends_with("cdn-cache-control")
     });
     set(headers, "content-security-policy", NO_PAGE);
     set(headers, "x-content-type-options", "nosniff");
     let is_stream = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+    // An answer is one user's. A stream says so as MCP servers do, which also keeps proxies from compressing it.
+    set(headers, "cache-control", if is_stream { "no-cache, no-transform" } else { "no-store" });
     if is_stream {
         set(headers, "x-accel-buffering", "no");
     }
@@ -235,6 +238,7 @@ const RESPONSE_ONLY: &[&str] = &[
     "set-cookie2",
     "set-login",
     "strict-transport-security",
+    "surrogate-control",
     "www-authenticate",
     "x-sendfile",
 ];
@@ -394,8 +398,7 @@ mod tests {
         ]);
         clean_response(&mut answer);
         let kept = ["content-type", "mcp-session-id", "x-accel-buffering"];
-        let ours = ["content-security-policy", "x-content-type-options"];
-        assert_eq!(names(&answer), [ours[0], kept[0], kept[1], kept[2], ours[1]]);
+        assert_eq!(names(&answer), [OURS[0], OURS[1], kept[0], kept[1], kept[2], OURS[2]]);
     }
 
     #[test]
@@ -437,8 +440,31 @@ mod tests {
         ];
         let mut answer = headers(&lines.map(|name| (name, "x")));
         clean_response(&mut answer);
-        assert_eq!(names(&answer), ["content-security-policy", "x-content-type-options"]);
+        assert_eq!(names(&answer), OURS);
     }
+
+    #[test]
+    fn no_cache_keeps_an_answer_for_others() {
+        let public = [
+            ("cache-control", "public, s-maxage=600"),
+            ("cdn-cache-control", "max-age=600"),
+            ("cloudflare-cdn-cache-control", "max-age=600"),
+            ("surrogate-control", "max-age=600"),
+            ("x-accel-expires", "600"),
+        ];
+        let mut answer = headers(&public);
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), OURS);
+        assert_eq!(answer["cache-control"], "no-store");
+        let mut stream = headers(&public);
+        stream.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        clean_response(&mut stream);
+        assert_eq!(stream["cache-control"], "no-cache, no-transform");
+        assert!(!stream.contains_key("cdn-cache-control"));
+    }
+
+    /// What each answer has.
+    const OURS: [&str; 3] = ["cache-control", "content-security-policy", "x-content-type-options"];
 
     #[test]
     fn the_configuration_cannot_set_what_belongs_to_the_gateway() {
