@@ -298,6 +298,36 @@ async fn a_server_that_is_down_is_a_503_that_says_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_breaks_off_or_speaks_no_http_is_a_502() {
+    let endless = format!("HTTP/1.1 200 OK\r\nx: {}\r\n", "x".repeat(1 << 20));
+    let crowded = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(1000));
+    for broken in
+        ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Ty", "SSH-2.0-x\r\n\r\n", &endless, &crowded]
+    {
+        let proxy = proxy_of_bytes(broken).await;
+        let response = soon(send(&proxy, post("{\"id\":1}", alice()))).await;
+        let about = broken.get(..30).unwrap_or(broken);
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{about}");
+        assert!(
+            !response.headers().contains_key("retry-after"),
+            "the call may have been carried out: {about}"
+        );
+        let answer = json_of(response).await;
+        assert_eq!((&answer["id"], &answer["error"]["data"]["reason"]), (&json!(1), &json!("broken_answer")));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    // It says nothing of closing, so the connection is kept for the next call.
+    let proxy = proxy_of_bytes(answer).await;
+    for _ in 0..20 {
+        assert_eq!(soon(send(&proxy, post("{}", alice()))).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_is_a_504_for_a_post() {
     let proxy = proxy_of(Router::new().route("/mcp", any(std::future::pending::<Response>))).await;
     let response = soon(send(&proxy, post("{\"id\":1}", alice()))).await;
