@@ -87,6 +87,7 @@ impl Edge {
         let has_one_host = has_one_host(&request);
         let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
         let mut router = self.router.clone();
+        let (request, unread) = watch(request);
         let answering = async move {
             if !has_one_host {
                 // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
@@ -96,17 +97,19 @@ impl Edge {
                 tracing::debug!("the host is not ours");
                 return refusal(StatusCode::MISDIRECTED_REQUEST, advice);
             }
-            let (request, unread) = watch(request);
             let answering = AssertUnwindSafe(async move { router.call(request).await });
-            let mut response = match answering.catch_unwind().await {
+            match answering.catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
                 Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "something failed here"),
-            };
+            }
+        };
+        let settling = async move {
+            let mut response = answering.await;
             unread.settle(&mut response).await;
             response
         };
-        answering.map(Ok).instrument(span)
+        settling.map(Ok).instrument(span)
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a request still has to say when its answer is ready.
 //!
-//! A refusal does not wait for the body: a 401 is decided by the headers. hyper then closes the connection without having
-//! said so. A client that is still writing, or that keeps the connection for its next request (the refresh, after a
-//! 401), finds it broken and reports that instead of the answer. So what nobody read is read to its end and thrown away
-//! (RFC 9112 §9.6 asks for the like); where that would be too much, the answer says that the connection ends with it.
+//! A refusal does not wait for the body: a 401 is decided by the headers. On HTTP/1.1 hyper then closes the connection
+//! without having said so. A client that is still writing, or that keeps the connection for its next request (the refresh,
+//! after a 401), finds it broken and reports that instead of the answer. On HTTP/2 the stream is reset right behind the
+//! answer (RFC 9113 §8.1), and clients, curl 7.88 among them, drop the answer with it. So what nobody read is read to its
+//! end and thrown away (RFC 9112 §9.6 asks for the like). Where that would be too much, an answer on HTTP/1.1 says that the
+//! connection ends with it, and on HTTP/2 the stream is reset.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,25 +21,24 @@ use hyper::body::{Body, Frame, SizeHint};
 #[derive(Debug)]
 pub(crate) struct Watched<B>(Arc<Mutex<B>>);
 
-/// The same body, once its answer is ready; nothing where the protocol needs no care.
+/// The same body, once its answer is ready.
 #[derive(Debug)]
 pub(crate) struct Unread<B> {
-    body: Option<Arc<Mutex<B>>>,
+    body: Arc<Mutex<B>>,
+    /// Whether an answer can say that its connection ends (RFC 9113 §8.2.2: not on HTTP/2).
+    can_close: bool,
     /// The client waits to be told that it may send its body (RFC 9110 §10.1.1).
     waits: bool,
 }
 
-/// Keeps an eye on the body of a request. HTTP/2 resets a stream and keeps its connection, so it needs none.
+/// Keeps an eye on the body of a request.
 pub(crate) fn watch<B>(request: Request<B>) -> (Request<Watched<B>>, Unread<B>) {
     let waits = request.headers().contains_key(header::EXPECT);
-    let is_http_1 = request.version() < Version::HTTP_2;
-    let mut body = None;
-    let request = request.map(|inner| {
-        let shared = Arc::new(Mutex::new(inner));
-        body = is_http_1.then(|| Arc::clone(&shared));
-        Watched(shared)
-    });
-    (request, Unread { body, waits })
+    let can_close = request.version() < Version::HTTP_2;
+    let (parts, body) = request.into_parts();
+    let body = Arc::new(Mutex::new(body));
+    let request = Request::from_parts(parts, Watched(Arc::clone(&body)));
+    (request, Unread { body, can_close, waits })
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Unread<B> {
@@ -47,7 +48,7 @@ impl<B: Body<Data = Bytes> + Unpin> Unread<B> {
     }
 
     async fn settle_within<A>(self, patience: Duration, response: &mut Response<A>) {
-        let Some(Ok(body)) = self.body.map(Arc::try_unwrap) else { return };
+        let Ok(body) = Arc::try_unwrap(self.body) else { return };
         let mut body = body.into_inner().unwrap_or_else(PoisonError::into_inner);
         if body.is_end_stream() {
             return;
@@ -56,7 +57,7 @@ impl<B: Body<Data = Bytes> + Unpin> Unread<B> {
         let is_read = !self.waits
             && has_an_end
             && tokio::time::timeout(patience, read_to_its_end(&mut body)).await.unwrap_or(false);
-        if !is_read {
+        if !is_read && self.can_close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
     }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn on_http_2_nothing_is_read() {
+    async fn on_http_2_no_answer_says_that_its_connection_ends() {
         let mut long = request(Full::new(Bytes::from(vec![b' '; MOST + 1])));
         *long.version_mut() = Version::HTTP_2;
         assert_eq!(connection(long).await, None);

@@ -6,6 +6,7 @@ use axum::response::IntoResponse as _;
 use coatroom::guard::{ConnectNeeded, UpstreamError};
 use coatroom::protocol::words::ProviderName;
 use http::{HeaderValue, Response, StatusCode, header};
+use hyper_util::client::legacy::Error as UpstreamFailure;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -41,7 +42,11 @@ pub(super) enum Failure {
     Header(http::HeaderName),
     /// No connection.
     #[error("the MCP server cannot be reached")]
-    Unreachable(#[source] hyper_util::client::legacy::Error),
+    Unreachable(#[source] UpstreamFailure),
+    /// Connected, and no answer that can be read. The call may have been carried out, so trying again is for the client to
+    /// decide.
+    #[error("the MCP server broke off, or answered with something that is not HTTP")]
+    Broken(#[source] UpstreamFailure),
     /// Connected, and no answer in time.
     #[error("the MCP server did not answer in time")]
     Silent,
@@ -51,6 +56,12 @@ pub(super) enum Failure {
     /// An answer that makes no sense behind a gateway.
     #[error("the MCP server answered {0}, which cannot be passed on")]
     Answer(StatusCode),
+}
+
+impl From<UpstreamFailure> for Failure {
+    fn from(cause: UpstreamFailure) -> Self {
+        if cause.is_connect() { Self::Unreachable(cause) } else { Self::Broken(cause) }
+    }
 }
 
 impl Failure {
@@ -100,6 +111,7 @@ impl Failure {
             Self::Unsigned(_) => (StatusCode::SERVICE_UNAVAILABLE, "unsigned", true),
             Self::Header(_) => (StatusCode::BAD_GATEWAY, "header", false),
             Self::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unreachable", true),
+            Self::Broken(_) => (StatusCode::BAD_GATEWAY, "broken_answer", false),
             Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),
             Self::Refused => (StatusCode::BAD_GATEWAY, "credential_refused", false),
             Self::Answer(_) => (StatusCode::BAD_GATEWAY, "bad_answer", false),

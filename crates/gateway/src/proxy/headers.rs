@@ -20,14 +20,20 @@ pub(super) struct Arrival<'a> {
 }
 
 /// Removes what must not reach an upstream: the client's credentials, what only proxies may say, what belongs to this
-/// connection, and each header that the gateway is configured to set (whether or not it has a value this time).
+/// connection, and each header that the gateway is configured to set (whether or not it has a value this time). An
+/// `X-Api-Key` may be meant for the server, and stays.
 pub(super) fn clean_request<'a>(headers: &mut HeaderMap, configured: impl Iterator<Item = &'a HeaderName>) {
     let configured: Vec<String> = configured.map(folded).collect();
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
         let name = folded(name);
         REQUEST_ONLY.contains(&name.as_str())
-            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || OF_PROXIES.contains(&name.as_str())
+            || [PREFIXES, PREFIXES_OF_PROXIES]
+                .iter()
+                .copied()
+                .flatten()
+                .any(|prefix| name.starts_with(prefix))
             || configured.contains(&name)
     });
 }
@@ -60,22 +66,29 @@ pub(super) fn verified_email(user: &User) -> Option<&str> {
 }
 
 /// Removes what must not reach a client: the upstream's challenges and cookies (SPEC TP-04, TP-05), what belongs to its
-/// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own.
+/// connection, its CORS policy (ours stands for both), and what it says about an origin that is not its own or to the proxies
+/// before us.
 ///
 /// The answer comes from the origin at which people agree to clients. Opened in a browser it must not become a page of that
 /// origin, whose scripts could press the button for them.
 pub(super) fn clean_response(headers: &mut HeaderMap) {
+    // Chunks override a length beside them (RFC 9112 §6.3). It would outlive them here, and cut the answer.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     remove_hop_by_hop(headers);
     remove_where(headers, |name| {
         RESPONSE_ONLY.contains(&name.as_str())
-            || name.as_str().starts_with("access-control-")
-            || name.as_str().starts_with("x-coatroom-")
+            || RESPONSE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+            || name.as_str().ends_with("cdn-cache-control")
     });
     set(headers, "content-security-policy", NO_PAGE);
     set(headers, "x-content-type-options", "nosniff");
     let is_stream = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+    // An answer is one user's. A stream says so as MCP servers do, which also keeps proxies from compressing it.
+    set(headers, "cache-control", if is_stream { "no-cache, no-transform" } else { "no-store" });
     if is_stream {
         set(headers, "x-accel-buffering", "no");
     }
@@ -92,14 +105,21 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
         && !folded.starts_with("mcp-")
 }
 
-/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1).
+/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1). What MCP says
+/// in headers is never of one connection: the guard judged by it, and the server must see the same.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::CONNECTION).into_iter().filter_map(|line| line.to_str().ok());
     let named: Vec<String> =
         lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
     remove_where(headers, |name| {
-        HOP_BY_HOP.contains(&name.as_str()) || named.iter().any(|other| other == name.as_str())
+        let is_named = named.iter().any(|other| other == name.as_str());
+        HOP_BY_HOP.contains(&name.as_str()) || (is_named && !is_of_mcp(name))
     });
+}
+
+fn is_of_mcp(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.starts_with("mcp-") || matches!(name, "accept" | "content-type" | "last-event-id")
 }
 
 fn remove_where(headers: &mut HeaderMap, mut is_removed: impl FnMut(&HeaderName) -> bool) {
@@ -154,16 +174,76 @@ const REQUEST_ONLY: &[&str] = &[
 
 const PREFIXES: &[&str] = &["x-coatroom-", "x-forwarded-", "sec-"];
 
+/// By these a proxy says who calls, from where, and which URL and method are really meant. A server that stood behind one, or
+/// has a framework that knows them, believes them; a client must not say them. The configuration may.
+const OF_PROXIES: &[&str] = &[
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-rewrite-url",
+    "x-user",
+];
+
+/// The same, by families: CGI and Authelia (`Remote-User`), Kubernetes, oauth2-proxy, Grafana, nginx, client certificates, and
+/// what identity-aware proxies of clouds sign or set.
+const PREFIXES_OF_PROXIES: &[&str] = &[
+    "cf-access-",
+    "client-cert",
+    "remote-",
+    "ssl-client-",
+    "tailscale-",
+    "x-amzn-oidc-",
+    "x-auth-request-",
+    "x-authenticated-",
+    "x-authentik-",
+    "x-client-cert",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-ms-token-",
+    "x-original-",
+    "x-pomerium-",
+    "x-remote-",
+    "x-ssl-client-",
+    "x-webauth-",
+];
+
+/// `Location` among them since no redirect passes, and `X-Sendfile` since a proxy in front of us would obey it.
 const RESPONSE_ONLY: &[&str] = &[
+    "accept-ch",
     "alt-svc",
+    "authentication-info",
     "clear-site-data",
+    "content-location",
+    "content-security-policy-report-only",
+    "critical-ch",
+    "dpop-nonce",
+    "link",
+    "location",
+    "nel",
+    "proxy-authentication-info",
+    "public-key-pins",
+    "public-key-pins-report-only",
     "refresh",
+    "report-to",
+    "reporting-endpoints",
     "server",
     "service-worker-allowed",
     "set-cookie",
+    "set-cookie2",
+    "set-login",
     "strict-transport-security",
+    "surrogate-control",
     "www-authenticate",
+    "x-sendfile",
 ];
+
+const RESPONSE_PREFIXES: &[&str] = &["access-control-", "x-accel-", "x-coatroom-"];
 
 /// What a browser may do with an answer of an upstream: nothing (Content Security Policy Level 3, `sandbox`).
 const NO_PAGE: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
@@ -194,14 +274,52 @@ mod tests {
             ("x_coatroom_user", "github:666"),
             ("x-forwarded-for", "6.6.6.6"),
             ("forwarded", "for=6.6.6.6"),
-            ("x-user", "mallory"),
-            ("x_user", "mallory"),
+            ("x-login", "mallory"),
+            ("x_login", "mallory"),
             ("origin", "https://evil.example"),
             ("mcp-session-id", "s"),
             ("traceparent", "00-1-2-01"),
         ]);
-        clean_request(&mut sent, [HeaderName::from_static("x-user")].iter());
+        clean_request(&mut sent, [HeaderName::from_static("x-login")].iter());
         assert_eq!(names(&sent), ["mcp-session-id", "traceparent"]);
+    }
+
+    #[test]
+    fn what_only_a_proxy_may_say_is_not_believed_of_a_client() {
+        let claims = [
+            "cf-access-authenticated-user-email",
+            "cf-connecting-ip",
+            "client-cert",
+            "fastly-client-ip",
+            "remote-groups",
+            "remote-user",
+            "remote_user",
+            "true-client-ip",
+            "x-amzn-oidc-identity",
+            "x-auth-request-email",
+            "x-auth-request-user",
+            "x-authenticated-user",
+            "x-authenticated_userid",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-goog-authenticated-user-email",
+            "x-http-method",
+            "x-http-method-override",
+            "x-method-override",
+            "x-original-url",
+            "x-remote-user",
+            "x-rewrite-url",
+            "x-user",
+            "x-webauth-user",
+            "x_http_method_override",
+            "x_user",
+        ];
+        for name in claims {
+            let mut sent = headers(&[(name, "mallory"), ("x-api-key", "k"), ("x-user-agent", "grpc-web")]);
+            clean_request(&mut sent, std::iter::empty());
+            assert_eq!(names(&sent), ["x-api-key", "x-user-agent"], "{name}");
+            assert!(is_settable(&HeaderName::from_static(name)), "{name}");
+        }
     }
 
     #[test]
@@ -215,6 +333,24 @@ mod tests {
         ]);
         clean_request(&mut sent, std::iter::empty());
         assert_eq!(names(&sent), ["accept"]);
+    }
+
+    #[test]
+    fn nobody_makes_what_a_call_was_judged_by_a_header_of_one_connection() {
+        let lines = [
+            ("accept", "application/json"),
+            ("content-type", "application/json"),
+            ("last-event-id", "7"),
+            ("mcp-method", "tools/call"),
+            ("mcp-param-region", "eu"),
+            ("mcp-protocol-version", "2026-07-28"),
+            ("mcp-session-id", "s"),
+        ];
+        let mut sent = headers(&lines);
+        let named = lines.map(|(name, _)| name).join(", ").to_uppercase();
+        sent.insert(header::CONNECTION, named.parse().unwrap());
+        clean_request(&mut sent, std::iter::empty());
+        assert_eq!(names(&sent), lines.map(|(name, _)| name));
     }
 
     #[test]
@@ -249,6 +385,10 @@ mod tests {
         let mut answer = headers(&[
             ("www-authenticate", "Bearer realm=\"x\""),
             ("set-cookie", "a=b"),
+            ("set-cookie2", "a=b"),
+            ("authentication-info", "nextnonce=\"x\""),
+            ("proxy-authentication-info", "nextnonce=\"x\""),
+            ("dpop-nonce", "x"),
             ("server", "x"),
             ("access-control-allow-origin", "*"),
             ("connection", "x-hop"),
@@ -258,8 +398,7 @@ mod tests {
         ]);
         clean_response(&mut answer);
         let kept = ["content-type", "mcp-session-id", "x-accel-buffering"];
-        let ours = ["content-security-policy", "x-content-type-options"];
-        assert_eq!(names(&answer), [ours[0], kept[0], kept[1], kept[2], ours[1]]);
+        assert_eq!(names(&answer), [OURS[0], OURS[1], kept[0], kept[1], kept[2], OURS[2]]);
     }
 
     #[test]
@@ -275,6 +414,57 @@ mod tests {
         assert_eq!(answer["x-content-type-options"], "nosniff");
         assert!(!answer.contains_key("refresh") && !answer.contains_key("service-worker-allowed"));
     }
+
+    #[test]
+    fn an_answer_says_nothing_for_our_origin_and_nothing_to_proxies_before_us() {
+        let lines = [
+            "accept-ch",
+            "alt-svc",
+            "clear-site-data",
+            "content-location",
+            "content-security-policy-report-only",
+            "critical-ch",
+            "link",
+            "location",
+            "nel",
+            "public-key-pins",
+            "public-key-pins-report-only",
+            "refresh",
+            "report-to",
+            "reporting-endpoints",
+            "service-worker-allowed",
+            "set-login",
+            "strict-transport-security",
+            "x-accel-redirect",
+            "x-sendfile",
+        ];
+        let mut answer = headers(&lines.map(|name| (name, "x")));
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), OURS);
+    }
+
+    #[test]
+    fn no_cache_keeps_an_answer_for_others() {
+        let public = [
+            ("cache-control", "public, s-maxage=600"),
+            ("cdn-cache-control", "max-age=600"),
+            ("cloudflare-cdn-cache-control", "max-age=600"),
+            ("surrogate-control", "max-age=600"),
+            ("x-accel-expires", "600"),
+        ];
+        let mut answer = headers(&public);
+        clean_response(&mut answer);
+        assert_eq!(names(&answer), OURS);
+        assert_eq!(answer["cache-control"], "no-store");
+        let mut stream = headers(&public);
+        stream.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        clean_response(&mut stream);
+        assert_eq!(stream["cache-control"], "no-cache, no-transform");
+        assert!(!stream.contains_key("cdn-cache-control"));
+    }
+
+    /// What each answer has.
+    const OURS: [&str; 3] = ["cache-control", "content-security-policy", "x-content-type-options"];
 
     #[test]
     fn the_configuration_cannot_set_what_belongs_to_the_gateway() {

@@ -109,7 +109,7 @@ impl Proxy {
             let waiting = tokio::time::timeout(self.upstream.waiting.first_byte, answering);
             waiting.await.map_err(|_| Failure::Silent)?
         };
-        answered.map_err(Failure::Unreachable)
+        answered.map_err(Failure::from)
     }
 
     fn headers(&self, parts: &Parts, tokens: &Tokens) -> Result<HeaderMap, Failure> {

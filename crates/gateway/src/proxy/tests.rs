@@ -16,6 +16,7 @@ use coatroom::protocol::words::Issuer;
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
@@ -48,6 +49,23 @@ fn proxy_to(address: SocketAddr) -> Proxy {
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
     };
     Proxy::new(upstream, client(Duration::from_secs(1)).unwrap())
+}
+
+/// A server that answers each connection's request with these bytes and closes, and the proxy of it.
+async fn proxy_of_bytes(answer: impl Into<Vec<u8>>) -> Proxy {
+    let answer = answer.into();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while request.last() != Some(&b'}') {
+                assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request is whole");
+            }
+            stream.write_all(&answer).await.ok();
+        }
+    });
+    proxy_to(address)
 }
 
 fn post(body: &str, caller: Caller) -> Request {
@@ -280,6 +298,36 @@ async fn a_server_that_is_down_is_a_503_that_says_when_to_try_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_breaks_off_or_speaks_no_http_is_a_502() {
+    let endless = format!("HTTP/1.1 200 OK\r\nx: {}\r\n", "x".repeat(1 << 20));
+    let crowded = format!("HTTP/1.1 200 OK\r\n{}\r\n", "x: y\r\n".repeat(1000));
+    for broken in
+        ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nContent-Ty", "SSH-2.0-x\r\n\r\n", &endless, &crowded]
+    {
+        let proxy = proxy_of_bytes(broken).await;
+        let response = soon(send(&proxy, post("{\"id\":1}", alice()))).await;
+        let about = broken.get(..30).unwrap_or(broken);
+        assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{about}");
+        assert!(
+            !response.headers().contains_key("retry-after"),
+            "the call may have been carried out: {about}"
+        );
+        let answer = json_of(response).await;
+        assert_eq!((&answer["id"], &answer["error"]["data"]["reason"]), (&json!(1), &json!("broken_answer")));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    // It says nothing of closing, so the connection is kept for the next call.
+    let proxy = proxy_of_bytes(answer).await;
+    for _ in 0..20 {
+        assert_eq!(soon(send(&proxy, post("{}", alice()))).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_is_a_504_for_a_post() {
     let proxy = proxy_of(Router::new().route("/mcp", any(std::future::pending::<Response>))).await;
     let response = soon(send(&proxy, post("{\"id\":1}", alice()))).await;
@@ -297,6 +345,21 @@ async fn answers_of_the_server_pass_with_their_status_but_redirects_do_not() {
         assert_eq!(response.status(), passed, "{given}");
         assert!(!response.headers().contains_key("www-authenticate"));
     }
+}
+
+#[tokio::test]
+async fn a_length_that_contradicts_chunks_is_dropped() {
+    for length in ["0", "1", "1000"] {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        let proxy = proxy_of_bytes(head + "5\r\nwhole\r\n0\r\n\r\n").await;
+        let response = soon(send(&proxy, post("{}", alice()))).await;
+        assert!(!response.headers().contains_key("content-length"), "{length}");
+        assert_eq!(soon(response.into_body().collect()).await.unwrap().to_bytes(), "whole");
+    }
+    let proxy = proxy_of_bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole").await;
+    let response = soon(send(&proxy, post("{}", alice()))).await;
+    assert_eq!(response.headers()["content-length"], "5");
 }
 
 #[tokio::test]
@@ -327,8 +390,8 @@ async fn a_client_that_leaves_before_the_answer_ends_the_upstreams_request() {
     let calling = tokio::spawn(async move { send(&proxy, request).await });
     let (mut stream, _) = soon(listener.accept()).await.unwrap();
     let mut seen = [0; 16];
-    soon(tokio::io::AsyncReadExt::read_exact(&mut stream, &mut seen)).await.unwrap();
+    soon(stream.read_exact(&mut seen)).await.unwrap();
     calling.abort();
     let mut rest = Vec::new();
-    soon(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest)).await.unwrap();
+    soon(stream.read_to_end(&mut rest)).await.unwrap();
 }
