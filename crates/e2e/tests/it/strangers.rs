@@ -142,7 +142,7 @@ impl Doors {
         let page = self.http.get(self.authorize.replace("{client}", &encoded(id))).send().await.unwrap();
         assert_eq!(page.status(), 200, "{}", page.text().await.unwrap());
         assert!(page.text().await.unwrap().contains(&name));
-        // A client id that is an address: whatever the program thinks of it, it is not fetched from this machine itself.
+        // A client id that is an address, where nobody listens.
         let url = format!("https://127.0.0.1:1/client-{number}.json");
         let page = self.http.get(self.authorize.replace("{client}", &encoded(&url))).send().await.unwrap();
         assert!(page.status().is_client_error(), "{}", page.status());

@@ -35,7 +35,7 @@ Connect a client:
   Cursor         put this into ~/.cursor/mcp.json:
                  {{"mcpServers":{{"coatroom-demo":{{"url":"{url}"}}}}}}
   Codex          codex mcp add coatroom-demo --url {url}
-                 codex mcp login coatroom-demo
+                 (signs in at once; older ones by: codex mcp login coatroom-demo)
   Gemini CLI     gemini mcp add --transport http coatroom-demo {url}
                  then, inside Gemini CLI: /mcp auth coatroom-demo
   MCP Inspector  npx -y @modelcontextprotocol/inspector@latest --transport http --server-url {url}
