@@ -8,27 +8,101 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Map, Value};
 
 use super::error::{ProviderError, printable};
+use super::path::{find, find_text};
+use super::profile::paths;
 use super::tokens::{UpstreamToken, UpstreamTokens};
 
 /// The members of a JSON object, or the fields of a form.
 pub(super) type Members = Map<String, Value>;
 
-/// Error codes of one provider that the RFCs do not define.
+/// Error codes of one provider that the RFCs do not define; with a colon and the description, where the code alone says
+/// too little.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ErrorCodes {
-    /// The code or refresh token will never work again.
+    /// The code, the token or the refresh token will never work again.
     pub dead: &'static [&'static str],
     /// Our registration at the provider is wrong.
     pub misconfigured: &'static [&'static str],
+    /// Not now.
+    pub transient: &'static [&'static str],
+}
+
+/// Where the parts of a token answer stand, as paths; of each list the first that leads to something counts. An empty list
+/// stands for the name of RFC 6749 §5.1.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenPaths {
+    /// The access token.
+    pub access_token: Vec<String>,
+    /// The token that renews it.
+    pub refresh_token: Vec<String>,
+    /// How many seconds the access token lives.
+    pub expires_in: Vec<String>,
+    /// The scopes that were granted.
+    pub scope: Vec<String>,
+    /// What kind of token it is.
+    pub token_type: Vec<String>,
+}
+
+impl TokenPaths {
+    /// The usual names inside of the member `within`, else at the top.
+    pub(super) fn within(within: &str) -> Self {
+        let both = |name: &str| vec![format!("{within}.{name}"), name.to_owned()];
+        Self {
+            access_token: both("access_token"),
+            refresh_token: both("refresh_token"),
+            expires_in: both("expires_in"),
+            scope: both("scope"),
+            token_type: both("token_type"),
+        }
+    }
+
+    /// Every list with its name in a configuration file.
+    pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 5] {
+        [
+            ("token.access_token", &self.access_token),
+            ("token.refresh_token", &self.refresh_token),
+            ("token.expires_in", &self.expires_in),
+            ("token.scope", &self.scope),
+            ("token.token_type", &self.token_type),
+        ]
+    }
+
+    /// The same with every list filled.
+    pub(super) fn complete(self) -> Self {
+        let or = |mine: Vec<String>, name| if mine.is_empty() { paths(&[name]) } else { mine };
+        Self {
+            access_token: or(self.access_token, "access_token"),
+            refresh_token: or(self.refresh_token, "refresh_token"),
+            expires_in: or(self.expires_in, "expires_in"),
+            scope: or(self.scope, "scope"),
+            token_type: or(self.token_type, "token_type"),
+        }
+    }
 }
 
 /// How one provider's token answers differ.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct TokenQuirks {
     /// Its own error codes.
     pub codes: ErrorCodes,
+    /// Where everything stands.
+    pub paths: TokenPaths,
+    /// What it calls the type of a bearer token, if not so.
+    pub kind: &'static str,
     /// How long an access token lives when the answer does not say; `None` when it then does not end.
     pub default_lifetime: Option<Duration>,
+}
+
+impl Default for TokenQuirks {
+    fn default() -> Self {
+        Self {
+            codes: ErrorCodes::default(),
+            paths: TokenPaths::default().complete(),
+            kind: "bearer",
+            default_lifetime: None,
+        }
+    }
 }
 
 /// What the answer of a token endpoint is judged by: when the request was sent, and the secrets in it, which some
@@ -62,19 +136,22 @@ pub(super) fn read_tokens(
     check_status(answer)?;
     let members = members.ok_or_else(|| ProviderError::bad_answer("neither a JSON object nor a form"))?;
 
-    let Some(access_token) = text(&members, "access_token") else {
+    let said = |paths: &[String]| paths.iter().find_map(|path| find(&members, path));
+    let token = |paths: &[String]| paths.iter().find_map(|path| find(&members, path).and_then(some_text));
+    let Some(access_token) = token(&quirks.paths.access_token) else {
         return Err(ProviderError::bad_answer("no access_token"));
     };
-    if let Some(kind) = text(&members, "token_type").filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-        return Err(ProviderError::bad_answer(format!("token_type is {}", printable(kind))));
+    let kind = quirks.paths.token_type.iter().find_map(|path| find_text(&members, path));
+    if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case(quirks.kind)) {
+        return Err(ProviderError::bad_answer(format!("token_type is {}", printable(&kind))));
     }
-    let lifetime = members.get("expires_in").and_then(read_seconds).or(quirks.default_lifetime);
+    let lifetime = said(&quirks.paths.expires_in).and_then(read_seconds).or(quirks.default_lifetime);
     Ok(TokenAnswer {
         tokens: UpstreamTokens {
             access_token: UpstreamToken::new(access_token),
-            refresh_token: text(&members, "refresh_token").map(UpstreamToken::new),
+            refresh_token: token(&quirks.paths.refresh_token).map(UpstreamToken::new),
             expires_at: lifetime.map(|lifetime| sent.at.plus(lifetime)),
-            scopes: members.get("scope").map(read_scopes).unwrap_or_default(),
+            scopes: said(&quirks.paths.scope).map(read_scopes).unwrap_or_default(),
         },
         id_token: text(&members, "id_token").map(UpstreamToken::new),
     })
@@ -159,16 +236,18 @@ fn check_error(members: &Members, codes: &ErrorCodes, secrets: &[&str]) -> Resul
     };
     let description = text(members, "error_description").map(|text| format!(": {text}")).unwrap_or_default();
     let hide = |said: String, secret: &&str| said.replace(*secret, "[redacted]");
-    let said = secrets.iter().filter(|secret| !secret.is_empty()).fold(format!("{code}{description}"), hide);
-    Err(classify(code, printable(&said), codes))
+    let whole = format!("{code}{description}");
+    let said = secrets.iter().filter(|secret| !secret.is_empty()).fold(whole.clone(), hide);
+    Err(classify((code, &whole), printable(&said), codes))
 }
 
-fn classify(code: &str, said: String, codes: &ErrorCodes) -> ProviderError {
-    if DEAD.contains(&code) || codes.dead.contains(&code) {
-        ProviderError::Dead { code: said }
-    } else if TRANSIENT.contains(&code) {
+fn classify((code, whole): (&str, &str), said: String, codes: &ErrorCodes) -> ProviderError {
+    let among = |own: &[&str]| own.contains(&code) || own.contains(&whole);
+    if among(codes.transient) || TRANSIENT.contains(&code) {
         ProviderError::transient(said)
-    } else if MISCONFIGURED.contains(&code) || codes.misconfigured.contains(&code) {
+    } else if among(codes.dead) || DEAD.contains(&code) {
+        ProviderError::Dead { code: said }
+    } else if among(codes.misconfigured) || MISCONFIGURED.contains(&code) {
         ProviderError::misconfigured(said)
     } else {
         ProviderError::Refused { code: said }
@@ -189,7 +268,11 @@ fn read_members(body: &[u8]) -> Option<Members> {
 
 /// The text of a member; `None` when it is absent, empty or not a text.
 pub(super) fn text<'a>(members: &'a Members, name: &str) -> Option<&'a str> {
-    members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    members.get(name).and_then(some_text)
+}
+
+fn some_text(value: &Value) -> Option<&str> {
+    value.as_str().filter(|text| !text.is_empty())
 }
 
 /// A number of seconds, written as a number or as text. Zero and less say nothing.
@@ -240,9 +323,12 @@ mod tests {
     }
 
     fn read(status: u16, body: &str) -> Result<TokenAnswer, ProviderError> {
-        let codes =
-            ErrorCodes { dead: &["bad_refresh_token"], misconfigured: &["incorrect_client_credentials"] };
-        read_tokens(&answer(status, body), &TokenQuirks { codes, default_lifetime: None }, SENT)
+        let codes = ErrorCodes {
+            dead: &["bad_refresh_token", "odd: gone"],
+            misconfigured: &["incorrect_client_credentials"],
+            transient: &["ratelimited"],
+        };
+        read_tokens(&answer(status, body), &TokenQuirks { codes, ..TokenQuirks::default() }, SENT)
     }
 
     fn outcome(status: u16, body: &str) -> &'static str {
@@ -259,6 +345,10 @@ mod tests {
             (200, r#"{"error":"invalid_grant","access_token":"t"}"#, "dead"),
             (200, r#"{"error":"bad_refresh_token"}"#, "dead"),
             (200, "error=bad_refresh_token&error_description=x", "dead"),
+            (400, r#"{"error":"odd","error_description":"gone"}"#, "dead"),
+            (400, r#"{"error":"odd","error_description":"else"}"#, "refused"),
+            (400, r#"{"error":"odd"}"#, "refused"),
+            (200, r#"{"ok":false,"error":"ratelimited"}"#, "transient"),
             (500, r#"{"error":"invalid_grant"}"#, "transient"),
             (503, "", "transient"),
             (429, r#"{"error":"invalid_grant"}"#, "transient"),
@@ -355,6 +445,20 @@ mod tests {
         assert!(
             read(200, r#"{"access_token":"t","refresh_token":""}"#).unwrap().tokens.refresh_token.is_none()
         );
+    }
+
+    #[test]
+    fn the_parts_may_stand_elsewhere() {
+        let quirks =
+            TokenQuirks { paths: TokenPaths::within("user"), kind: "user", ..TokenQuirks::default() };
+        let read = |body: &str| read_tokens(&answer(200, body), &quirks, SENT);
+        let nested =
+            read(r#"{"user":{"access_token":"t","token_type":"user","expires_in":9,"scope":"a,b"}}"#);
+        let nested = nested.unwrap().tokens;
+        assert_eq!((nested.access_token.expose(), nested.scopes.as_str()), ("t", "a b"));
+        assert_eq!(nested.expires_at, Some(Timestamp::from_unix(1_009)));
+        assert_eq!(read(r#"{"access_token":"t"}"#).unwrap().tokens.access_token.expose(), "t");
+        assert!(read(r#"{"access_token":"t","token_type":"bot"}"#).is_err());
     }
 
     #[test]

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use coatroom_protocol::words::{ClientSecret, ProviderName, Scope, Scopes, is_loopback_host};
+use http::{HeaderName, HeaderValue};
 use url::Url;
 
+use super::answer::TokenPaths;
+use super::kind::ProviderKind;
+use super::path::is_path;
+use super::profile::{UserMap, UserPaths};
 use crate::outbound::DEFAULT_DEADLINE;
 
-/// What an operator says about one provider.
+/// What an operator says about one provider. Each kind reads some of it, and refuses the rest.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ProviderConfig {
@@ -21,20 +26,84 @@ pub struct ProviderConfig {
     pub client_secret: Option<ClientSecret>,
     /// The scopes to ask for; when empty, those that tell who the user is.
     pub scopes: Scopes,
-    /// The issuer, exactly as its metadata spells it; for [`ProviderKind::Oidc`], which needs it.
-    pub issuer: Option<String>,
-    /// Where the provider is, if not at its public address: a GitHub Enterprise Server, the demo provider, a test.
-    pub base_url: Option<String>,
-    /// Where GitHub's API is, if neither at its public address nor at `/api/v3` below `base_url`.
-    pub api_url: Option<String>,
     /// What the button says; the provider's own name by default.
     pub label: Option<String>,
-    /// Whether to go on when the provider's metadata does not promise PKCE with S256. It is sent all the same.
-    pub assume_pkce: bool,
     /// Whether to tell the provider when a token is thrown away; `None` for the provider's default.
     pub revoke: Option<bool>,
     /// How long one call of the provider may take; 10 seconds by default.
     pub deadline: Duration,
+    /// Further parameters for its authorization endpoint, in the place of ours of the same name.
+    pub authorize_params: Vec<(String, String)>,
+    /// Further parameters for its token endpoint, in the place of ours of the same name.
+    pub token_params: Vec<(String, String)>,
+    /// Where the parts of a user stand in what it says.
+    pub user: UserPaths,
+    /// What the program makes of each user.
+    pub user_map: Option<UserMap>,
+    /// The issuer, exactly as its metadata spells it; for [`ProviderKind::Oidc`], which needs it.
+    pub issuer: Option<String>,
+    /// Where the provider is, if not at its public address: one's own GitLab or GitHub, the demo provider, a test.
+    pub base_url: Option<String>,
+    /// Where GitHub's API is, if neither at its public address nor at `/api/v3` below `base_url`.
+    pub api_url: Option<String>,
+    /// Whether to go on when the provider's metadata does not promise PKCE with S256. It is sent all the same.
+    pub assume_pkce: bool,
+    /// For Microsoft: a tenant's id, `common`, `organizations` or `consumers`; `common` by default.
+    pub tenant: Option<String>,
+    /// For Microsoft: the ids of the tenants whose users are welcome; when empty, those of every tenant that `tenant` admits.
+    pub tenants: Vec<String>,
+    /// For Okta: the host of the organisation, such as `acme.okta.com`.
+    pub domain: Option<String>,
+    /// For Okta: the id of a custom authorization server, such as `default`; the org authorization server otherwise.
+    pub authorization_server: Option<String>,
+    /// For Apple: the id of the developer team.
+    pub team_id: Option<String>,
+    /// For Apple: the id of the private key.
+    pub key_id: Option<String>,
+    /// For Apple: the private key that makes our client secrets, as the PEM that Apple gives.
+    pub private_key: Option<ClientSecret>,
+    /// For [`ProviderKind::Oauth2`]: where browsers are sent.
+    pub authorize_url: Option<String>,
+    /// For [`ProviderKind::Oauth2`]: where codes become tokens.
+    pub token_url: Option<String>,
+    /// For [`ProviderKind::Oauth2`]: where the user of a token is described as JSON.
+    pub user_url: Option<String>,
+    /// For [`ProviderKind::Oauth2`]: where tokens are revoked (RFC 7009), if anywhere.
+    pub revoke_url: Option<String>,
+    /// How our secret is sent, if not as the provider's metadata says; Basic for [`ProviderKind::Oauth2`].
+    pub client_auth: Option<ClientAuth>,
+    /// How token requests are written; a form by default.
+    pub token_body: Option<TokenBody>,
+    /// What stands between scopes; a space by default.
+    pub scope_separator: Option<String>,
+    /// What the parameter with the scopes is called; `scope` by default.
+    pub scope_param: Option<String>,
+    /// Whether the provider gets a PKCE challenge; `true` by default. `false` is for one that refuses what it does not know.
+    pub pkce: Option<bool>,
+    /// Further headers for what its endpoints are asked; no place for secrets.
+    pub headers: Vec<(String, String)>,
+    /// Where the parts of a token answer stand.
+    pub token: TokenPaths,
+}
+
+/// How our secret is sent (RFC 6749 §2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 6749 knows these two")]
+pub enum ClientAuth {
+    /// As HTTP Basic credentials.
+    Basic,
+    /// In the body of the request.
+    Body,
+}
+
+/// How a token request is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "no provider takes anything else")]
+pub enum TokenBody {
+    /// As a form, as RFC 6749 says.
+    Form,
+    /// As a JSON object.
+    Json,
 }
 
 impl ProviderConfig {
@@ -47,18 +116,57 @@ impl ProviderConfig {
             client_id: client_id.into(),
             client_secret: None,
             scopes: Scopes::none(),
+            label: None,
+            revoke: None,
+            deadline: DEFAULT_DEADLINE,
+            authorize_params: Vec::new(),
+            token_params: Vec::new(),
+            user: UserPaths::default(),
+            user_map: None,
             issuer: None,
             base_url: None,
             api_url: None,
-            label: None,
             assume_pkce: false,
-            revoke: None,
-            deadline: DEFAULT_DEADLINE,
+            tenant: None,
+            tenants: Vec::new(),
+            domain: None,
+            authorization_server: None,
+            team_id: None,
+            key_id: None,
+            private_key: None,
+            authorize_url: None,
+            token_url: None,
+            user_url: None,
+            revoke_url: None,
+            client_auth: None,
+            token_body: None,
+            scope_separator: None,
+            scope_param: None,
+            pkce: None,
+            headers: Vec::new(),
+            token: TokenPaths::default(),
         }
     }
 
-    /// Checks what every kind of provider has in common.
+    /// Checks everything that can be known without asking the provider, as [`Provider::new`](super::Provider::new) does.
+    ///
+    /// # Errors
+    /// [`ProviderConfigError`] names the setting that is wrong.
+    pub fn validate(&self) -> Result<(), ProviderConfigError> {
+        super::provider::preset(self).map(drop)
+    }
+
+    /// Checks what every kind of provider has in common, and that nothing is missing or read by nobody.
     pub(super) fn check(&self) -> Result<(), ProviderConfigError> {
+        let kind = self.kind;
+        let set = self.set();
+        if let Some(&(setting, _)) = set.iter().find(|(setting, is_set)| *is_set && !kind.reads(setting)) {
+            return Err(ProviderConfigError::NotUsed { setting, kind });
+        }
+        let is_missing = |needed: &&&str| set.contains(&(**needed, false));
+        if let Some(&setting) = kind.needed().iter().find(is_missing) {
+            return Err(ProviderConfigError::Missing { setting, kind });
+        }
         let clean = |text: &str| !text.is_empty() && text.trim() == text;
         if !clean(&self.client_id) {
             return Err(ProviderConfigError::Blank { setting: "client_id" });
@@ -66,25 +174,83 @@ impl ProviderConfig {
         if self.client_secret.as_ref().is_some_and(|secret| !clean(secret.expose())) {
             return Err(ProviderConfigError::Blank { setting: "client_secret" });
         }
-        Ok(())
-    }
-
-    pub(super) fn needs_secret(&self) -> Result<(), ProviderConfigError> {
-        self.client_secret
-            .as_ref()
-            .map(|_| ())
-            .ok_or(ProviderConfigError::Missing { setting: "client_secret", kind: self.kind })
-    }
-
-    /// Refuses settings that a kind does not read, so that nobody relies on them.
-    pub(super) fn refuse(
-        &self,
-        unused: &[(&'static str, &Option<String>)],
-    ) -> Result<(), ProviderConfigError> {
-        match unused.iter().find(|(_, value)| value.is_some()) {
-            Some(&(setting, _)) => Err(ProviderConfigError::NotUsed { setting, kind: self.kind }),
-            None => Ok(()),
+        let mut paths = self.user.lists().into_iter().chain(self.token.lists());
+        if let Some((setting, _)) = paths.find(|(_, paths)| !paths.iter().all(|path| is_path(path))) {
+            let reason =
+                "must be a path such as `data.id`, or a text with paths in braces, apart from each other";
+            return Err(ProviderConfigError::Value { setting, reason });
         }
+        // An address can become somebody else's.
+        if self.user.id.iter().any(|path| is_changeable(path, &self.user.email)) {
+            let reason = "must lead to an id that never changes; an address can become somebody else's";
+            return Err(ProviderConfigError::Value { setting: "user.id", reason });
+        }
+        let ours = |(name, _): &(String, String)| OURS.contains(&name.as_str());
+        for (setting, params) in
+            [("authorize_params", &self.authorize_params), ("token_params", &self.token_params)]
+        {
+            if params.iter().any(ours) {
+                let reason = "must not set what protects the sign-in";
+                return Err(ProviderConfigError::Value { setting, reason });
+            }
+        }
+        self.header_map().map(drop)
+    }
+
+    /// The settings that only some kinds read, and whether they are set.
+    fn set(&self) -> Vec<(&'static str, bool)> {
+        vec![
+            ("client_secret", self.client_secret.is_some()),
+            ("scopes", !self.scopes.is_empty()),
+            ("issuer", self.issuer.is_some()),
+            ("base_url", self.base_url.is_some()),
+            ("api_url", self.api_url.is_some()),
+            ("assume_pkce", self.assume_pkce),
+            ("tenant", self.tenant.is_some()),
+            ("tenants", !self.tenants.is_empty()),
+            ("domain", self.domain.is_some()),
+            ("authorization_server", self.authorization_server.is_some()),
+            ("team_id", self.team_id.is_some()),
+            ("key_id", self.key_id.is_some()),
+            ("private_key", self.private_key.is_some()),
+            ("authorize_url", self.authorize_url.is_some()),
+            ("token_url", self.token_url.is_some()),
+            ("user_url", self.user_url.is_some()),
+            ("revoke_url", self.revoke_url.is_some()),
+            ("client_auth", self.client_auth.is_some()),
+            ("token_body", self.token_body.is_some()),
+            ("scope_separator", self.scope_separator.is_some()),
+            ("scope_param", self.scope_param.is_some()),
+            ("pkce", self.pkce.is_some()),
+            ("headers", !self.headers.is_empty()),
+            ("token", self.token != TokenPaths::default()),
+            ("user.id", !self.user.id.is_empty()),
+            ("user.email_verified", !self.user.email_verified.is_empty()),
+        ]
+    }
+
+    /// The headers that go along with each question about a user.
+    pub(super) fn header_map(&self) -> Result<Vec<(HeaderName, HeaderValue)>, ProviderConfigError> {
+        let refusal = |reason| ProviderConfigError::Value { setting: "headers", reason };
+        let header = |(name, value): &(String, String)| {
+            let name = name.parse::<HeaderName>().map_err(|_| refusal("has a name that no header has"))?;
+            if TAKEN.contains(&name.as_str()) {
+                return Err(refusal("must not set a header that is ours to set"));
+            }
+            let value = HeaderValue::from_str(value);
+            Ok((name, value.map_err(|_| refusal("has a value that fits into no header"))?))
+        };
+        self.headers.iter().map(header).collect()
+    }
+
+    /// The URL of `path` at the provider: below `base_url` if it is set, else at `host`.
+    pub(super) fn at(&self, host: &str, path: &str) -> Result<Url, ProviderConfigError> {
+        below("base_url", self.base_url.as_deref().unwrap_or(host), path)
+    }
+
+    /// The error that a setting is missing, for settings that [`ProviderConfig::check`] knows to be there.
+    pub(super) fn missing(&self, setting: &'static str) -> ProviderConfigError {
+        ProviderConfigError::Missing { setting, kind: self.kind }
     }
 
     /// The scopes to ask for, given what the provider needs to tell who the user is.
@@ -95,58 +261,62 @@ impl ProviderConfig {
         defaults.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect()
     }
 
-    /// The scopes to ask an OpenID provider for; without `openid` it would not tell who the user is.
+    /// The scopes to ask for, of which `needed` are those without which the provider would not tell who the user is.
+    pub(super) fn scopes_with(
+        &self,
+        needed: &[&'static str],
+        more: &[&str],
+    ) -> Result<Scopes, ProviderConfigError> {
+        let scopes = self.scopes_or(&[needed, more].concat());
+        let lacks = |needed: &&&'static str| !scopes.iter().any(|scope| scope.as_str() == **needed);
+        match needed.iter().find(lacks) {
+            Some(&scope) => Err(ProviderConfigError::LacksScope { scope, kind: self.kind }),
+            None => Ok(scopes),
+        }
+    }
+
+    /// The scopes to ask an OpenID provider for.
     pub(super) fn openid_scopes(&self) -> Result<Scopes, ProviderConfigError> {
-        let scopes = self.scopes_or(&["openid", "email", "profile"]);
-        if scopes.iter().any(|scope| scope.as_str() == "openid") {
-            Ok(scopes)
-        } else {
-            Err(ProviderConfigError::NoOpenid { kind: self.kind })
-        }
+        self.scopes_with(&["openid"], &["email", "profile"])
     }
 }
 
-/// The providers that are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProviderKind {
-    /// GitHub, or a GitHub Enterprise Server.
-    Github,
-    /// Google.
-    Google,
-    /// Any OpenID provider that publishes its metadata.
-    Oidc,
-    /// The provider of the built-in demo.
-    Demo,
+/// Whether a path leads to an address rather than to an id.
+fn is_changeable(path: &str, emails: &[String]) -> bool {
+    let last = path.rsplit('.').next().unwrap_or(path);
+    emails.iter().any(|email| email == path)
+        || ["email", "mail"].contains(&last.to_ascii_lowercase().as_str())
 }
 
-impl ProviderKind {
-    /// Every kind.
-    pub const ALL: &[Self] = &[Self::Github, Self::Google, Self::Oidc, Self::Demo];
+/// Parameters that are drawn for each sign-in or bind it to us.
+const OURS: &[&str] = &[
+    "response_type",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "state",
+    "nonce",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "refresh_token",
+];
 
-    /// The name in a configuration file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Github => "github",
-            Self::Google => "google",
-            Self::Oidc => "oidc",
-            Self::Demo => "demo",
-        }
-    }
-
-    /// Reads the name in a configuration file.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.as_str() == text)
-    }
-}
-
-impl std::fmt::Display for ProviderKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+/// Headers that frame a request or carry the token.
+const TAKEN: &[&str] = &[
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// What is wrong with a provider's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -182,12 +352,37 @@ pub enum ProviderConfigError {
         /// Why not.
         refusal: UrlRefusal,
     },
-    /// The scopes of an OpenID provider lack `openid`.
-    #[error("the scopes of a provider of kind {kind} must contain openid")]
-    NoOpenid {
+    /// The scopes lack one without which the provider does not tell who the user is.
+    #[error("the scopes of a provider of kind {kind} must contain {scope}")]
+    LacksScope {
+        /// The scope.
+        scope: &'static str,
         /// The kind.
         kind: ProviderKind,
     },
+    /// A value that means nothing.
+    #[error("{setting} {reason}")]
+    Value {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl ProviderConfigError {
+    /// The setting that is wrong.
+    #[must_use]
+    pub const fn setting(&self) -> &'static str {
+        match self {
+            Self::Blank { setting }
+            | Self::Missing { setting, .. }
+            | Self::NotUsed { setting, .. }
+            | Self::Url { setting, .. }
+            | Self::Value { setting, .. } => setting,
+            Self::LacksScope { .. } => "scopes",
+        }
+    }
 }
 
 /// Why a URL of a provider is not called.
@@ -270,13 +465,5 @@ mod tests {
         assert_eq!(append("https://idp.example/a/", "/b").unwrap().as_str(), "https://idp.example/a/b");
         assert_eq!(append("https://idp.example/a?", "/b"), Err(UrlRefusal::Query));
         assert_eq!(append("https://idp.example#", "/b"), Err(UrlRefusal::Surplus));
-    }
-
-    #[test]
-    fn kinds_print_and_parse_back() {
-        for kind in ProviderKind::ALL {
-            assert_eq!(ProviderKind::parse(kind.as_str()), Some(*kind));
-        }
-        assert_eq!(ProviderKind::parse("GitHub"), None);
     }
 }

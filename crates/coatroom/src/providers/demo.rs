@@ -2,24 +2,16 @@
 
 use std::sync::Arc;
 
-use super::config::{ProviderConfig, ProviderConfigError, below};
-use super::preset::{ClientAuth, Endpoints, Identity, Place, Preset};
+use super::config::{ClientAuth, ProviderConfig, ProviderConfigError, below};
+use super::preset::{Endpoints, Identity, Place, Preset};
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
-    config.refuse(&[("issuer", &config.issuer), ("api_url", &config.api_url)])?;
-    let missing = ProviderConfigError::Missing { setting: "base_url", kind: config.kind };
-    let base = config.base_url.as_deref().ok_or(missing)?;
+    let base = config.base_url.as_deref().ok_or_else(|| config.missing("base_url"))?;
     let at = |path: &str| below("base_url", base, path);
     let place = Place::Fixed(Arc::new(Endpoints {
-        issuer: None,
-        callback_names_issuer: false,
-        authorize: at("/authorize")?,
-        token: at("/token")?,
         user: Some(at("/userinfo")?),
-        keys: None,
         revoke: Some(at("/revoke")?),
-        client_auth: ClientAuth::Basic,
+        ..Endpoints::new(at("/authorize")?, at("/token")?, ClientAuth::Basic)
     }));
-    let identity = Identity::UserEndpoint { addresses: None };
-    Ok(Preset::standard("Demo", place, identity, config.scopes_or(&["profile", "email"])))
+    Ok(Preset::standard("Demo", place, Identity::USER, config.scopes_or(&["profile", "email"])))
 }

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::config::{UrlRefusal, append, is_loopback, secure_url};
+use super::config::{ClientAuth, UrlRefusal, append, is_loopback, secure_url};
 use super::error::{ProviderError, printable};
-use super::preset::{ClientAuth, Endpoints};
+use super::preset::Endpoints;
 
 #[derive(Deserialize)]
 struct Metadata {
@@ -36,11 +36,13 @@ pub(super) fn metadata_urls(issuer: &str) -> Result<[Url; 2], UrlRefusal> {
 /// The endpoints that the metadata of `issuer` names.
 ///
 /// The document must be this issuer's, byte for byte, so that one provider cannot speak for another. Where it does not
-/// promise PKCE with S256, a stolen code would be good at this provider, so it is refused unless `assume_pkce`.
+/// promise PKCE with S256, a stolen code would be good at this provider, so it is refused unless `assume_pkce`. The
+/// operator's `client_auth` goes before what it says.
 pub(super) fn read_metadata(
     document: &Value,
     issuer: &str,
     assume_pkce: bool,
+    client_auth: Option<ClientAuth>,
 ) -> Result<Endpoints, ProviderError> {
     let metadata = Metadata::deserialize(document)
         .map_err(|error| ProviderError::bad_answer(printable(&format!("metadata: {error}"))))?;
@@ -71,7 +73,8 @@ pub(super) fn read_metadata(
         user: optional("userinfo_endpoint", metadata.userinfo_endpoint)?,
         keys: optional("jwks_uri", metadata.jwks_uri)?,
         revoke: optional("revocation_endpoint", metadata.revocation_endpoint)?,
-        client_auth: negotiate(metadata.token_endpoint_auth_methods_supported.as_deref()),
+        client_auth: client_auth
+            .unwrap_or_else(|| negotiate(metadata.token_endpoint_auth_methods_supported.as_deref())),
     })
 }
 
@@ -105,7 +108,8 @@ mod tests {
     }
 
     fn outcome(member: &str, value: Value) -> &'static str {
-        read_metadata(&with(member, value), ISSUER, false).map_or_else(|error| error.outcome(), |_| "ok")
+        read_metadata(&with(member, value), ISSUER, false, None)
+            .map_or_else(|error| error.outcome(), |_| "ok")
     }
 
     #[test]
@@ -129,8 +133,8 @@ mod tests {
     fn a_provider_that_does_not_promise_pkce_is_refused_unless_configured() {
         for silent in [json!(null), json!([]), json!(["plain"])] {
             let metadata = with("code_challenge_methods_supported", silent);
-            assert!(read_metadata(&metadata, ISSUER, false).is_err());
-            assert!(read_metadata(&metadata, ISSUER, true).is_ok());
+            assert!(read_metadata(&metadata, ISSUER, false, None).is_err());
+            assert!(read_metadata(&metadata, ISSUER, true, None).is_ok());
         }
     }
 
@@ -148,7 +152,7 @@ mod tests {
     fn client_authentication_is_negotiated() {
         let negotiated = |offered: Value| {
             let metadata = with("token_endpoint_auth_methods_supported", offered);
-            read_metadata(&metadata, ISSUER, false).unwrap().client_auth
+            read_metadata(&metadata, ISSUER, false, None).unwrap().client_auth
         };
         assert_eq!(negotiated(json!(null)), ClientAuth::Basic);
         assert_eq!(negotiated(json!(["client_secret_post", "client_secret_basic"])), ClientAuth::Basic);

@@ -7,28 +7,22 @@
 use std::sync::Arc;
 
 use super::answer::{ErrorCodes, TokenQuirks};
-use super::config::{ProviderConfig, ProviderConfigError, below};
-use super::preset::{Addresses, ClientAuth, Endpoints, Identity, Place, Preset, Prompts, Revocation};
-use super::profile::ProfilePaths;
+use super::config::{ClientAuth, ProviderConfig, ProviderConfigError, below};
+use super::preset::{Addresses, Endpoints, Identity, Place, Preset, Prompts, Revocation};
+use super::profile::{UserPaths, paths};
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
-    config.refuse(&[("issuer", &config.issuer)])?;
-    config.needs_secret()?;
     let base = config.base_url.as_deref().unwrap_or("https://github.com");
     let api = match (&config.api_url, &config.base_url) {
         (Some(api), _) => api.clone(),
         (None, Some(base)) => format!("{}/api/v3", base.trim_end_matches('/')),
         (None, None) => "https://api.github.com".to_owned(),
     };
+    let authorize = below("base_url", base, "/login/oauth/authorize")?;
+    let token = below("base_url", base, "/login/oauth/access_token")?;
     let place = Place::Fixed(Arc::new(Endpoints {
-        issuer: None,
-        callback_names_issuer: false,
-        authorize: below("base_url", base, "/login/oauth/authorize")?,
-        token: below("base_url", base, "/login/oauth/access_token")?,
         user: Some(below("api_url", &api, "/user")?),
-        keys: None,
-        revoke: None,
-        client_auth: ClientAuth::Body,
+        ..Endpoints::new(authorize, token, ClientAuth::Body)
     }));
     let mut registration = below("api_url", &api, "/applications")?;
     if let Ok(mut path) = registration.path_segments_mut() {
@@ -37,20 +31,20 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
     let addresses =
         Addresses { url: below("api_url", &api, "/user/emails")?, scopes: &["user:email", "user"] };
     let scopes = config.scopes_or(&["read:user", "user:email"]);
-    let identity = Identity::UserEndpoint { addresses: Some(addresses) };
+    let identity = Identity::UserEndpoint { addresses: Some(addresses), query: None };
     Ok(Preset {
         prompts: Prompts { always: None, known: &["select_account"] },
         login_hint: "login",
-        profile: ProfilePaths {
-            id: &["id"],
-            email: &["email"],
-            // The address in a profile is only what the user chose to show.
-            email_verified: &[],
-            name: &["name", "login"],
-            username: &["login"],
-            picture: &["avatar_url"],
+        profile: UserPaths {
+            id: paths(&["id"]),
+            // The address in a profile is only what the user chose to show: it is never verified.
+            email: paths(&["email"]),
+            name: paths(&["name", "login"]),
+            username: paths(&["login"]),
+            picture: paths(&["avatar_url"]),
+            ..UserPaths::default()
         },
-        tokens: TokenQuirks { codes: CODES, default_lifetime: None },
+        tokens: TokenQuirks { codes: CODES, ..TokenQuirks::default() },
         // The token, not the grant: the user's other connections by the same app go on.
         revocation: Revocation::Delete(registration),
         ..Preset::standard("GitHub", place, identity, scopes)
@@ -60,4 +54,5 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
 const CODES: ErrorCodes = ErrorCodes {
     dead: &["bad_verification_code", "bad_refresh_token"],
     misconfigured: &["incorrect_client_credentials", "application_suspended"],
+    transient: &[],
 };

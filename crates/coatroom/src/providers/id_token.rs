@@ -31,6 +31,9 @@ pub enum IdTokenRefusal {
     /// It is another issuer's.
     #[error("its issuer is not the provider")]
     Issuer,
+    /// Its tenant is not among those that are welcome.
+    #[error("its tenant is not welcome")]
+    Tenant,
     /// It is for another client.
     #[error("its audience is not this client")]
     Audience,
@@ -65,11 +68,56 @@ impl From<JwsRefusal> for IdTokenRefusal {
     }
 }
 
+/// Whose ID tokens are taken. Issuers are compared byte for byte.
+#[derive(Debug)]
+pub(super) enum Issuers {
+    /// Any of these: the spellings of one issuer.
+    Listed(Vec<String>),
+    /// The issuer of the tenant that the claim `tid` names: `before ‖ tid ‖ after`.
+    OfTenant { before: String, after: &'static str, tenants: Tenants },
+}
+
+/// Which tenants are welcome.
+#[derive(Debug)]
+pub(super) enum Tenants {
+    All,
+    Only(Vec<String>),
+    AllBut(&'static str),
+}
+
+impl Issuers {
+    fn check(&self, claims: &Map<String, Value>) -> Result<(), IdTokenRefusal> {
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let issuer = text("iss").ok_or(IdTokenRefusal::Issuer)?;
+        let (before, after, tenants) = match self {
+            Self::Listed(known) if known.iter().any(|known| known == issuer) => return Ok(()),
+            Self::Listed(_) => return Err(IdTokenRefusal::Issuer),
+            Self::OfTenant { before, after, tenants } => (before, after, tenants),
+        };
+        let tenant = text("tid").filter(|tenant| is_guid(tenant)).ok_or(IdTokenRefusal::Issuer)?;
+        if issuer != format!("{before}{tenant}{after}") {
+            return Err(IdTokenRefusal::Issuer);
+        }
+        let is_welcome = match tenants {
+            Tenants::All => true,
+            Tenants::Only(welcome) => welcome.iter().any(|welcome| welcome == tenant),
+            Tenants::AllBut(unwelcome) => *unwelcome != tenant,
+        };
+        if is_welcome { Ok(()) } else { Err(IdTokenRefusal::Tenant) }
+    }
+}
+
+/// Whether a text is a GUID as Microsoft writes it: lower case, with hyphens.
+pub(super) fn is_guid(text: &str) -> bool {
+    let is_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c == '-' || is_hex(c))
+}
+
 /// What an ID token must agree with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'a> {
-    /// The spellings of the issuer, compared byte for byte.
-    pub issuers: &'a [String],
+    pub issuers: &'a Issuers,
     pub client_id: &'a str,
     pub nonce: &'a str,
     pub access_token: &'a UpstreamToken,
@@ -83,9 +131,7 @@ pub(super) fn check_claims(
     expected: &Expected<'_>,
 ) -> Result<(), IdTokenRefusal> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
-    if !text("iss").is_some_and(|iss| expected.issuers.iter().any(|known| known == iss)) {
-        return Err(IdTokenRefusal::Issuer);
-    }
+    expected.issuers.check(claims)?;
     check_audience(claims, expected.client_id)?;
     check_times(claims, expected.now)?;
     if !text("nonce").is_some_and(|nonce| same_bytes(nonce.as_bytes(), expected.nonce.as_bytes())) {
@@ -166,7 +212,7 @@ mod tests {
         claims.retain(|_, value| !value.is_null());
         let access_token = UpstreamToken::new("at");
         let expected = Expected {
-            issuers: &["https://idp.example".to_owned()],
+            issuers: &Issuers::Listed(vec!["https://idp.example".to_owned()]),
             client_id: "us",
             nonce: "n",
             access_token: &access_token,
@@ -213,6 +259,33 @@ mod tests {
         ];
         for (claim, value, expected) in table {
             assert_eq!(verdict(claim, value.clone()), expected, "{claim} {value}");
+        }
+    }
+
+    #[test]
+    fn the_issuer_of_a_tenant_is_the_one_of_its_own_tid() {
+        const ONE: &str = "11111111-1111-1111-1111-111111111111";
+        const TWO: &str = "22222222-2222-2222-2222-222222222222";
+        let check = |iss: &str, tid: Value, tenants| {
+            let before = "https://login.example/".to_owned();
+            let issuers = Issuers::OfTenant { before, after: "/v2.0", tenants };
+            issuers.check(json!({"iss": iss, "tid": tid}).as_object().unwrap())
+        };
+        let issuer = |tenant: &str| format!("https://login.example/{tenant}/v2.0");
+        let only = |tenant: &str| Tenants::Only(vec![tenant.to_owned()]);
+        assert_eq!(check(&issuer(ONE), json!(ONE), Tenants::All), Ok(()));
+        assert_eq!(check(&issuer(ONE), json!(ONE), only(ONE)), Ok(()));
+        assert_eq!(check(&issuer(ONE), json!(ONE), only(TWO)), Err(IdTokenRefusal::Tenant));
+        assert_eq!(check(&issuer(ONE), json!(ONE), Tenants::AllBut(ONE)), Err(IdTokenRefusal::Tenant));
+        for (iss, tid) in [
+            (issuer(ONE), json!(TWO)),
+            (issuer(ONE), Value::Null),
+            (issuer("common"), json!("common")),
+            (issuer("{tenantid}"), json!(ONE)),
+            (format!("https://evil.example/{ONE}/v2.0"), json!(ONE)),
+            (issuer("evil/11111111"), json!("evil/11111111")),
+        ] {
+            assert_eq!(check(&iss, tid.clone(), Tenants::All), Err(IdTokenRefusal::Issuer), "{iss} {tid}");
         }
     }
 

@@ -10,10 +10,10 @@ use url::Url;
 
 use super::answer::{Members, TokenAnswer, read_json};
 use super::error::ProviderError;
-use super::id_token::{Expected, IdTokenRefusal, check_claims};
+use super::id_token::{Expected, IdTokenRefusal, Issuers, check_claims};
 use super::preset::{Addresses, Endpoints, Identity};
 use super::provider::{Provider, observed};
-use super::requests::get;
+use super::requests::{ask, get};
 use super::tokens::{UpstreamToken, UpstreamTokens};
 use crate::user::User;
 
@@ -22,7 +22,7 @@ impl Provider {
     pub(super) async fn openid_user(
         &self,
         endpoints: &Endpoints,
-        issuers: &[String],
+        issuers: &Issuers,
         answer: &TokenAnswer,
         nonce: Option<&str>,
     ) -> Result<User, ProviderError> {
@@ -51,15 +51,15 @@ impl Provider {
     pub(super) async fn endpoint_user(
         &self,
         endpoints: &Endpoints,
-        addresses: Option<&Addresses>,
+        (addresses, query): (Option<&Addresses>, Option<&str>),
         tokens: &UpstreamTokens,
     ) -> Result<User, ProviderError> {
         let url = endpoints.user.as_ref();
         let url = url.ok_or_else(|| ProviderError::misconfigured("the provider has no user endpoint"))?;
-        let said = object(self.ask(url, &tokens.access_token).await?)?;
+        let said = object(self.ask(url, &tokens.access_token, query).await?)?;
         let mut user = self.0.preset.profile.read(&self.0.name, said)?;
         if let Some(addresses) = addresses.filter(|addresses| self.opens(addresses, tokens)) {
-            match self.ask(&addresses.url, &tokens.access_token).await {
+            match self.ask(&addresses.url, &tokens.access_token, None).await {
                 Ok(list) => {
                     if let Some(address) = primary_address(&list) {
                         user.email = Some(address);
@@ -80,14 +80,12 @@ impl Provider {
     /// # Errors
     /// [`ProviderError::Dead`] when it does not; others when it cannot say.
     pub async fn check_token(&self, access_token: &UpstreamToken) -> Result<(), ProviderError> {
-        if !matches!(self.0.preset.identity, Identity::UserEndpoint { .. }) {
-            return Ok(());
-        }
+        let Identity::UserEndpoint { query, .. } = &self.0.preset.identity else { return Ok(()) };
         let span = info_span!("provider.check", provider.name = %self.0.name, outcome = Empty);
         let checked = async {
             let endpoints = self.endpoints().await?;
             let Some(url) = &endpoints.user else { return Ok(()) };
-            let answer = self.send(get(url, Some(access_token))?).await?;
+            let answer = self.send(ask(url, access_token, &self.0.preset.headers, *query)?).await?;
             // RFC 6750 §3.1: expired, revoked, or malformed.
             if answer.status() == StatusCode::UNAUTHORIZED {
                 return Err(ProviderError::Dead { code: "status 401".to_owned() });
@@ -116,7 +114,7 @@ impl Provider {
     async fn fetch_keys(&self, url: &Url) -> Result<KeySet, ProviderError> {
         let span = info_span!("provider.keys", provider.name = %self.0.name, outcome = Empty);
         let fetched = async {
-            let answer = self.send(get(url, None)?).await?;
+            let answer = self.send(get(url)?).await?;
             let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
             KeySet::parse(&document)
                 .ok_or_else(|| ProviderError::bad_answer("no JWK Set with a key that can be used"))
@@ -131,7 +129,7 @@ impl Provider {
         url: &Url,
         access_token: &UpstreamToken,
     ) -> Result<Members, ProviderError> {
-        let said = match self.ask(url, access_token).await.and_then(object) {
+        let said = match self.ask(url, access_token, None).await.and_then(object) {
             Ok(said) => said,
             Err(error @ ProviderError::Transient { .. }) => return Err(error),
             Err(error) => {
@@ -151,10 +149,15 @@ impl Provider {
         Ok(all)
     }
 
-    async fn ask(&self, url: &Url, access_token: &UpstreamToken) -> Result<Value, ProviderError> {
+    async fn ask(
+        &self,
+        url: &Url,
+        access_token: &UpstreamToken,
+        query: Option<&str>,
+    ) -> Result<Value, ProviderError> {
         let span = info_span!("provider.user", provider.name = %self.0.name, outcome = Empty);
         let asked = async {
-            let answer = self.send(get(url, Some(access_token))?).await?;
+            let answer = self.send(ask(url, access_token, &self.0.preset.headers, query)?).await?;
             read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()])
         };
         observed(span, asked).await

@@ -8,26 +8,43 @@
 //! Nothing here keeps tokens or decides who may sign in: the vault and the server do.
 
 mod answer;
+mod apple;
+mod atlassian;
+mod client_secret;
 mod config;
 mod demo;
+mod discord;
 mod discovery;
 mod document;
 mod error;
 mod github;
+mod gitlab;
 mod google;
 mod id_token;
 mod identify;
+mod kind;
+mod linear;
+mod microsoft;
+mod notion;
+mod oauth2;
 mod oidc;
+mod okta;
+mod path;
 mod preset;
 mod profile;
 mod provider;
 mod requests;
 mod sign_in;
+mod slack;
 mod tokens;
+mod x;
 
-pub use config::{ProviderConfig, ProviderConfigError, ProviderKind, UrlRefusal};
+pub use answer::TokenPaths;
+pub use config::{ClientAuth, ProviderConfig, ProviderConfigError, TokenBody, UrlRefusal};
 pub use error::ProviderError;
 pub use id_token::IdTokenRefusal;
+pub use kind::ProviderKind;
+pub use profile::{UserMap, UserPaths};
 pub use provider::Provider;
 pub use sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

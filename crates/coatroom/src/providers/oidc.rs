@@ -1,30 +1,46 @@
-//! Any OpenID provider that publishes its metadata and promises PKCE: Keycloak, Auth0, Okta, GitLab, Zitadel, ….
+//! Any OpenID provider that publishes its metadata and promises PKCE: Keycloak, Auth0, Zitadel, ….
 
-use coatroom_protocol::words::OFFLINE_ACCESS;
+use coatroom_protocol::words::{OFFLINE_ACCESS, Scopes};
 
 use super::config::{ProviderConfig, ProviderConfigError};
 use super::discovery::metadata_urls;
+use super::id_token::Issuers;
 use super::preset::{Identity, Place, Preset, Prompts};
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
-    config.refuse(&[("base_url", &config.base_url), ("api_url", &config.api_url)])?;
-    let missing = ProviderConfigError::Missing { setting: "issuer", kind: config.kind };
-    let issuer = config.issuer.clone().ok_or(missing)?;
-    metadata_urls(&issuer).map_err(|refusal| ProviderConfigError::Url { setting: "issuer", refusal })?;
-    let identity = Identity::IdToken { issuers: vec![issuer.clone()] };
-    let place = Place::Discovered { issuer, assume_pkce: config.assume_pkce };
-    let scopes = config.openid_scopes()?;
+    let issuer = config.issuer.clone().ok_or_else(|| config.missing("issuer"))?;
+    let preset = discovered("OpenID", "issuer", issuer, config.openid_scopes()?, config)?;
     // Providers must ignore `offline_access` unless consent is prompted for (OpenID Connect Core 1.0 §11).
-    let asks_offline_access = scopes.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS);
+    let asks_offline_access = preset.scopes.iter().any(|scope| scope.as_str() == OFFLINE_ACCESS);
     let prompts = Prompts { always: asks_offline_access.then_some("consent"), ..Prompts::OPENID };
-    Ok(Preset { prompts, ..Preset::standard("OpenID", place, identity, scopes) })
+    Ok(Preset {
+        prompts,
+        scope_separator: config.scope_separator.clone().unwrap_or(preset.scope_separator),
+        scope_param: config.scope_param.clone().unwrap_or(preset.scope_param),
+        ..preset
+    })
+}
+
+/// An OpenID provider whose endpoints the metadata of `issuer` names; `setting` is where the issuer comes from.
+pub(super) fn discovered(
+    label: &'static str,
+    setting: &'static str,
+    issuer: String,
+    scopes: Scopes,
+    config: &ProviderConfig,
+) -> Result<Preset, ProviderConfigError> {
+    metadata_urls(&issuer).map_err(|refusal| ProviderConfigError::Url { setting, refusal })?;
+    let issuers = Issuers::Listed(vec![issuer.clone()]);
+    let (assume_pkce, client_auth) = (config.assume_pkce, config.client_auth);
+    let place = Place::Discovered { issuer, assume_pkce, client_auth };
+    Ok(Preset::standard(label, place, Identity::IdToken { issuers }, scopes))
 }
 
 #[cfg(test)]
 mod tests {
     use coatroom_protocol::words::ProviderName;
 
-    use super::super::config::ProviderKind;
+    use super::super::kind::ProviderKind;
     use super::*;
 
     fn prompt(scopes: &str) -> Option<&'static str> {

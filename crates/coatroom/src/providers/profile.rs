@@ -1,32 +1,93 @@
 //! Reads a user from what a provider says about them: the claims of an ID token, or the answer of a user endpoint.
 
+use std::fmt;
+use std::sync::Arc;
+
 use coatroom_protocol::words::{ProviderName, Subject};
 use serde_json::{Map, Value};
 
 use super::error::ProviderError;
+use super::path::{find, find_text, find_texts};
 use crate::user::User;
 
-/// Where the parts of a profile stand: dotted paths, of which the first that leads to something counts.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ProfilePaths {
-    pub id: &'static [&'static str],
-    pub email: &'static [&'static str],
-    pub email_verified: &'static [&'static str],
-    pub name: &'static [&'static str],
-    pub username: &'static [&'static str],
-    pub picture: &'static [&'static str],
+/// Where the parts of a user stand in what a provider says: of each list the first path that leads to something counts.
+///
+/// A path is the name of a member, names with dots between, or a text with such paths in braces: `{tid}.{oid}`. In an
+/// operator's configuration an empty list leaves the provider's own paths as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserPaths {
+    /// The provider's own id: a text or a whole number that never changes and never becomes somebody else's.
+    pub id: Vec<String>,
+    /// The e-mail address.
+    pub email: Vec<String>,
+    /// What says that the address was verified: `true`, the address itself, or a list with it.
+    pub email_verified: Vec<String>,
+    /// The name as people write it.
+    pub name: Vec<String>,
+    /// The login or handle.
+    pub username: Vec<String>,
+    /// What they want to be called.
+    pub nickname: Vec<String>,
+    /// An https URL of a picture.
+    pub picture: Vec<String>,
+    /// Their roles: a list, or a single one.
+    pub roles: Vec<String>,
+    /// What they may do: a list, or a single one.
+    pub permissions: Vec<String>,
+    /// The organisation that they signed in to.
+    pub organisation: Vec<String>,
 }
 
-impl ProfilePaths {
-    /// The standard claims of OpenID Connect Core 1.0 §5.1.
-    pub(super) const OPENID: Self = Self {
-        id: &["sub"],
-        email: &["email"],
-        email_verified: &["email_verified"],
-        name: &["name"],
-        username: &["preferred_username", "nickname"],
-        picture: &["picture"],
-    };
+impl UserPaths {
+    /// The standard claims of OpenID Connect Core 1.0 §5.1, and those that are usual beside them.
+    pub(super) fn openid() -> Self {
+        Self {
+            id: paths(&["sub"]),
+            email: paths(&["email"]),
+            email_verified: paths(&["email_verified"]),
+            name: paths(&["name"]),
+            username: paths(&["preferred_username", "nickname"]),
+            nickname: paths(&["nickname"]),
+            picture: paths(&["picture"]),
+            roles: paths(&["roles"]),
+            permissions: paths(&["permissions"]),
+            organisation: Vec::new(),
+        }
+    }
+
+    /// These, where they are given; else those of `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        let or = |mine: Vec<String>, theirs| if mine.is_empty() { theirs } else { mine };
+        Self {
+            id: or(self.id, other.id),
+            email: or(self.email, other.email),
+            email_verified: or(self.email_verified, other.email_verified),
+            name: or(self.name, other.name),
+            username: or(self.username, other.username),
+            nickname: or(self.nickname, other.nickname),
+            picture: or(self.picture, other.picture),
+            roles: or(self.roles, other.roles),
+            permissions: or(self.permissions, other.permissions),
+            organisation: or(self.organisation, other.organisation),
+        }
+    }
+
+    /// Every list with its name in a configuration file.
+    pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 10] {
+        [
+            ("user.id", &self.id),
+            ("user.email", &self.email),
+            ("user.email_verified", &self.email_verified),
+            ("user.name", &self.name),
+            ("user.username", &self.username),
+            ("user.nickname", &self.nickname),
+            ("user.picture", &self.picture),
+            ("user.roles", &self.roles),
+            ("user.permissions", &self.permissions),
+            ("user.organisation", &self.organisation),
+        ]
+    }
 
     /// Reads the user. What was said is kept as it came, except what concerns the ID token alone.
     pub(super) fn read(
@@ -34,19 +95,24 @@ impl ProfilePaths {
         provider: &ProviderName,
         mut said: Map<String, Value>,
     ) -> Result<User, ProviderError> {
-        let id = self.id.iter().find_map(|path| find(&said, path).and_then(read_id));
+        let first = |paths: &[String]| paths.iter().find_map(|path| find_text(&said, path));
+        let all =
+            |paths: &[String]| paths.iter().find_map(|path| find_texts(&said, path)).unwrap_or_default();
+        let id = self.id.iter().find_map(|path| find_text(&said, path).filter(|id| is_id(id)));
         let id = id.ok_or_else(|| ProviderError::bad_answer("the user has no id"))?;
-        let first = |paths: &[&str]| paths.iter().find_map(|path| find(&said, path).and_then(read_text));
+        let email = first(&self.email);
         let verified = self.email_verified.iter().find_map(|path| find(&said, path));
         let user = User {
-            subject: Subject { provider: provider.clone(), id },
-            email: first(self.email),
-            // Some providers write it as text.
-            email_verified: verified.is_some_and(|value| value == true || value == "true"),
-            name: first(self.name),
-            username: first(self.username),
-            picture: first(self.picture).filter(|url| url.starts_with("https://")),
-            claims: Map::new(),
+            email_verified: verified.is_some_and(|value| says_verified(value, email.as_deref())),
+            email,
+            name: first(&self.name),
+            username: first(&self.username),
+            nickname: first(&self.nickname),
+            picture: first(&self.picture).filter(|url| url.starts_with("https://")),
+            roles: all(&self.roles),
+            permissions: all(&self.permissions),
+            organisation: first(&self.organisation),
+            ..User::new(Subject { provider: provider.clone(), id })
         };
         for name in OF_THE_TOKEN {
             said.remove(*name);
@@ -55,29 +121,49 @@ impl ProfilePaths {
     }
 }
 
-/// The value at a dotted path.
-fn find<'a>(said: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
-    let mut names = path.split('.');
-    let first = said.get(names.next()?)?;
-    names.try_fold(first, |value, name| value.get(name))
+/// What a program does with each user after the provider described them: fill in what the paths cannot tell.
+///
+/// It cannot change who the user is: the subject stays what the provider said.
+#[derive(Clone)]
+pub struct UserMap(Arc<dyn Fn(&mut User) + Send + Sync>);
+
+impl UserMap {
+    /// Calls `map` for each user who signs in.
+    pub fn new(map: impl Fn(&mut User) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(map))
+    }
+
+    pub(super) fn apply(&self, user: &mut User) {
+        let subject = user.subject.clone();
+        (self.0)(user);
+        user.subject = subject;
+    }
 }
 
-fn read_text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+impl fmt::Debug for UserMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UserMap(…)")
+    }
 }
 
-/// Whether it stays the same wherever it is written, in a header too, where white space around it would be lost.
+pub(super) fn paths(paths: &[&str]) -> Vec<String> {
+    paths.iter().map(|&path| path.to_owned()).collect()
+}
+
+/// Some providers write it as text; some repeat the address that they verified.
+fn says_verified(value: &Value, email: Option<&str>) -> bool {
+    match value {
+        Value::Bool(says) => *says,
+        Value::String(text) => text == "true" || email == Some(text),
+        Value::Array(items) => items.iter().any(|item| email.is_some() && item.as_str() == email),
+        _ => false,
+    }
+}
+
+/// Whether it stays the same wherever it is written, in a header too, where white space around it would be lost; at most
+/// 255 characters (OpenID Connect Core 1.0 §2, `sub`).
 fn is_id(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.trim() == text && !text.contains(char::is_control)
-}
-
-/// An id is a text or a whole number; at most 255 characters (OpenID Connect Core 1.0 §2, `sub`).
-fn read_id(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()).filter(|text| is_id(text)),
-        Value::Number(number) if number.is_u64() || number.is_i64() => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 const OF_THE_TOKEN: &[&str] = &["nonce", "at_hash", "c_hash"];
@@ -88,17 +174,23 @@ mod tests {
 
     use super::*;
 
-    const NESTED: ProfilePaths = ProfilePaths {
-        id: &["data.id", "id"],
-        email: &["data.email"],
-        email_verified: &["data.verified"],
-        name: &["data.name", "data.login"],
-        username: &["data.login"],
-        picture: &["data.picture"],
-    };
+    fn nested() -> UserPaths {
+        UserPaths {
+            id: paths(&["data.id", "id"]),
+            email: paths(&["data.email"]),
+            email_verified: paths(&["data.verified"]),
+            name: paths(&["data.name", "data.login"]),
+            username: paths(&["data.login"]),
+            picture: paths(&["data.picture"]),
+            roles: paths(&["data.roles"]),
+            permissions: paths(&["data.may"]),
+            organisation: paths(&["data.org"]),
+            ..UserPaths::default()
+        }
+    }
 
     fn read(said: &Value) -> Result<User, ProviderError> {
-        NESTED.read(&ProviderName::parse("idp").unwrap(), said.as_object().unwrap().clone())
+        nested().read(&ProviderName::parse("idp").unwrap(), said.as_object().unwrap().clone())
     }
 
     #[test]
@@ -132,11 +224,17 @@ mod tests {
         for (said, expected) in [
             (json!(true), true),
             (json!("true"), true),
+            // X names the address that was confirmed, Microsoft lists those that were.
+            (json!("a@example.com"), true),
+            (json!(["b@example.com", "a@example.com"]), true),
+            (json!("A@example.com"), false),
+            (json!(["b@example.com"]), false),
+            (json!([]), false),
             (json!("yes"), false),
             (json!(1), false),
             (json!(null), false),
         ] {
-            let user = read(&json!({"id": 1, "data": {"verified": said}})).unwrap();
+            let user = read(&json!({"id": 1, "data": {"email": "a@example.com", "verified": said}})).unwrap();
             assert_eq!(user.email_verified, expected, "{said}");
         }
     }
@@ -147,5 +245,32 @@ mod tests {
         assert!(picture("https://idp.example/p.png").is_some());
         assert!(picture("http://idp.example/p.png").is_none());
         assert!(picture("javascript:alert(1)").is_none());
+    }
+
+    #[test]
+    fn roles_permissions_and_the_organisation_are_read() {
+        let said = json!({"id": 1, "data": {"roles": ["admin", 7, "dev"], "may": "deploy", "org": 42}});
+        let user = read(&said).unwrap();
+        assert_eq!(user.roles, ["admin", "dev"]);
+        assert_eq!(user.permissions, ["deploy"]);
+        assert_eq!(user.organisation.as_deref(), Some("42"));
+        assert!(read(&json!({"id": 1})).unwrap().roles.is_empty());
+    }
+
+    #[test]
+    fn configured_paths_replace_those_of_the_provider_one_by_one() {
+        let mine = UserPaths { name: paths(&["cn"]), ..UserPaths::default() }.or(UserPaths::openid());
+        assert_eq!((mine.name, mine.id), (paths(&["cn"]), paths(&["sub"])));
+    }
+
+    #[test]
+    fn a_map_in_code_cannot_make_one_user_of_another() {
+        let mut user = read(&json!({"id": "alice"})).unwrap();
+        let map = UserMap::new(|user| {
+            user.subject.id = "root".to_owned();
+            user.roles.push("admin".to_owned());
+        });
+        map.apply(&mut user);
+        assert_eq!((user.id(), user.roles.as_slice()), ("alice", &["admin".to_owned()][..]));
     }
 }

@@ -8,22 +8,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coatroom_protocol::jws::KeySet;
-use coatroom_protocol::words::{ProviderName, Scopes};
+use coatroom_protocol::words::{ClientSecret, ProviderName, Scopes};
 use http::{Method, Request, Response, StatusCode};
 use tracing::field::Empty;
 use tracing::{Instrument as _, Span, info_span};
 use url::Url;
 
 use super::answer::{Sent, TokenAnswer, read_json, read_revocation, read_tokens};
-use super::config::{ProviderConfig, ProviderConfigError, ProviderKind};
+use super::config::{ClientAuth, ProviderConfig, ProviderConfigError};
 use super::discovery::{metadata_urls, read_metadata};
 use super::document::Document;
 use super::error::ProviderError;
+use super::kind::ProviderKind;
 use super::preset::{Endpoints, Identity, Place, Preset, Revocation};
-use super::requests::{Registration, get};
+use super::profile::UserMap;
+use super::requests::{Registration, Style, ask, get};
 use super::sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 use super::tokens::{UpstreamToken, UpstreamTokens};
-use super::{demo, github, google, oidc};
+use super::{
+    apple, atlassian, demo, discord, github, gitlab, google, linear, microsoft, notion, oauth2, oidc, okta,
+    slack, x,
+};
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 
@@ -36,6 +41,7 @@ pub(super) struct Inner {
     label: String,
     pub registration: Registration,
     pub preset: Preset,
+    user_map: Option<UserMap>,
     deadline: Duration,
     metadata: Document<Endpoints>,
     pub keys: Document<KeySet>,
@@ -53,21 +59,14 @@ impl Provider {
         outbound: Arc<Outbound>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ProviderConfigError> {
-        config.check()?;
-        let mut preset = match config.kind {
-            ProviderKind::Github => github::preset(&config)?,
-            ProviderKind::Google => google::preset(&config)?,
-            ProviderKind::Oidc => oidc::preset(&config)?,
-            ProviderKind::Demo => demo::preset(&config)?,
-        };
-        if config.revoke == Some(false) {
-            preset.revocation = Revocation::Never;
-        }
+        let mut preset = preset(&config)?;
+        preset.adjust(&config);
         Ok(Self(Arc::new(Inner {
             name: config.name,
             label: config.label.unwrap_or_else(|| preset.label.to_owned()),
             registration: Registration { id: config.client_id, secret: config.client_secret },
             preset,
+            user_map: config.user_map,
             deadline: config.deadline,
             metadata: Document::new(Arc::clone(&clock)),
             keys: Document::new(Arc::clone(&clock)),
@@ -86,6 +85,12 @@ impl Provider {
     #[must_use]
     pub fn label(&self) -> &str {
         &self.0.label
+    }
+
+    /// Whether its callbacks are forms that its page posts to us (OAuth 2.0 Form Post Response Mode).
+    #[must_use]
+    pub fn posts_callbacks(&self) -> bool {
+        self.0.preset.form_post
     }
 
     /// The scopes that every sign-in asks for.
@@ -113,21 +118,26 @@ impl Provider {
             query.append_pair("client_id", &self.0.registration.id);
             query.append_pair("redirect_uri", ask.redirect_uri);
             query.append_pair("state", ask.state);
-            query.append_pair("code_challenge", ask.code_challenge);
-            query.append_pair("code_challenge_method", "S256");
-            if !preset.scopes.is_empty() {
-                query.append_pair("scope", &preset.scope_param());
+            if preset.pkce {
+                query.append_pair("code_challenge", ask.code_challenge);
+                query.append_pair("code_challenge_method", "S256");
+            }
+            let set = |name: &str| preset.authorize_params.iter().any(|(other, _)| other == name);
+            if !preset.scopes.is_empty() && !set(&preset.scope_param) {
+                query.append_pair(&preset.scope_param, &preset.scope_value());
             }
             if let (Some(nonce), Identity::IdToken { .. }) = (ask.nonce, &preset.identity) {
                 query.append_pair("nonce", nonce);
             }
-            if let Some(prompt) = preset.prompts.value(ask.prompt.map(UpstreamPrompt::as_str)) {
+            if let Some(prompt) = preset.prompts.value(ask.prompt.map(UpstreamPrompt::as_str))
+                && !set("prompt")
+            {
                 query.append_pair("prompt", &prompt);
             }
             if let Some(hint) = ask.login_hint {
                 query.append_pair(preset.login_hint, hint);
             }
-            query.extend_pairs(preset.authorize_params);
+            query.extend_pairs(&preset.authorize_params);
         }
         Ok(url)
     }
@@ -155,22 +165,30 @@ impl Provider {
         self.check_issuer(callback.iss).await?;
         let endpoints = self.endpoints().await?;
         let verifier = callback.code_verifier.expose();
-        let form = [
+        let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", callback.code),
             ("redirect_uri", callback.redirect_uri),
-            ("code_verifier", verifier),
         ];
+        if self.0.preset.pkce {
+            form.push(("code_verifier", verifier));
+        }
         let span = info_span!("provider.exchange", provider.name = %self.0.name, outcome = Empty);
         let answer = observed(span, self.tokens(&endpoints, &form, &[callback.code, verifier])).await?;
-        let user = match &self.0.preset.identity {
+        let mut user = match &self.0.preset.identity {
             Identity::IdToken { issuers } => {
                 self.openid_user(&endpoints, issuers, &answer, callback.nonce).await?
             }
-            Identity::UserEndpoint { addresses } => {
-                self.endpoint_user(&endpoints, addresses.as_ref(), &answer.tokens).await?
+            Identity::UserEndpoint { addresses, query } => {
+                self.endpoint_user(&endpoints, (addresses.as_ref(), *query), &answer.tokens).await?
             }
         };
+        if self.0.preset.form_post && user.name.is_none() {
+            user.name = callback.user.and_then(posted_name);
+        }
+        if let Some(map) = &self.0.user_map {
+            map.apply(&mut user);
+        }
         Ok(SignedIn { user, tokens: answer.tokens })
     }
 
@@ -210,13 +228,17 @@ impl Provider {
             let token = refresh
                 .filter(|_| matches!(self.0.preset.revocation, Revocation::Standard))
                 .unwrap_or(access);
-            let request = match (&self.0.preset.revocation, &endpoints.revoke) {
+            let preset = &self.0.preset;
+            let request = match (&preset.revocation, &endpoints.revoke) {
                 (Revocation::Never, _) | (Revocation::Standard, None) => {
                     return Ok(RevokeOutcome::NotOffered);
                 }
                 (Revocation::Standard, Some(url)) => {
-                    self.0.registration.form(url, endpoints.client_auth, &[("token", token.expose())])?
+                    let secret = self.secret()?;
+                    let form = [("token", token.expose())];
+                    self.0.registration.post(url, self.style(&endpoints), secret.as_ref(), &form)?
                 }
+                (Revocation::ByToken(url), _) => ask(url, token, &preset.headers, None)?,
                 (Revocation::Delete(url), _) => self.0.registration.delete(url, token)?,
             };
             let deletes = request.method() == Method::DELETE;
@@ -239,35 +261,57 @@ impl Provider {
         form: &[(&str, &str)],
         secrets: &[&str],
     ) -> Result<TokenAnswer, ProviderError> {
-        let form = [form, self.0.preset.token_params].concat();
-        let registration = &self.0.registration;
-        let request = registration.form(&endpoints.token, endpoints.client_auth, &form)?;
-        let sent = Sent { at: self.0.clock.now(), secrets };
+        let more = self.0.preset.token_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let form: Vec<_> = form.iter().copied().chain(more).collect();
+        let secret = self.secret()?;
+        let request =
+            self.0.registration.post(&endpoints.token, self.style(endpoints), secret.as_ref(), &form)?;
+        let secrets: Vec<&str> =
+            secrets.iter().copied().chain(secret.as_ref().map(ClientSecret::expose)).collect();
+        let sent = Sent { at: self.0.clock.now(), secrets: &secrets };
         let answer = self.send(request).await?;
         read_tokens(&answer, &self.0.preset.tokens, sent)
+    }
+
+    /// Our secret for one request, if we have one.
+    fn secret(&self) -> Result<Option<ClientSecret>, ProviderError> {
+        match &self.0.preset.signer {
+            Some(signer) => signer.secret(self.0.clock.now()).map(Some),
+            None => Ok(self.0.registration.secret.clone()),
+        }
+    }
+
+    fn style(&self, endpoints: &Endpoints) -> Style<'_> {
+        let preset = &self.0.preset;
+        Style { auth: endpoints.client_auth, body: preset.token_body, headers: &preset.headers }
     }
 
     pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, ProviderError> {
         match &self.0.preset.place {
             Place::Fixed(endpoints) => Ok(Arc::clone(endpoints)),
-            Place::Discovered { issuer, assume_pkce } => {
-                self.0.metadata.current(|| self.discover(issuer, *assume_pkce)).await
+            Place::Discovered { issuer, assume_pkce, client_auth } => {
+                self.0.metadata.current(|| self.discover(issuer, *assume_pkce, *client_auth)).await
             }
         }
     }
 
-    async fn discover(&self, issuer: &str, assume_pkce: bool) -> Result<Endpoints, ProviderError> {
+    async fn discover(
+        &self,
+        issuer: &str,
+        assume_pkce: bool,
+        client_auth: Option<ClientAuth>,
+    ) -> Result<Endpoints, ProviderError> {
         let span = info_span!("provider.discover", provider.name = %self.0.name, outcome = Empty);
         let discovered = async {
             let urls =
                 metadata_urls(issuer).map_err(|refusal| ProviderError::misconfigured(refusal.to_string()));
             let [openid, oauth] = urls?;
-            let mut answer = self.send(get(&openid, None)?).await?;
+            let mut answer = self.send(get(&openid)?).await?;
             if answer.status() == StatusCode::NOT_FOUND {
-                answer = self.send(get(&oauth, None)?).await?;
+                answer = self.send(get(&oauth)?).await?;
             }
             let document = read_json(&answer, &self.0.preset.tokens.codes, &[])?;
-            read_metadata(&document, issuer, assume_pkce)
+            read_metadata(&document, issuer, assume_pkce, client_auth)
         };
         observed(span, discovered).await
     }
@@ -275,6 +319,28 @@ impl Provider {
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ProviderError> {
         // Boxed: what an HTTP call keeps is large, and every future above would keep it too.
         Ok(Box::pin(self.0.outbound.send(request, self.0.deadline)).await?)
+    }
+}
+
+/// What is different about the provider of a configuration, if the configuration is good.
+pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
+    config.check()?;
+    match config.kind {
+        ProviderKind::Github => github::preset(config),
+        ProviderKind::Google => google::preset(config),
+        ProviderKind::Microsoft => microsoft::preset(config),
+        ProviderKind::Okta => okta::preset(config),
+        ProviderKind::Slack => slack::preset(config),
+        ProviderKind::Discord => discord::preset(config),
+        ProviderKind::Gitlab => gitlab::preset(config),
+        ProviderKind::Notion => notion::preset(config),
+        ProviderKind::X => x::preset(config),
+        ProviderKind::Atlassian => atlassian::preset(config),
+        ProviderKind::Linear => linear::preset(config),
+        ProviderKind::Apple => apple::preset(config),
+        ProviderKind::Oidc => oidc::preset(config),
+        ProviderKind::Oauth2 => oauth2::preset(config),
+        ProviderKind::Demo => demo::preset(config),
     }
 }
 
@@ -287,6 +353,18 @@ pub(super) async fn observed<T>(
     span.record("outcome", result.as_ref().map_or_else(ProviderError::outcome, |_| "ok"));
     result
 }
+
+/// The name that a posted callback brought beside the ID token. Nobody signed it, so it is for people to read alone.
+fn posted_name(user: &str) -> Option<String> {
+    let user: serde_json::Value = serde_json::from_str(user).ok()?;
+    let part =
+        |name: &str| user.get("name")?.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+    let whole = [part("firstName"), part("lastName")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let is_name = (1..=LONGEST_NAME).contains(&whole.len()) && !whole.contains(char::is_control);
+    is_name.then_some(whole)
+}
+
+const LONGEST_NAME: usize = 200;
 
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,12 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use coatroom_protocol::words::ClientSecret;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Method, Request, request};
+use http::{HeaderName, HeaderValue, Method, Request, request};
+use serde_json::Value;
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
+use super::config::{ClientAuth, TokenBody};
 use super::error::ProviderError;
-use super::preset::ClientAuth;
 use super::tokens::UpstreamToken;
 
 /// Who we are at the provider.
@@ -20,56 +21,87 @@ pub(super) struct Registration {
     pub secret: Option<ClientSecret>,
 }
 
+/// How a request to the token or revocation endpoint is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Style<'a> {
+    pub auth: ClientAuth,
+    pub body: TokenBody,
+    pub headers: &'a [(HeaderName, HeaderValue)],
+}
+
 impl Registration {
-    /// A form for the provider's token or revocation endpoint, authenticated as `auth` says (RFC 6749 §2.3.1). Without a
-    /// secret we only say who we are.
-    pub(super) fn form(
+    /// A request to the provider's token or revocation endpoint, authenticated as `style` says (RFC 6749 §2.3.1) with
+    /// `secret`. Without one we only say who we are.
+    pub(super) fn post(
         &self,
         url: &Url,
-        auth: ClientAuth,
+        style: Style<'_>,
+        secret: Option<&ClientSecret>,
         pairs: &[(&str, &str)],
     ) -> Result<Request<Bytes>, ProviderError> {
-        let mut form = Serializer::new(String::new());
-        form.extend_pairs(pairs);
-        let mut builder =
-            builder(Method::POST, url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-        match (&self.secret, auth) {
+        let mut pairs = pairs.to_vec();
+        let mut builder = builder(Method::POST, url, style.headers);
+        match (secret, style.auth) {
             (Some(secret), ClientAuth::Basic) => {
                 builder =
                     builder.header(AUTHORIZATION, basic(&encoded(&self.id), &encoded(secret.expose()))?);
             }
             (Some(secret), ClientAuth::Body) => {
-                form.append_pair("client_id", &self.id).append_pair("client_secret", secret.expose());
+                pairs.extend([("client_id", self.id.as_str()), ("client_secret", secret.expose())]);
             }
-            (None, _) => {
-                form.append_pair("client_id", &self.id);
-            }
+            (None, _) => pairs.push(("client_id", &self.id)),
         }
-        finish(builder, Bytes::from(form.finish()))
+        let (content_type, body) = match style.body {
+            TokenBody::Form => {
+                let form = Serializer::new(String::new()).extend_pairs(pairs).finish();
+                ("application/x-www-form-urlencoded", form)
+            }
+            TokenBody::Json => {
+                let members = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
+                ("application/json", Value::Object(members.collect()).to_string())
+            }
+        };
+        finish(builder.header(CONTENT_TYPE, content_type), Bytes::from(body))
     }
 
     /// Deletes `token` below our registration, as GitHub wants it.
     pub(super) fn delete(&self, url: &Url, token: &UpstreamToken) -> Result<Request<Bytes>, ProviderError> {
         let secret = self.secret.as_ref().map_or("", ClientSecret::expose);
         let body = serde_json::json!({ "access_token": token.expose() }).to_string();
-        let builder = builder(Method::DELETE, url)
+        let builder = builder(Method::DELETE, url, &[])
             .header(CONTENT_TYPE, "application/json")
             .header(AUTHORIZATION, basic(&self.id, secret)?);
         finish(builder, Bytes::from(body))
     }
 }
 
-/// Asks for a JSON document, on behalf of a user if there is a token.
-pub(super) fn get(url: &Url, token: Option<&UpstreamToken>) -> Result<Request<Bytes>, ProviderError> {
-    let mut builder = builder(Method::GET, url);
-    if let Some(token) = token {
-        builder = builder.header(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose()))?);
-    }
-    finish(builder, Bytes::new())
+/// Asks for a public JSON document.
+pub(super) fn get(url: &Url) -> Result<Request<Bytes>, ProviderError> {
+    finish(builder(Method::GET, url, &[]), Bytes::new())
 }
 
-fn builder(method: Method, url: &Url) -> request::Builder {
-    Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json")
+/// Asks for something on behalf of a user; with a GraphQL query, if there is one.
+pub(super) fn ask(
+    url: &Url,
+    token: &UpstreamToken,
+    headers: &[(HeaderName, HeaderValue)],
+    query: Option<&str>,
+) -> Result<Request<Bytes>, ProviderError> {
+    let method = if query.is_some() { Method::POST } else { Method::GET };
+    let mut builder = builder(method, url, headers);
+    builder = builder.header(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose()))?);
+    let Some(query) = query else { return finish(builder, Bytes::new()) };
+    let body = serde_json::json!({ "query": query }).to_string();
+    finish(builder.header(CONTENT_TYPE, "application/json"), Bytes::from(body))
+}
+
+/// The headers go in the place of ours of the same name.
+fn builder(method: Method, url: &Url, headers: &[(HeaderName, HeaderValue)]) -> request::Builder {
+    let mut builder = Request::builder().method(method).uri(url.as_str());
+    if !headers.iter().any(|(name, _)| name == ACCEPT) {
+        builder = builder.header(ACCEPT, "application/json");
+    }
+    headers.iter().fold(builder, |builder, (name, value)| builder.header(name, value))
 }
 
 fn finish(builder: request::Builder, body: Bytes) -> Result<Request<Bytes>, ProviderError> {
@@ -96,13 +128,12 @@ fn sensitive(text: &str) -> Result<HeaderValue, ProviderError> {
 mod tests {
     use super::*;
 
-    fn registration(secret: Option<&str>) -> Registration {
-        Registration { id: "id:1".to_owned(), secret: secret.map(ClientSecret::new) }
-    }
-
     fn form(secret: Option<&str>, auth: ClientAuth) -> (Option<String>, String) {
         let url = Url::parse("https://idp.example/token").unwrap();
-        let request = registration(secret).form(&url, auth, &[("code", "a b")]).unwrap();
+        let secret = secret.map(ClientSecret::new);
+        let registration = Registration { id: "id:1".to_owned(), secret: None };
+        let style = Style { auth, body: TokenBody::Form, headers: &[] };
+        let request = registration.post(&url, style, secret.as_ref(), &[("code", "a b")]).unwrap();
         let header = request.headers().get(AUTHORIZATION).map(|value| {
             assert!(value.is_sensitive());
             value.to_str().unwrap().to_owned()
@@ -134,7 +165,7 @@ mod tests {
     #[test]
     fn a_token_that_would_break_a_header_is_refused() {
         let url = Url::parse("https://idp.example/user").unwrap();
-        let error = get(&url, Some(&UpstreamToken::new("a\r\nX: y"))).unwrap_err();
+        let error = ask(&url, &UpstreamToken::new("a\r\nX: y"), &[], None).unwrap_err();
         assert_eq!(error.outcome(), "bad_answer");
     }
 }

@@ -61,6 +61,8 @@ pub struct CodeExchange<'a> {
     pub nonce: Option<&'a str>,
     /// The callback's `iss` (RFC 9207).
     pub iss: Option<&'a str>,
+    /// What a posted callback said about the user beside the code; Apple tells the name there alone.
+    pub user: Option<&'a str>,
 }
 
 /// A user who has signed in.

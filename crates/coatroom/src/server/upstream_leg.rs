@@ -113,6 +113,7 @@ impl<'a, T: Carried> Returned<'a, T> {
             redirect_uri: &app.callback_url(provider.name()),
             nonce: Some(&upstream.nonce),
             iss: code.iss,
+            user: self.params.one("user").ok().flatten(),
         };
         provider.sign_in(exchange).await.map_err(|error| {
             tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");

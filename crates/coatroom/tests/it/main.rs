@@ -11,6 +11,10 @@ mod providers;
 #[cfg(test)]
 mod providers_fake;
 #[cfg(test)]
+mod providers_known;
+#[cfg(test)]
+mod providers_named;
+#[cfg(test)]
 mod providers_openid;
 #[cfg(test)]
 #[cfg(feature = "server")]

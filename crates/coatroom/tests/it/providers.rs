@@ -6,17 +6,15 @@ use std::sync::{Arc, Mutex};
 use coatroom::protocol::words::Timestamp;
 use coatroom::providers::{
     Provider, ProviderConfigError, ProviderError, ProviderKind, RevokeOutcome, UpstreamAuthorization,
-    UpstreamPrompt, UpstreamToken, UpstreamTokens,
+    UpstreamPrompt, UpstreamToken,
 };
 use serde_json::{Value, json as value};
 
-use crate::providers_fake::{Behaviour, Fake, NOW, REDIRECT_URI, json, sign_in, sign_in_with_iss, with_type};
+use crate::providers_fake::{
+    Behaviour, Fake, NOW, REDIRECT_URI, ask, has, json, query, renew, sign_in, sign_in_with_iss, with_type,
+};
 
 const GITHUB_TOKEN: &str = "/login/oauth/access_token";
-
-async fn renew(provider: &Provider) -> Result<UpstreamTokens, ProviderError> {
-    provider.renew(&UpstreamToken::new("old-refresh")).await
-}
 
 /// A demo provider whose token endpoint behaves like this.
 async fn demo(behaviour: Behaviour) -> (Fake, Provider) {
@@ -38,25 +36,6 @@ async fn github(scope: &str, user: &Value) -> (Fake, Provider) {
 
 fn octocat() -> Value {
     value!({"id": 583_231, "login": "octocat", "name": null, "email": null, "avatar_url": "https://x.example/o.png"})
-}
-
-fn ask<'a>() -> UpstreamAuthorization<'a> {
-    UpstreamAuthorization {
-        state: "the-state",
-        nonce: Some("the-nonce"),
-        code_challenge: "the-challenge",
-        redirect_uri: REDIRECT_URI,
-        prompt: None,
-        login_hint: None,
-    }
-}
-
-async fn query(provider: &Provider, ask: &UpstreamAuthorization<'_>) -> Vec<(String, String)> {
-    provider.authorization_url(ask).await.unwrap().query_pairs().into_owned().collect()
-}
-
-fn has(query: &[(String, String)], name: &str, value: &str) -> bool {
-    query.iter().any(|(n, v)| n == name && v == value)
 }
 
 // === The authorization request ===

@@ -10,7 +10,10 @@ use axum::response::Response;
 use coatroom::clock::ManualClock;
 use coatroom::outbound::Outbound;
 use coatroom::protocol::words::{ClientSecret, CodeVerifier, ProviderName, Timestamp};
-use coatroom::providers::{CodeExchange, Provider, ProviderConfig, ProviderError, ProviderKind, SignedIn};
+use coatroom::providers::{
+    CodeExchange, Provider, ProviderConfig, ProviderError, ProviderKind, SignedIn, UpstreamAuthorization,
+    UpstreamToken, UpstreamTokens,
+};
 use http::{HeaderMap, Request, StatusCode};
 
 /// The time at which all tests of providers start.
@@ -100,9 +103,17 @@ impl Fake {
     pub(crate) fn config(&self, kind: ProviderKind) -> ProviderConfig {
         let mut config = ProviderConfig::new(ProviderName::parse("idp").unwrap(), kind, "our-id");
         config.client_secret = Some(ClientSecret::new("our-secret"));
+        let at = |path: &str| Some(format!("{}{path}", self.base));
         match kind {
-            ProviderKind::Oidc => config.issuer = Some(self.base.clone()),
-            _ => config.base_url = Some(self.base.clone()),
+            ProviderKind::Oidc => config.issuer = at(""),
+            ProviderKind::Okta => config.domain = at(""),
+            ProviderKind::Oauth2 => {
+                config.authorize_url = at("/authorize");
+                config.token_url = at("/token");
+                config.user_url = at("/user");
+                config.user.id = vec!["id".to_owned()];
+            }
+            _ => config.base_url = at(""),
         }
         config
     }
@@ -123,6 +134,30 @@ impl Fake {
     }
 }
 
+pub(crate) fn ask<'a>() -> UpstreamAuthorization<'a> {
+    UpstreamAuthorization {
+        state: "the-state",
+        nonce: Some(NONCE),
+        code_challenge: "the-challenge",
+        redirect_uri: REDIRECT_URI,
+        prompt: None,
+        login_hint: None,
+    }
+}
+
+/// The parameters with which the browser is sent to the provider.
+pub(crate) async fn query(provider: &Provider, ask: &UpstreamAuthorization<'_>) -> Vec<(String, String)> {
+    provider.authorization_url(ask).await.unwrap().query_pairs().into_owned().collect()
+}
+
+pub(crate) fn has(query: &[(String, String)], name: &str, value: &str) -> bool {
+    query.iter().any(|(n, v)| n == name && v == value)
+}
+
+pub(crate) async fn renew(provider: &Provider) -> Result<UpstreamTokens, ProviderError> {
+    provider.renew(&UpstreamToken::new("old-refresh")).await
+}
+
 /// Signs in with a code, as the callback would.
 pub(crate) async fn sign_in(provider: &Provider) -> Result<SignedIn, ProviderError> {
     sign_in_with_iss(provider, None).await
@@ -132,6 +167,15 @@ pub(crate) async fn sign_in_with_iss(
     provider: &Provider,
     iss: Option<&str>,
 ) -> Result<SignedIn, ProviderError> {
+    sign_in_with(provider, iss, None).await
+}
+
+/// Signs in with what a callback says beside the code.
+pub(crate) async fn sign_in_with(
+    provider: &Provider,
+    iss: Option<&str>,
+    user: Option<&str>,
+) -> Result<SignedIn, ProviderError> {
     let code_verifier = CodeVerifier::new("the-verifier");
     let nonce = Some(NONCE);
     let callback = CodeExchange {
@@ -140,6 +184,7 @@ pub(crate) async fn sign_in_with_iss(
         redirect_uri: REDIRECT_URI,
         nonce,
         iss,
+        user,
     };
     provider.sign_in(callback).await
 }

@@ -15,17 +15,17 @@ use crate::providers_fake::{Behaviour, Fake, NONCE, NOW, REDIRECT_URI, json, sig
 const METADATA: &str = "/.well-known/openid-configuration";
 
 /// A key of the provider.
-struct SigningKey {
+pub(crate) struct SigningKey {
     kid: &'static str,
     pair: EcdsaKeyPair,
 }
 
 impl SigningKey {
-    fn new(kid: &'static str) -> Self {
+    pub(crate) fn new(kid: &'static str) -> Self {
         Self { kid, pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap() }
     }
 
-    fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
         value!({
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
@@ -33,7 +33,7 @@ impl SigningKey {
         })
     }
 
-    fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let input = unsigned(&value!({"alg": "ES256", "kid": self.kid, "typ": "JWT"}), claims);
         let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
         format!("{input}.{}", base64url(signature.as_ref()))

@@ -23,13 +23,11 @@ pub(super) fn caller(credentials: Arc<dyn UpstreamCredentials>) -> Caller {
         "groups": ["staff", "x,admin"], "padded": " root\t"});
     Caller::new(CallerParts {
         user: User {
-            subject: Subject { provider: github(), id: "1".to_owned() },
             email: Some("alice@example.com".to_owned()),
             email_verified: true,
             name: Some("Älice".to_owned()),
-            username: None,
-            picture: None,
             claims: claims.as_object().cloned().unwrap(),
+            ..User::new(Subject { provider: github(), id: "1".to_owned() })
         },
         client: CallerClient { id: ClientId::new("client-1"), name: None },
         grant: GrantId::from_bytes([1; 16]),

@@ -96,13 +96,8 @@ fn parts(user: &str, grant: u8, scopes: &str, resource: &str) -> CallerParts {
     let roles = if user == "bob" { json!({ "roles": ["admin"] }) } else { json!({}) };
     CallerParts {
         user: User {
-            subject: Subject { provider, id: user.to_owned() },
-            email: None,
-            email_verified: false,
-            name: None,
-            username: None,
-            picture: None,
             claims: roles.as_object().unwrap().clone(),
+            ..User::new(Subject { provider, id: user.to_owned() })
         },
         client: CallerClient { id: ClientId::new("client"), name: None },
         grant: GrantId::from_bytes([grant; 16]),

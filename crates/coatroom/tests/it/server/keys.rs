@@ -106,13 +106,8 @@ impl Keyed {
 fn alice() -> Caller {
     Caller::new(CallerParts {
         user: User {
-            subject: Subject { provider: ProviderName::parse("demo").unwrap(), id: "alice-1".to_owned() },
             email: Some("alice@example.com".to_owned()),
-            email_verified: false,
-            name: None,
-            username: None,
-            picture: None,
-            claims: serde_json::Map::new(),
+            ..User::new(Subject { provider: ProviderName::parse("demo").unwrap(), id: "alice-1".to_owned() })
         },
         client: CallerClient { id: ClientId::new("client"), name: None },
         grant: GrantId::from_bytes([1; 16]),
