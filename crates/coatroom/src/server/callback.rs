@@ -1,4 +1,4 @@
-//! `GET /callback/{provider}`: the person comes back from the provider.
+//! `GET /callback/{provider}`: the person comes back from the provider. Where its page posts, `POST` leads to `GET`.
 //!
 //! The flow is found by `state` among the browser's cookies, and opens only for this provider and this browser. Then the
 //! provider's issuer is checked, the code exchanged, the grant inserted (which can happen once per flow), the credential
@@ -6,15 +6,19 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use coatroom_protocol::errors::ErrorCode;
 use coatroom_protocol::grant::{AwaitingCode, Grant, GrantState, authorization_code};
 use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName};
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Uri};
+use url::form_urlencoded::Serializer;
 
 use super::App;
 use super::account::{self, SignIn};
+use super::body;
 use super::connect::{self, Errand};
 use super::cookies;
 use super::flow::{self, Browser, Carried as _, Flow};
@@ -60,6 +64,32 @@ pub(super) async fn get(
     response
 }
 
+/// Answers `POST /callback/{provider}` of a provider whose own page posts what it says: sends the browser to the same address
+/// with `GET`. Its cookies are `SameSite=Lax`, which do not come along with what another site posts. Nothing is decided here.
+pub(super) async fn post(app: &App, provider: &ProviderName, headers: HeaderMap, body: Body) -> Response {
+    let visit = Visit::new(app, &headers, None);
+    let form = body::form(&headers, body, app.context.settings.oauth_body_limit).await;
+    let unclear = |form: &Params| POSTED.iter().any(|name| form.one(name).is_err());
+    let Some(form) = form.ok().filter(|form| !unclear(form)) else {
+        return visit.stopped(Stop::Trouble(Trouble::Expired));
+    };
+    let mut query = Serializer::new(String::new());
+    for name in POSTED {
+        // Who posts is not known, and addresses have a limit.
+        if let Some(value) = form.one(name).ok().flatten().filter(|value| value.len() <= LONGEST_POSTED) {
+            query.append_pair(name, value);
+        }
+    }
+    let address = format!("{}?{}", app.callback_url(provider), query.finish());
+    let mut response = Redirect::to(&address).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a posted callback may say: what any callback may, and who the user is, which Apple tells at the first sign-in.
+const POSTED: [&str; 5] = ["state", "code", "error", "iss", "user"];
+const LONGEST_POSTED: usize = 2048;
+
 /// A callback for which the browser kept something.
 struct Arrived<'a> {
     provider: &'a Provider,
@@ -88,7 +118,7 @@ impl<'a> Arrived<'a> {
         let params = Params::parse(query).map_err(|_| expired())?;
         // RFC 6749 §3.1: what is said twice is said by nobody.
         let unclear = |name: &&str| params.one(name).is_err();
-        if ["state", "code", "error", "iss"].iter().any(unclear) {
+        if POSTED.iter().any(unclear) {
             return Err(expired());
         }
         let state = params.one("state").ok().flatten().ok_or_else(expired)?;

@@ -6,7 +6,7 @@
 //! | `POST /register` | `register` |
 //! | `GET /authorize` | `authorize` |
 //! | `POST /consent` | `consent` |
-//! | `GET /callback/{provider}` | `callback` |
+//! | `GET /callback/{provider}`, `POST` of a provider that posts | `callback` |
 //! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `/account`, `POST /account/*` | `account` |
 //! | `POST /token` | `token` |
@@ -43,10 +43,13 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, State};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use coatroom_protocol::discovery::path;
 use coatroom_protocol::words::{ProviderName, Resource};
+use http::{HeaderMap, Uri};
 
 use self::limits::{Door, Limits, limit};
 use self::ready::ready;
@@ -78,6 +81,17 @@ impl App {
     }
 }
 
+/// The callback of a provider whose own page posts what it says.
+fn posted_callback(provider: &ProviderName) -> MethodRouter<Arc<App>> {
+    let (asked, posted) = (provider.clone(), provider.clone());
+    let get = get(async move |app: State<Arc<App>>, uri: Uri, headers: HeaderMap| {
+        callback::get(app, Path(asked.to_string()), uri, headers).await
+    });
+    get.post(async move |State(app): State<Arc<App>>, headers: HeaderMap, body: Body| {
+        callback::post(&app, &posted, headers, body).await
+    })
+}
+
 /// The routes of the authorization server.
 pub(crate) fn routes(context: Arc<Context>) -> Router {
     let metadata = metadata::routes(&context);
@@ -103,7 +117,7 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         for_clients = for_clients.merge(introspect);
     }
     let for_clients = for_clients.method_not_allowed_fallback(respond::wrong_method);
-    let for_people = Router::new()
+    let mut for_people = Router::new()
         .route(path::AUTHORIZE, get(authorize::get))
         .route(CONSENT_PATH, post(consent::post))
         .route("/callback/{provider}", get(callback::get))
@@ -112,7 +126,12 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .route(ACCOUNT_PATH, get(account::get))
         .route(END_PATH, post(account::end))
         .route(SIGN_IN_PATH, post(account::sign_in))
-        .route(SIGN_OUT_PATH, post(account::sign_out))
+        .route(SIGN_OUT_PATH, post(account::sign_out));
+    for provider in app.context.providers.iter().filter(|provider| provider.posts_callbacks()) {
+        for_people =
+            for_people.route(&format!("/callback/{}", provider.name()), posted_callback(provider.name()));
+    }
+    let for_people = for_people
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .method_not_allowed_fallback(landing::wrong_method);

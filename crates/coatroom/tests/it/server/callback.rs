@@ -1,9 +1,17 @@
 //! `GET /callback/{provider}`, and the session that a sign-in leaves behind.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use coatroom::clock::ManualClock;
+use coatroom::outbound::Outbound;
+use coatroom::protocol::words::{ClientSecret, ProviderName, Timestamp};
+use coatroom::providers::{Provider, ProviderConfig, ProviderKind};
+
 use super::browser::{Browser, Consent, refresh_of, way_back_of};
 use super::client::{Client, query_of};
-use super::idp::{Mood, refused_at};
-use super::world::World;
+use super::idp::{Idp, Mood, refused_at};
+use super::world::{NOW, World};
 
 async fn asked(world: &World) -> (Client, Browser, Consent) {
     let client = Client::register(&world.app).await;
@@ -194,3 +202,65 @@ async fn a_known_person_is_greeted_and_still_asked() {
     let late = browser.ask(&second.authorize_url(&[])).await;
     assert!(!late.page.body.contains("Continue as"));
 }
+
+/// A provider that posts its callbacks, with a key that was made for tests and is used nowhere.
+fn apple(idp: &Idp) -> Provider {
+    let name = ProviderName::parse("apple").unwrap();
+    let mut config = ProviderConfig::new(name, ProviderKind::Apple, "our-id");
+    config.base_url = Some(idp.base.clone());
+    config.team_id = Some("TEAM123456".to_owned());
+    config.key_id = Some("KEY1234567".to_owned());
+    config.private_key = Some(ClientSecret::new(KEY));
+    config.deadline = Duration::from_secs(1);
+    let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));
+    Provider::new(config, Arc::new(Outbound::new()), clock).unwrap()
+}
+
+// Cookies that are SameSite=Lax stay at home when another site posts, so the answer comes back once more by GET.
+#[tokio::test]
+async fn a_posted_callback_leads_to_the_same_address_by_get() {
+    let idp = Idp::start().await;
+    let world = World::with(|_| (), |builder| builder.provider(apple(&idp))).await;
+    let (_, mut browser, consent) = asked(&world).await;
+    let away = refresh_of(&browser.press(&consent, "apple").await);
+    let state = query_of(&away)["state"].clone();
+    assert_eq!(query_of(&away)["response_mode"], "form_post");
+    let user = r#"{"name":{"firstName":"Alice"}}"#;
+    let posted = [
+        ("state", state.as_str()),
+        ("code", "c"),
+        ("user", user),
+        ("id_token", "x"),
+        ("next", "https://evil.example"),
+    ];
+    // The post of another site brings no cookie.
+    let answer = Browser::new(&world.app).post("/callback/apple", &posted, &[("origin", &idp.base)]).await;
+    assert_eq!((answer.status.as_u16(), answer.header("cache-control")), (303, Some("no-store")));
+    assert!(answer.header("set-cookie").is_none());
+    let address = answer.header("location").unwrap().to_owned();
+    assert!(address.starts_with("https://gate.example/callback/apple?"), "{address}");
+    let query = query_of(&address);
+    assert_eq!((query["state"].as_str(), query["user"].as_str(), query.len()), (state.as_str(), user, 3));
+    assert_eq!((world.store.writes(), idp.arrivals()), (0, 0));
+    // It is worth nothing in another browser, and in its own it goes as far as the provider.
+    assert_eq!(Browser::new(&world.app).open(&address).await.status, 403);
+    let page = browser.open(&address).await;
+    assert!(way_back_of(&page).is_some_and(|back| back.contains("error=server_error")), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_posted_callback_that_is_unclear_is_refused() {
+    let idp = Idp::start().await;
+    let world = World::with(|_| (), |builder| builder.provider(apple(&idp))).await;
+    let mut browser = Browser::new(&world.app);
+    let twice = [("state", "a"), ("state", "b"), ("code", "c")];
+    assert_eq!(browser.post("/callback/apple", &twice, &[]).await.status, 400);
+    let long = "x".repeat(3000);
+    let answer = browser.post("/callback/apple", &[("state", "a"), ("user", &long)], &[]).await;
+    assert_eq!(answer.header("location"), Some("https://gate.example/callback/apple?state=a"));
+    let huge = "x".repeat(100_000);
+    assert_eq!(browser.post("/callback/apple", &[("state", &huge)], &[]).await.status, 400);
+    assert_eq!(browser.post("/callback/demo", &[("state", "a")], &[]).await.status, 405);
+}
+
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjnh3W9YdtZ2cw6hu\nxJ9J8qpKwN1xaKnMAmD78PLbcd+hRANCAAS3qVv3sq0+QtWo+ZNZmKJb1gItysVu\nlHTHW8fNuMgHyn2cVB57NSCD0PTKb4XDqWTnvWtFEub+Gltl+VjeWXgb\n-----END PRIVATE KEY-----\n";
