@@ -12,7 +12,7 @@ use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
-use coatroom::providers::{self, Provider};
+use coatroom::providers::Provider;
 use coatroom::settings::Settings;
 use coatroom::store::{MemoryStore, SqliteStore, Store};
 use coatroom::vault::KeyRing;
@@ -20,8 +20,8 @@ use coatroom::{Coatroom, Protection, ResourceServer};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ListsConfig, ProviderConfig, ProviderKind, Registration, Replay, RuleConfig,
-    ScopeConfig, ServerConfig, StoreLocation, Unlisted,
+    Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig, ServerConfig,
+    StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -73,7 +73,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         None => builder.keys(KeyRing::generate(&SystemEntropy::new(), clock.now())?),
     };
     for provider in &config.providers {
-        let made = Provider::new(provider_config(provider), Arc::clone(&outbound), Arc::clone(&clock));
+        let made = Provider::new(provider.clone(), Arc::clone(&outbound), Arc::clone(&clock));
         builder =
             builder.provider(made.with_context(|| format!("the provider {} cannot be used", provider.name))?);
     }
@@ -135,26 +135,6 @@ pub(crate) fn store(location: &StoreLocation, clock: &Arc<dyn Clock>) -> anyhow:
             Arc::new(opened.with_context(|| format!("the store {} cannot be used", path.display()))?)
         }
     })
-}
-
-fn provider_config(config: &ProviderConfig) -> providers::ProviderConfig {
-    let kind = match config.kind {
-        ProviderKind::GitHub => providers::ProviderKind::Github,
-        ProviderKind::Google => providers::ProviderKind::Google,
-        ProviderKind::Oidc => providers::ProviderKind::Oidc,
-        ProviderKind::Demo => providers::ProviderKind::Demo,
-    };
-    let mut made = providers::ProviderConfig::new(config.name.clone(), kind, &config.client_id);
-    made.client_secret.clone_from(&config.client_secret);
-    made.scopes = config.scopes.clone();
-    made.label.clone_from(&config.label);
-    made.issuer.clone_from(&config.issuer);
-    made.base_url.clone_from(&config.base_url);
-    made.api_url.clone_from(&config.api_url);
-    made.assume_pkce = config.assume_pkce;
-    made.revoke = config.revoke;
-    made.deadline = config.deadline;
-    made
 }
 
 fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {

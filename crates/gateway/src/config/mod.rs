@@ -23,6 +23,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::protocol::words::Issuer;
+use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
 use toml::de::DeTable;
 
@@ -32,7 +33,7 @@ pub(crate) use environment::{Environment, ProcessEnvironment};
 pub(crate) use introspection::IntrospectionConfig;
 pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
-pub(crate) use providers::{ClientConfig, ProviderConfig, ProviderKind};
+pub(crate) use providers::ClientConfig;
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};

@@ -1,10 +1,9 @@
 //! `[providers.*]` and `[clients.*]`: with whom Coatroom itself is registered, and who is registered with it.
 
-use std::time::Duration;
-
 use coatroom::protocol::client::{AppUris, ClientUrl, KeySource, RedirectUri};
 use coatroom::protocol::jws::KeySet;
 use coatroom::protocol::words::{ClientId, ClientSecret, ProviderName, Scopes, is_loopback_host};
+use coatroom::providers::{ClientAuth, ProviderConfig, ProviderKind, TokenBody};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -12,68 +11,6 @@ use super::environment::variable;
 use super::problem::Place;
 use super::reader::{Found, Section, meant};
 use super::values::{duration, truth};
-
-/// An upstream provider: where users sign in, and whose tokens the vault keeps.
-#[derive(Debug, Clone)]
-pub(crate) struct ProviderConfig {
-    /// The name that servers and templates use, and the end of its callback path.
-    pub(crate) name: ProviderName,
-    /// Which provider it is.
-    pub(crate) kind: ProviderKind,
-    /// Coatroom's own client id there.
-    pub(crate) client_id: String,
-    /// Coatroom's own secret there; a public client has none.
-    pub(crate) client_secret: Option<ClientSecret>,
-    /// The scopes to ask for; when empty, the provider's defaults.
-    pub(crate) scopes: Scopes,
-    /// What the button says; `None` for the provider's own name.
-    pub(crate) label: Option<String>,
-    /// The issuer of an OpenID provider, byte for byte.
-    pub(crate) issuer: Option<String>,
-    /// Where the provider is, if not at its public address.
-    pub(crate) base_url: Option<String>,
-    /// Where GitHub's API is, if not at its public address.
-    pub(crate) api_url: Option<String>,
-    /// Whether to go on when the provider's metadata does not promise PKCE. Default false.
-    pub(crate) assume_pkce: bool,
-    /// Whether the provider is told when a token is thrown away; `None` for the provider's default.
-    pub(crate) revoke: Option<bool>,
-    /// How long one call of the provider may take. Default 10 seconds.
-    pub(crate) deadline: Duration,
-}
-
-/// The providers that Coatroom knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ProviderKind {
-    /// GitHub, or a GitHub Enterprise Server.
-    GitHub,
-    /// Google.
-    Google,
-    /// Any OpenID Connect provider that publishes its metadata, by its issuer.
-    Oidc,
-    /// The provider of the demo.
-    Demo,
-}
-
-impl ProviderKind {
-    /// The keys that this kind cannot do without, apart from `client_id`.
-    const fn needed(self) -> &'static [&'static str] {
-        match self {
-            Self::GitHub | Self::Google => &["client_secret"],
-            Self::Oidc => &["issuer"],
-            Self::Demo => &["base_url"],
-        }
-    }
-
-    /// The keys that mean nothing to this kind.
-    const fn unused(self) -> &'static [&'static str] {
-        match self {
-            Self::GitHub => &["issuer"],
-            Self::Google | Self::Demo => &["issuer", "api_url"],
-            Self::Oidc => &["base_url", "api_url"],
-        }
-    }
-}
 
 /// A client that the operator registered.
 #[derive(Debug, Clone)]
@@ -109,12 +46,15 @@ pub(super) fn read_providers(root: &Section<'_>) -> Providers {
         let section = section.clone().with_variables(variable("COATROOM", &name.value));
         providers.add(name, &section);
     }
-    for (word, _) in KINDS {
+    for kind in ProviderKind::ALL {
+        let word = kind.as_str();
         let section = root.section(word);
-        let is_set = section.text("client_id").is_some() || section.is_set("client_secret", ALIASES);
-        if is_set && !declared.iter().any(|(name, _)| name.value == *word) && root.in_file(word).is_none() {
+        let is_set = section.text("client_id").is_some()
+            || section.is_set("client_secret", ALIASES)
+            || section.is_set("private_key", &[]);
+        if is_set && !declared.iter().any(|(name, _)| name.value == word) && root.in_file(word).is_none() {
             let place = Place::Environment(variable(&variable("COATROOM", word), "client_id"));
-            providers.add(&Found { value: (*word).to_owned(), place }, &section);
+            providers.add(&Found { value: word.to_owned(), place }, &section);
         }
     }
     providers
@@ -139,54 +79,133 @@ fn read_provider(name: &Found<String>, section: &Section<'_>) -> Option<Provider
         );
     }
     let kind = read_kind(name, section);
-    check_keys(name, kind, section);
-    let client_id = section.text("client_id");
+    let is_whole = check_keys(name, kind, section);
+    let (kind, client_id) = (kind?, section.text("client_id"));
+    let mut config = ProviderConfig::new(parsed?, kind, client_id?.value);
+    read_common(&mut config, section);
+    read_own(&mut config, section);
+    if let (true, Err(error)) = (is_whole, config.validate()) {
+        let place = place_of(error.setting(), name, section);
+        section.refuse(&place, format!("provider `{}`: {error}", name.value), None);
+    }
+    Some(config)
+}
+
+/// Reads what every kind of provider has.
+fn read_common(config: &mut ProviderConfig, section: &Section<'_>) {
+    config.client_secret = section.secret("client_secret", ALIASES).map(|secret| client_secret(&secret));
     let scopes = section.list("scopes", str::parse).unwrap_or_default();
-    let url = |key: &str| section.value(key, secure_url).map(|found| found.value);
-    Some(ProviderConfig {
-        client_secret: section.secret("client_secret", ALIASES).map(|secret| client_secret(&secret)),
-        scopes: scopes.into_iter().map(|scope| scope.value).collect(),
-        label: section.text("label").map(|found| found.value),
-        issuer: url("issuer"),
-        base_url: url("base_url"),
-        api_url: url("api_url"),
-        assume_pkce: section.value("assume_pkce", truth).is_some_and(|found| found.value),
-        revoke: section.value("revoke", truth).map(|found| found.value),
-        deadline: section.value("deadline", duration).map_or(DEADLINE, |found| found.value),
-        name: parsed?,
-        kind: kind?,
-        client_id: client_id?.value,
-    })
+    config.scopes = scopes.into_iter().map(|scope| scope.value).collect();
+    config.label = section.text("label").map(|found| found.value);
+    config.revoke = section.value("revoke", truth).map(|found| found.value);
+    config.deadline = section.value("deadline", duration).map_or(config.deadline, |found| found.value);
+    config.authorize_params = section.pairs("authorize_params");
+    config.token_params = section.pairs("token_params");
+    let user = section.section("user");
+    user.only(USER);
+    config.user.id = user.one_or_several("id");
+    config.user.email = user.one_or_several("email");
+    config.user.email_verified = user.one_or_several("email_verified");
+    config.user.name = user.one_or_several("name");
+    config.user.username = user.one_or_several("username");
+    config.user.nickname = user.one_or_several("nickname");
+    config.user.picture = user.one_or_several("picture");
+    config.user.roles = user.one_or_several("roles");
+    config.user.permissions = user.one_or_several("permissions");
+    config.user.organisation = user.one_or_several("organisation");
+}
+
+/// Reads what some kinds of providers have. What a kind does not read was noted before.
+fn read_own(config: &mut ProviderConfig, section: &Section<'_>) {
+    let kind = config.kind;
+    let own = |key: &'static str| kind.reads(key).then_some(key);
+    let text = |key| own(key).and_then(|key| section.text(key)).map(|found| found.value);
+    let url = |key| own(key).and_then(|key| section.value(key, secure_url)).map(|found| found.value);
+    let switch = |key| own(key).and_then(|key| section.value(key, truth)).map(|found| found.value);
+    config.issuer = url("issuer");
+    // `COATROOM_GITLAB_URL` is what people try first.
+    let short = || section.value("url", secure_url).map(|found| found.value);
+    config.base_url = url("base_url").or_else(|| (kind == ProviderKind::Gitlab).then(short).flatten());
+    config.api_url = url("api_url");
+    config.assume_pkce = switch("assume_pkce").unwrap_or_default();
+    config.tenant = text("tenant");
+    config.tenants = own("tenants").map(|key| section.one_or_several(key)).unwrap_or_default();
+    config.domain = text("domain");
+    config.authorization_server = text("authorization_server");
+    config.team_id = text("team_id");
+    config.key_id = text("key_id");
+    config.private_key =
+        own("private_key").and_then(|key| section.secret(key, &[])).map(|key| client_secret(&key));
+    config.authorize_url = url("authorize_url");
+    config.token_url = url("token_url");
+    config.user_url = url("user_url");
+    config.revoke_url = url("revoke_url");
+    let auth = own("client_auth").and_then(|key| section.choice(key, CLIENT_AUTH));
+    config.client_auth = auth.map(|found| found.value);
+    let body = own("token_body").and_then(|key| section.choice(key, TOKEN_BODY));
+    config.token_body = body.map(|found| found.value);
+    config.scope_separator = text("scope_separator");
+    config.scope_param = text("scope_param");
+    config.pkce = switch("pkce");
+    config.headers = own("headers").map(|key| section.pairs(key)).unwrap_or_default();
+    if let Some(token) = own("token").map(|key| section.section(key)) {
+        token.only(TOKEN);
+        config.token.access_token = token.one_or_several("access_token");
+        config.token.refresh_token = token.one_or_several("refresh_token");
+        config.token.expires_in = token.one_or_several("expires_in");
+        config.token.scope = token.one_or_several("scope");
+        config.token.token_type = token.one_or_several("token_type");
+    }
 }
 
 fn read_kind(name: &Found<String>, section: &Section<'_>) -> Option<ProviderKind> {
+    let kinds: Vec<_> = ProviderKind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect();
     if section.text("kind").is_some() {
-        return section.choice("kind", KINDS).map(|found| found.value);
+        return section.choice("kind", &kinds).map(|found| found.value);
     }
-    let known = KINDS.iter().find(|(word, _)| *word == name.value).map(|(_, kind)| *kind);
+    let known = ProviderKind::parse(&name.value);
     if known.is_none() {
-        let words: Vec<&str> = KINDS.iter().map(|(word, _)| *word).collect();
+        let words: Vec<&str> = kinds.iter().map(|(word, _)| *word).collect();
         let message = format!("provider `{}` needs a `kind`", name.value);
         section.refuse(&name.place, message, Some(meant(&name.value, &words)));
     }
     known
 }
 
-/// Notes keys that are missing, and those that this kind does not read, so that nobody relies on them.
-fn check_keys(name: &Found<String>, kind: Option<ProviderKind>, section: &Section<'_>) {
+/// Notes keys that are missing, and those that this kind does not read, so that nobody relies on them. Whether there are none.
+fn check_keys(name: &Found<String>, kind: Option<ProviderKind>, section: &Section<'_>) -> bool {
+    let mut is_whole = true;
     let needed = kind.map_or(&[][..], ProviderKind::needed);
     for key in ["client_id"].iter().chain(needed) {
-        let aliases = if *key == "client_secret" { ALIASES } else { &[] };
-        if !section.is_set(key, aliases) {
-            let set = variable(&variable("COATROOM", &name.value), key);
+        if !is_set(section, key) {
+            let set = variable(&variable("COATROOM", &name.value), &key.replace('.', "_"));
             let help = Some(format!("register coatroom at the provider, then set `{key}` or {set}"));
             section.refuse(&name.place, format!("provider `{}` has no {key}", name.value), help);
+            is_whole = false;
         }
     }
-    for key in kind.map_or(&[][..], ProviderKind::unused) {
-        if let Some(found) = section.text(key) {
-            section.refuse(&found.place, format!("`{key}` means nothing to this kind of provider"), None);
-        }
+    let foreign = |setting: &&&str| kind.is_some_and(|kind| !kind.reads(setting)) && is_set(section, setting);
+    for setting in ProviderKind::SETTINGS.iter().filter(foreign) {
+        let place = place_of(setting, name, section);
+        section.refuse(&place, format!("`{setting}` means nothing to this kind of provider"), None);
+        is_whole = false;
+    }
+    is_whole
+}
+
+/// Where a setting, or the table of `TABLE.KEY`, was made; where the provider was named, if that is not known.
+fn place_of(setting: &str, name: &Found<String>, section: &Section<'_>) -> Place {
+    let is_one = !SEVERAL.contains(&setting) && !setting.contains('.');
+    let value = is_one.then(|| section.text(setting)).flatten().map(|found| found.place);
+    let table = setting.split('.').next().unwrap_or(setting);
+    value.or_else(|| section.in_file(table)).unwrap_or_else(|| name.place.clone())
+}
+
+/// Whether a setting, or `TABLE.KEY`, is set at all.
+fn is_set(section: &Section<'_>, setting: &str) -> bool {
+    match setting.split_once('.') {
+        Some((table, key)) => section.section(table).is_set(key, &[]),
+        None => section.is_set(setting, if setting == "client_secret" { ALIASES } else { &[] }),
     }
 }
 
@@ -314,14 +333,6 @@ fn private_scheme(uri: &str) -> Option<String> {
     (!matches!(scheme, "http" | "https")).then(|| format!("{scheme}:"))
 }
 
-/// The words of `kind`, and the providers that environment variables alone can define.
-const KINDS: &[(&str, ProviderKind)] = &[
-    ("github", ProviderKind::GitHub),
-    ("google", ProviderKind::Google),
-    ("oidc", ProviderKind::Oidc),
-    ("demo", ProviderKind::Demo),
-];
-
 const KEYS: &[&str] = &[
     "kind",
     "client_id",
@@ -329,15 +340,66 @@ const KEYS: &[&str] = &[
     "client_secret_file",
     "scopes",
     "label",
+    "revoke",
+    "deadline",
+    "authorize_params",
+    "token_params",
+    "user",
     "issuer",
     "base_url",
     "api_url",
     "assume_pkce",
-    "revoke",
-    "deadline",
+    "tenant",
+    "tenants",
+    "domain",
+    "authorization_server",
+    "team_id",
+    "key_id",
+    "private_key",
+    "private_key_file",
+    "authorize_url",
+    "token_url",
+    "user_url",
+    "revoke_url",
+    "client_auth",
+    "token_body",
+    "scope_separator",
+    "scope_param",
+    "pkce",
+    "headers",
+    "token",
 ];
 
-const DEADLINE: Duration = Duration::from_secs(10);
+const USER: &[&str] = &[
+    "id",
+    "email",
+    "email_verified",
+    "name",
+    "username",
+    "nickname",
+    "picture",
+    "roles",
+    "permissions",
+    "organisation",
+];
+
+const TOKEN: &[&str] = &["access_token", "refresh_token", "expires_in", "scope", "token_type"];
+
+/// Settings whose value is a list, a table or a secret: none that a report could quote.
+const SEVERAL: &[&str] = &[
+    "client_secret",
+    "private_key",
+    "scopes",
+    "tenants",
+    "headers",
+    "token",
+    "authorize_params",
+    "token_params",
+];
+
+const CLIENT_AUTH: &[(&str, ClientAuth)] = &[("basic", ClientAuth::Basic), ("body", ClientAuth::Body)];
+
+const TOKEN_BODY: &[(&str, TokenBody)] = &[("form", TokenBody::Form), ("json", TokenBody::Json)];
 
 /// `COATROOM_GITHUB_SECRET` is as good as `COATROOM_GITHUB_CLIENT_SECRET`.
 const ALIASES: &[&str] = &["secret"];

@@ -157,8 +157,10 @@ impl<'a> Section<'a> {
     pub(super) fn secret(&self, key: &str, aliases: &[&str]) -> Option<SecretString> {
         let file_key = format!("{key}_file");
         let by_variable = |name: &str| self.variable(name);
-        let named = std::iter::once(key).chain(aliases.iter().copied()).find_map(by_variable);
-        let (direct, file) = match (named, by_variable(&file_key)) {
+        let known = || std::iter::once(key).chain(aliases.iter().copied());
+        let named = known().find_map(by_variable);
+        let in_file = known().find_map(|name| by_variable(&format!("{name}_file")));
+        let (direct, file) = match (named, in_file) {
             (None, None) => (self.scalar_of_file(key), self.scalar_of_file(&file_key)),
             set => set,
         };
@@ -186,9 +188,25 @@ impl<'a> Section<'a> {
 
     /// Whether a key, its `<key>_file` or one of its further variables is set at all, be it well or not.
     pub(super) fn is_set(&self, key: &str, aliases: &[&str]) -> bool {
-        let file_key = format!("{key}_file");
-        let keys = [key, &file_key];
-        keys.iter().chain(aliases).any(|key| self.variable(key).is_some() || self.entry(key).is_some())
+        let is_there = |key: &str| self.variable(key).is_some() || self.entry(key).is_some();
+        std::iter::once(&key).chain(aliases).any(|key| is_there(key) || is_there(&format!("{key}_file")))
+    }
+
+    /// The texts of a key that takes one or several: a list, or a single one.
+    pub(super) fn one_or_several(&self, key: &str) -> Vec<String> {
+        let is_list = self.entry(key).is_some_and(|(_, value)| value.get_ref().is_array());
+        if is_list || self.variable(key).is_some() {
+            let texts = self.list(key, |text| Ok::<_, std::convert::Infallible>(text.to_owned()));
+            return texts.unwrap_or_default().into_iter().map(|found| found.value).collect();
+        }
+        self.text(key).map(|found| found.value).into_iter().collect()
+    }
+
+    /// The pairs of a table of texts.
+    pub(super) fn pairs(&self, key: &str) -> Vec<(String, String)> {
+        let table = self.section(key);
+        let pair = |name: Found<String>| table.text(&name.value).map(|found| (name.value, found.value));
+        table.keys().into_iter().filter_map(pair).collect()
     }
 
     /// A path as the process would open it: relative paths in the file start from the file's folder.

@@ -84,7 +84,7 @@ register = "off"
 fn a_whole_file_is_read() {
     let config = load_file(WHOLE, &FakeEnvironment::default()).unwrap();
     assert_eq!(config.public_url.as_str(), "https://mcp.example.com");
-    assert_eq!(config.providers[0].kind, ProviderKind::GitHub);
+    assert_eq!(config.providers[0].kind, coatroom::providers::ProviderKind::Github);
     let server = &config.servers[0];
     assert_eq!((server.path.as_str(), server.auth), ("/github", Auth::Required));
     assert_eq!(server.headers.len(), 2);
@@ -670,4 +670,153 @@ fn what_is_to_be_connected_must_be_a_provider_whose_token_a_header_carries() {
     }
     let without = TWO.replace(", X-Slack = \"{slack.access_token}\"", "");
     assert!(report(&format!("{without}connects = [\"slack\"]")).contains("no header of the server"));
+}
+
+/// What the environment alone defines: the providers by name, or the report.
+fn by_environment(variables: &[(&str, &str)]) -> Result<Vec<coatroom::providers::ProviderConfig>, String> {
+    let base = FakeEnvironment::default()
+        .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+        .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp");
+    let environment = variables.iter().fold(base, |all, (name, value)| all.with(name, value));
+    load(None, &Flags::new(), &environment)
+        .map(|config| config.providers)
+        .map_err(|report| report.to_string())
+}
+
+#[test]
+fn id_and_secret_in_the_environment_are_enough_for_most_providers() {
+    use coatroom::providers::ProviderKind as Kind;
+    for kind in [
+        Kind::Github,
+        Kind::Google,
+        Kind::Microsoft,
+        Kind::Slack,
+        Kind::Discord,
+        Kind::Gitlab,
+        Kind::Notion,
+        Kind::X,
+        Kind::Atlassian,
+        Kind::Linear,
+    ] {
+        let name = kind.as_str().to_uppercase();
+        let variables =
+            [(format!("COATROOM_{name}_CLIENT_ID"), "id"), (format!("COATROOM_{name}_SECRET"), "s")];
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let providers = by_environment(&variables).unwrap();
+        assert_eq!((providers.len(), providers[0].kind), (1, kind));
+        assert!(providers[0].client_secret.is_some());
+    }
+}
+
+#[test]
+fn each_provider_reads_its_own_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "from file\n").unwrap();
+    let providers = by_environment(&[
+        ("COATROOM_MICROSOFT_CLIENT_ID", "m"),
+        ("COATROOM_MICROSOFT_SECRET_FILE", secret.to_str().unwrap()),
+        ("COATROOM_MICROSOFT_TENANT", "organizations"),
+        (
+            "COATROOM_MICROSOFT_TENANTS",
+            "72f988bf-86f1-41af-91ab-2d7cd011db47, b9419818-09af-49c2-b0c3-653adc1f376e",
+        ),
+        ("COATROOM_OKTA_CLIENT_ID", "o"),
+        ("COATROOM_OKTA_DOMAIN", "acme.okta.com"),
+        ("COATROOM_GITLAB_CLIENT_ID", "g"),
+        ("COATROOM_GITLAB_URL", "https://git.example.com"),
+        ("COATROOM_OAUTH2_CLIENT_ID", "x"),
+        ("COATROOM_OAUTH2_AUTHORIZE_URL", "https://idp.example/a"),
+        ("COATROOM_OAUTH2_TOKEN_URL", "https://idp.example/t"),
+        ("COATROOM_OAUTH2_USER_URL", "https://idp.example/u"),
+        ("COATROOM_OAUTH2_USER_ID", "data.id"),
+        ("COATROOM_OAUTH2_LABEL", "Corp"),
+    ])
+    .unwrap();
+    let names: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
+    assert_eq!(names, ["microsoft", "gitlab", "okta", "oauth2"]);
+    assert_eq!(providers[0].client_secret.as_ref().unwrap().expose(), "from file");
+    assert_eq!(providers[0].tenants.len(), 2);
+    assert_eq!(providers[1].base_url.as_deref(), Some("https://git.example.com"));
+    assert_eq!(providers[3].user.id, ["data.id"]);
+}
+
+#[test]
+fn what_a_provider_lacks_is_named_with_its_variable() {
+    insta::assert_snapshot!(by_environment(&[
+        ("COATROOM_APPLE_CLIENT_ID", "a"),
+        ("COATROOM_APPLE_CLIENT_SECRET", "canary"),
+        ("COATROOM_APPLE_KEY_ID", "k"),
+        ("COATROOM_APPLE_PRIVATE_KEY", "canary"),
+        ("COATROOM_OKTA_CLIENT_ID", "o"),
+        ("COATROOM_MICROSOFT_CLIENT_ID", "m"),
+        ("COATROOM_MICROSOFT_SECRET", "canary"),
+        ("COATROOM_MICROSOFT_TENANT", "contoso.com"),
+    ])
+    .unwrap_err(), @r#"
+    error: environment variable COATROOM_MICROSOFT_TENANT: provider `microsoft`: tenant must be a tenant's id, in lower case, or `common`, `organizations` or `consumers`
+
+    error: environment variable COATROOM_APPLE_CLIENT_ID: provider `apple` has no team_id
+     |
+     = help: register coatroom at the provider, then set `team_id` or COATROOM_APPLE_TEAM_ID
+
+    error: environment variable COATROOM_APPLE_CLIENT_ID: `client_secret` means nothing to this kind of provider
+
+    error: environment variable COATROOM_OKTA_CLIENT_ID: provider `okta` has no domain
+     |
+     = help: register coatroom at the provider, then set `domain` or COATROOM_OKTA_DOMAIN
+
+    4 mistakes in the configuration
+    "#);
+}
+
+#[test]
+fn a_provider_is_described_by_the_file_alone() {
+    let text = WHOLE.replacen(
+        "[servers.github]",
+        r#"[providers.corp]
+kind = "oauth2"
+client_id = "c"
+authorize_url = "https://idp.example/a"
+token_url = "https://idp.example/t"
+user_url = "https://idp.example/u"
+client_auth = "body"
+token_body = "json"
+scope_separator = ","
+pkce = false
+authorize_params = { audience = "api" }
+headers = { X-Api-Version = "3" }
+[providers.corp.user]
+id = "{org.id}.{id}"
+email = ["mail", "contact.mail"]
+roles = "groups"
+[providers.corp.token]
+access_token = "result.token"
+
+[servers.github]"#,
+        1,
+    );
+    let config = load_file(&text, &FakeEnvironment::default()).unwrap();
+    let corp = &config.providers[1];
+    assert_eq!((corp.user.id.len(), corp.user.email.len()), (1, 2));
+    assert_eq!(corp.user.roles, ["groups"]);
+    assert_eq!(corp.authorize_params, [("audience".to_owned(), "api".to_owned())]);
+    assert_eq!(corp.headers, [("X-Api-Version".to_owned(), "3".to_owned())]);
+    assert_eq!(
+        (corp.pkce, corp.token.access_token.as_slice()),
+        (Some(false), &["result.token".to_owned()][..])
+    );
+    for (line, wrong, expected) in [
+        ("id = \"{org.id}.{id}\"", "id = \"email\"", "an address can become somebody else's"),
+        ("id = \"{org.id}.{id}\"", "", "provider `corp` has no user.id"),
+        ("roles = \"groups\"", "rolls = \"groups\"", "did you mean `roles`?"),
+        ("client_auth = \"body\"", "client_auth = \"post\"", "known: basic, body"),
+        ("https://idp.example/t", "http://idp.example/t", "must be https"),
+        ("audience = \"api\"", "state = \"api\"", "must not set what protects the sign-in"),
+        ("pkce = false", "tenant = \"common\"", "`tenant` means nothing to this kind of provider"),
+        ("kind = \"oauth2\"", "kind = \"oauth\"", "did you mean `oauth2`?"),
+    ] {
+        let report = report(&text.replacen(line, wrong, 1));
+        assert!(report.contains(expected), "{report}");
+    }
 }
