@@ -65,6 +65,11 @@ pub(super) fn read_tokens(
     let Some(access_token) = text(&members, "access_token") else {
         return Err(ProviderError::bad_answer("no access_token"));
     };
+    // RFC 6749, appendix A.12 and A.17. Whatever else it is, no header carries it.
+    let is_sendable = |token: &str| token.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if !is_sendable(access_token) || !text(&members, "refresh_token").is_none_or(is_sendable) {
+        return Err(ProviderError::bad_answer("a token with characters that no token has"));
+    }
     if let Some(kind) = text(&members, "token_type").filter(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(ProviderError::bad_answer(format!("token_type is {}", printable(kind))));
     }
@@ -284,6 +289,8 @@ mod tests {
             (200, r#"{"access_token":"#, "bad_answer"),
             (200, r#"{"access_token":""}"#, "bad_answer"),
             (200, r#"{"access_token":7}"#, "bad_answer"),
+            (200, r#"{"access_token":"abc\r\ndef"}"#, "bad_answer"),
+            (200, r#"{"access_token":"t","refresh_token":"\u00e9"}"#, "bad_answer"),
             (200, "[]", "bad_answer"),
             (200, r#"{"access_token":"t","token_type":"DPoP"}"#, "bad_answer"),
         ];
