@@ -12,7 +12,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::crowd::Crowd;
-use self::patience::{Open, Patient, Streams, counted};
+use self::patience::{Heads, Open, Patient, Streams, counted};
 use crate::client_address::IpRange;
 use crate::config::Config;
 use crate::edge::Edge;
@@ -160,7 +160,8 @@ fn builder(settings: &ServeSettings) -> auto::Builder<Streams> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_read)
+        // It would count the time between two requests as well: see `Heads`, and `idle`.
+        .header_read_timeout(None)
         .max_headers(settings.header_lines)
         .max_buf_size(settings.header_block);
     builder
@@ -191,9 +192,11 @@ impl Connection {
     async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
         let requests = AtomicUsize::new(0);
         let open = Open::default();
+        let is_http1 = Arc::new(AtomicBool::new(false));
         let service = service_fn(|request: Request<Incoming>| {
             requests.fetch_add(1, Ordering::Relaxed);
             let is_http2 = request.version() == Version::HTTP_2;
+            is_http1.store(!is_http2, Ordering::Relaxed);
             let (answering, open) = (self.edge.answer(request, peer), Arc::clone(&open));
             // A request that is being answered is counted like an answer that is being read.
             let waiting = counted(Body::empty(), &open, false);
@@ -204,7 +207,9 @@ impl Connection {
                 counted
             }
         });
-        let stream = TokioIo::new(Patient::new(stream, self.write_stall));
+        let heads =
+            Heads { patience: self.header_read, open: Arc::clone(&open), is_http1: Arc::clone(&is_http1) };
+        let stream = TokioIo::new(Patient::new(stream, self.write_stall, heads));
         let mut connection = pin!(self.builder.serve_connection(stream, service));
         // Until the protocol is known, nothing else watches over a silent peer.
         let mut first_request = pin!(tokio::time::sleep(self.header_read));
@@ -227,7 +232,6 @@ impl Connection {
                         return;
                     }
                 }
-                // Whoever is silent on HTTP/1.1 was closed long before.
                 _ = look.tick() => {
                     let count = requests.load(Ordering::Relaxed);
                     let is_idle = open.load(Ordering::Relaxed) == 0 && count == seen;

@@ -15,7 +15,7 @@ pub(crate) use failure::DocumentFailure;
 pub(crate) use logos::Logo;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use coatroom_protocol::client::{
     AppUris, ClientDocument, ClientUrl, DocumentRefusal, DocumentRules, FetchedDocument, check_document,
@@ -223,6 +223,10 @@ impl ClientDocuments {
     ) -> Result<Arc<KnownDocument>, DocumentFailure> {
         let fetch = async || {
             let fetched = self.get(url, "application/json").await?;
+            if is_outage(fetched.status) {
+                tracing::info!(client.id = %url, status = fetched.status, "the host of a client's document is down");
+                return Err(DocumentFailure::Unreachable);
+            }
             let life = self.life(&fetched);
             let answer = FetchedDocument {
                 status: fetched.status,
@@ -281,18 +285,29 @@ impl ClientDocuments {
         };
         self.web.get(&wanted).await.map_err(|error| {
             log(url, &error);
-            DocumentFailure::Unreachable
+            match error {
+                PublicWebError::TooLarge { limit } => DocumentRefusal::TooLarge(limit).into(),
+                PublicWebError::Encoded => DocumentRefusal::Encoded.into(),
+                _ => DocumentFailure::Unreachable,
+            }
         })
     }
 
     fn life(&self, fetched: &Fetched) -> Duration {
         let longest = self.settings.longest_life;
-        document_life(fetched.header(CACHE_CONTROL), fetched.header(AGE), longest)
+        let now = UNIX_EPOCH + Duration::from_secs(self.clock.now().unix());
+        let control = fetched.list(CACHE_CONTROL);
+        document_life(control.as_deref(), fetched.header(AGE), fetched.expires(now), longest)
     }
 
     fn rules(&self) -> DocumentRules<'_> {
         DocumentRules { apps: &self.app_uris, same_origin: self.settings.same_origin }
     }
+}
+
+/// Whether the host says that it cannot answer now, and nothing about what it would.
+const fn is_outage(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
 }
 
 fn log(url: &ClientUrl, error: &PublicWebError) {

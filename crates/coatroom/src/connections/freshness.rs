@@ -18,7 +18,7 @@ pub(super) enum Freshness {
     Dead,
 }
 
-/// A credential is renewed when less than max(60 s, 10 %) of its life is left.
+/// A credential is renewed when less than max(60 s, 10 %) of its life is left; a very short one when half of it is.
 pub(super) fn freshness(record: &ConnectionRecord, now: Timestamp) -> Freshness {
     if record.dead_since.is_some() {
         return Freshness::Dead;
@@ -28,7 +28,8 @@ pub(super) fn freshness(record: &ConnectionRecord, now: Timestamp) -> Freshness 
     if !record.renewable {
         return if ended { Freshness::Dead } else { Freshness::Good };
     }
-    let margin = (ends_at.since(record.issued_at) / 10).max(SOONEST);
+    let life = ends_at.since(record.issued_at);
+    let margin = (life / 10).max(SOONEST).min(life / 2);
     match (ended, now.plus(margin).has_reached(ends_at)) {
         (true, _) => Freshness::Ended,
         (false, true) => Freshness::EndsSoon,
@@ -74,6 +75,10 @@ mod tests {
         let short = record(0, Some(300), true);
         assert_eq!(at(&short, 239), Freshness::Good);
         assert_eq!(at(&short, 240), Freshness::EndsSoon);
+        // Or it would be renewed on every call.
+        let shortest = record(0, Some(60), true);
+        assert_eq!(at(&shortest, 29), Freshness::Good);
+        assert_eq!(at(&shortest, 30), Freshness::EndsSoon);
     }
 
     #[test]

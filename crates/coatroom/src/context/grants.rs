@@ -1,11 +1,11 @@
 //! Which apps may act for a user, for that user and for the operator.
 
 use coatroom_protocol::grant::{GrantState, RevokedReason};
-use coatroom_protocol::words::{ClientId, GrantId, Resource, Scopes, Subject, Timestamp};
+use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Resource, Scopes, Subject, Timestamp};
 
 use super::Context;
 use crate::error::Error;
-use crate::records::{self, AccessTokenRecord, GrantRecord};
+use crate::records::{self, AccessTokenRecord, ConnectionRecord, GrantRecord};
 
 /// A grant whose tokens are out: that an app may act for a user at one resource.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct GrantSummary {
     pub resource: Resource,
     /// What the user agreed to.
     pub scopes: Scopes,
+    /// The accounts beyond the one of the sign-in that the user connected for it.
+    pub connected: Vec<ProviderName>,
     /// When the user agreed.
     pub created_at: Timestamp,
     /// When its last access token was issued: the app was active then, and not for longer than such a token lives after.
@@ -41,6 +43,9 @@ impl Context {
             let GrantRecord { grant, client_id, client_name, .. } = seen.value;
             let GrantState::Active(active) = grant.state else { continue };
             let tokens = records::list::<AccessTokenRecord>(store, &grant.id.to_string()).await?;
+            let connections = records::list::<ConnectionRecord>(store, &grant.id.to_string()).await?;
+            let further = connections.into_iter().map(|seen| seen.value).filter(|it| it.dead_since.is_none());
+            let further = further.map(|it| it.provider).filter(|provider| *provider != user.provider);
             let issued = tokens.iter().map(|token| token.value.issued_at);
             let rotated =
                 active.refresh.and_then(|refresh| refresh.previous).map(|previous| previous.rotated_at);
@@ -51,6 +56,7 @@ impl Context {
                 redirect_uri: active.redeemed.redirect_uri,
                 resource: grant.resource,
                 scopes: grant.scopes,
+                connected: further.collect(),
                 created_at: grant.created_at,
                 last_token_at: issued.chain(rotated).max().unwrap_or(grant.created_at),
             });

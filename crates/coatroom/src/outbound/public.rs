@@ -11,12 +11,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use coatroom_protocol::words::is_public_address;
-use http::header::{ACCEPT, CONTENT_ENCODING, HeaderMap, HeaderValue, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_ENCODING, DATE, EXPIRES, HeaderMap, HeaderValue, USER_AGENT};
 use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
@@ -98,6 +98,21 @@ impl Fetched {
         let mut values = self.headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?;
         values.next().is_none().then_some(value)
+    }
+
+    /// The members of a list, from all lines of its header (RFC 9110 §5.3).
+    pub(crate) fn list(&self, name: http::HeaderName) -> Option<String> {
+        let lines: Vec<&str> =
+            self.headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    }
+
+    /// How long `Expires` leaves the answer from its `Date` on, or from now; nothing when it cannot be read (RFC 9111 §5.3).
+    pub(crate) fn expires(&self, now: SystemTime) -> Option<Duration> {
+        self.headers.get(EXPIRES)?;
+        let date = |name| self.header(name).and_then(|date| httpdate::parse_http_date(date).ok());
+        let ends = date(EXPIRES).and_then(|ends| ends.duration_since(date(DATE).unwrap_or(now)).ok());
+        Some(ends.unwrap_or_default())
     }
 }
 

@@ -67,6 +67,8 @@ pub struct ConnectedApp<'a> {
     pub server: McpServer<'a>,
     /// What it may do there, in words.
     pub scopes: &'a [&'a str],
+    /// The providers whose accounts were connected for it, besides the one of the sign-in.
+    pub connected: &'a [&'a str],
     /// When the person agreed.
     pub since: Date,
     /// When it was last active.
@@ -166,6 +168,7 @@ struct AppView<'a> {
     destination: String,
     server: McpServer<'a>,
     scopes: &'a [&'a str],
+    connected: &'a [&'a str],
     since: Day,
     last_used: Day,
     end: String,
@@ -196,6 +199,7 @@ impl<'a> AppView<'a> {
             destination,
             server: app.server,
             scopes: app.scopes,
+            connected: app.connected,
             since: day(app.since),
             last_used: day(app.last_used),
             name,

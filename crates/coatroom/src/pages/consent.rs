@@ -243,6 +243,9 @@ impl<'a> Who<'a> {
             ClientProof::Document { host, .. } => {
                 (Some(words.unverified), (words.consent.named_by_host)(&isolated(host)))
             }
+            ClientProof::Registered if app == words.nameless => {
+                (Some(words.unverified), words.consent.gave_no_name.to_owned())
+            }
             ClientProof::Registered => (Some(words.unverified), words.consent.named_by_itself.to_owned()),
         };
         let document = match proof {

@@ -141,6 +141,11 @@ pub(super) fn read_tokens(
     let Some(access_token) = token(&quirks.paths.access_token) else {
         return Err(ProviderError::bad_answer("no access_token"));
     };
+    // RFC 6749, appendix A.12 and A.17. Whatever else it is, no header carries it.
+    let is_sendable = |token: &str| token.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    if !is_sendable(access_token) || !token(&quirks.paths.refresh_token).is_none_or(is_sendable) {
+        return Err(ProviderError::bad_answer("a token with characters that no token has"));
+    }
     let kind = quirks.paths.token_type.iter().find_map(|path| find_text(&members, path));
     if let Some(kind) = kind.filter(|kind| !kind.eq_ignore_ascii_case(quirks.kind)) {
         return Err(ProviderError::bad_answer(format!("token_type is {}", printable(&kind))));
@@ -374,6 +379,8 @@ mod tests {
             (200, r#"{"access_token":"#, "bad_answer"),
             (200, r#"{"access_token":""}"#, "bad_answer"),
             (200, r#"{"access_token":7}"#, "bad_answer"),
+            (200, r#"{"access_token":"abc\r\ndef"}"#, "bad_answer"),
+            (200, r#"{"access_token":"t","refresh_token":"\u00e9"}"#, "bad_answer"),
             (200, "[]", "bad_answer"),
             (200, r#"{"access_token":"t","token_type":"DPoP"}"#, "bad_answer"),
         ];

@@ -143,6 +143,7 @@ struct Shown<'a> {
     redirect: Option<ReturnAddress>,
     server: McpServer<'a>,
     scopes: Vec<&'a str>,
+    connected: Vec<&'a str>,
 }
 
 impl<'a> Shown<'a> {
@@ -150,6 +151,9 @@ impl<'a> Shown<'a> {
         let resource = app.context.resources.get(&grant.resource);
         let title =
             |scope: &'a Scope| resource.map_or(scope.as_str(), |resource| resource.scopes.title(scope));
+        let label = |name: &'a ProviderName| {
+            app.context.provider(name).map_or(name.as_str(), |provider| provider.label())
+        };
         let is_configured = |id: &ClientId| app.context.configured_clients.contains_key(id);
         Self {
             grant,
@@ -158,6 +162,7 @@ impl<'a> Shown<'a> {
             redirect: ReturnAddress::parse(&grant.redirect_uri),
             server: app.mcp_server(&grant.resource),
             scopes: grant.scopes.iter().map(title).collect(),
+            connected: grant.connected.iter().map(label).collect(),
         }
     }
 
@@ -170,6 +175,7 @@ impl<'a> Shown<'a> {
             redirect: self.redirect.as_ref(),
             server: self.server,
             scopes: &self.scopes,
+            connected: &self.connected,
             since: self.grant.created_at.date(),
             last_used: self.grant.last_token_at.date(),
         }

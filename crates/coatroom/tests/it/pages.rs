@@ -187,6 +187,7 @@ fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<Pag
     let app = |redirect, known: bool, scopes| {
         let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
         let document = (!known).then_some("apps.example");
+        let connected = scopes;
         ConnectedApp {
             grant: &grant,
             name: Some(HOSTILE),
@@ -195,6 +196,7 @@ fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<Pag
             redirect,
             server,
             scopes,
+            connected,
             since,
             last_used,
         }
@@ -572,6 +574,7 @@ async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
         redirect: Some(redirect),
         server: McpServer { name: "Notes", url: "https://mcp.example.com/notes" },
         scopes: &["Read notes"],
+        connected: if known { &[] } else { &["Slack"] },
         since: Timestamp::from_unix(1_709_164_800).date(),
         last_used: Timestamp::from_unix(1_795_651_200).date(),
     };
@@ -589,6 +592,7 @@ async fn each_app_has_its_own_button_and_all_of_several_have_one_together() {
         "on a computer (127.0.0.1)",
         "<dd>claude.ai</dd>",
         "Read notes",
+        "<dt>Connected accounts</dt><dd><ul><li>Slack</li></ul></dd>",
         "<time datetime=\"2024-02-29\">29 February 2024</time>",
         "<time datetime=\"2026-11-26\">26 November 2026</time>",
         ">Remove Editor</button>",
@@ -632,7 +636,7 @@ async fn the_hand_over_says_what_was_decided() {
     let page = HandOverPage { client: None, to: &to, outcome: Outcome::Cancelled };
     let html = html(pages().hand_over(Language::English, &page)).await;
     assert!(html.contains("<h1>Cancelled</h1>") && html.contains("You allowed nothing."));
-    assert!(html.contains("Cancelled: return to An app without a name"));
+    assert!(html.contains("Return to an app without a name"));
 }
 
 #[tokio::test]

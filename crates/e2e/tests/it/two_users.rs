@@ -25,9 +25,9 @@ async fn alice_and_bob_sign_in_at_the_same_moment_and_two_hundred_interleaved_ca
         let is_alice = number % 2 == 0;
         let era = if number % 4 < 2 { Era::Modern } else { Era::Legacy };
         let token = if is_alice { alice.access.clone() } else { bob.access.clone() };
-        let url = gateway.mcp_url();
+        // Made before any of them connects: two hundred HTTP clients take longer than the program waits for a request.
+        let mcp = Mcp::without_handshake(&gateway.mcp_url(), era, &token);
         calls.spawn(async move {
-            let mcp = Mcp::without_handshake(&url, era, &token);
             let repositories = mcp.call("get-my-repos", json!({"visibility": "all"})).await.text();
             let (own, others) = if is_alice { (ALICES, BOBS) } else { (BOBS, ALICES) };
             assert_repositories(&repositories, own, others);

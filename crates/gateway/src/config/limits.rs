@@ -57,7 +57,7 @@ pub(crate) struct Limits {
     pub(crate) connections_per_address: usize,
     /// Streams at once on one HTTP/2 connection. Default 100.
     pub(crate) http2_streams: u32,
-    /// How long an HTTP/2 connection may be open without a request. Default 2 minutes.
+    /// How long a connection may rest between two requests. Default 2 minutes.
     pub(crate) idle: Duration,
     /// How long a reader may take for the next kilobyte of what waits for it. Default 30 seconds.
     pub(crate) write_stall: Duration,

@@ -1,6 +1,6 @@
-//! Patience with whoever reads slowly or not at all, at two places where they can make us wait:
+//! Patience with whoever reads or writes slowly or not at all, at the places where they can make us wait:
 //!
-//! * [`Patient`]: the connection takes no bytes. HTTP/1.1 shows it there.
+//! * [`Patient`]: the connection takes no bytes, which HTTP/1.1 shows there, or its next request stops within its headers.
 //! * [`Streams`]: the connection is alive, but one HTTP/2 stream of it never gets room (RFC 9113 §5.2). Only that stream is
 //!   reset: behind a proxy the others are other people's.
 //!
@@ -11,7 +11,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,18 +21,39 @@ use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A connection that is given up when its peer takes less than a kilobyte within the patience, while there is more to send.
+/// A connection that is given up when its peer takes less than a kilobyte within the patience, while there is more to send,
+/// or has begun another request and does not say within the time of [`Heads`] what it is.
 pub(super) struct Patient<I> {
     inner: I,
     patience: Duration,
     /// Runs while bytes wait for the peer.
     waiting: Option<Pin<Box<Sleep>>>,
     taken: usize,
+    heads: Heads,
+    /// Runs from the first byte of a request to the last of its headers.
+    head: Option<Pin<Box<Sleep>>>,
+}
+
+/// When the bytes of an HTTP/1.1 connection are headers: between two of its requests. A connection that rests there is idle, and
+/// not slow; of the first request nobody knows which protocol it is.
+#[derive(Debug, Clone)]
+pub(super) struct Heads {
+    pub(super) patience: Duration,
+    /// The requests and answers that are under way.
+    pub(super) open: Open,
+    /// Whether the last request was one of HTTP/1.1.
+    pub(super) is_http1: Arc<AtomicBool>,
+}
+
+impl Heads {
+    fn are_next(&self) -> bool {
+        self.is_http1.load(Ordering::Relaxed) && self.open.load(Ordering::Relaxed) == 0
+    }
 }
 
 impl<I> Patient<I> {
-    pub(super) const fn new(inner: I, patience: Duration) -> Self {
-        Self { inner, patience, waiting: None, taken: 0 }
+    pub(super) const fn new(inner: I, patience: Duration, heads: Heads) -> Self {
+        Self { inner, patience, waiting: None, taken: 0, heads, head: None }
     }
 
     fn judge(
@@ -66,7 +87,20 @@ impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if !self.heads.are_next() {
+            self.head = None;
+            return read;
+        }
+        if read.is_ready() && buf.filled().len() > before && self.head.is_none() {
+            self.head = Some(Box::pin(tokio::time::sleep(self.heads.patience)));
+        }
+        if let (Poll::Pending, Some(head)) = (&read, &mut self.head) {
+            ready!(head.as_mut().poll(cx));
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the headers do not end")));
+        }
+        read
     }
 }
 

@@ -130,6 +130,28 @@ async fn whoever_sends_headers_slowly_or_not_at_all_is_closed() {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
+// Clients and proxies keep connections for a minute and more, and cannot send a POST again that met a closed one.
+#[tokio::test]
+async fn a_connection_may_rest_between_requests_and_not_within_the_headers_of_one() {
+    let quick =
+        ServeSettings { header_read: Duration::from_millis(200), idle: Duration::from_secs(2), ..settings() };
+    let running = start(quick).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    for _ in 0..2 {
+        stream.write_all(b"GET /peer HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        read_until(&mut stream, "127.0.0.1").await;
+        tokio::time::sleep(Duration::from_millis(600)).await;
+    }
+    stream.write_all(b"GET /peer HT").await.unwrap();
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_millis(1500), stream.read_to_end(&mut rest)).await;
+    closed.expect("closed").ok();
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /peer HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let closed = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut rest)).await;
+    closed.expect("whoever rests for long is closed").unwrap();
+}
+
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_server_goes_on() {
     let running = start(settings()).await;

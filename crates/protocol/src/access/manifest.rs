@@ -1,7 +1,7 @@
 //! Which scopes and roles each tool, prompt and resource needs, and whether a caller may.
 //!
 //! Rules name their targets exactly or by a pattern with `*`. Every rule that matches applies: what they ask for adds
-//! up, and one that denies is enough. A resource is what any server may read in its URI ([`readings`]), and each reading
+//! up, and one that denies is enough. A resource is what any server may read in its URI, and each reading
 //! must pass. Scopes are necessary, never sufficient (MCP 2026-07-28, Security Best
 //! Practices, "Scope Minimization"). The decision is taken on a judged body, never on headers.
 

@@ -6,7 +6,7 @@
 //! says whether they may ask for input. [`assertion`] and [`introspection`] are what servers behind and beside us learn of a
 //! caller.
 //! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again,
-//! [`tool_challenge`] how ChatGPT hears that it needs a token or more scopes.
+//! [`mod@tool_challenge`] how ChatGPT hears that it needs a token or more scopes.
 //! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 

@@ -53,6 +53,12 @@ pub enum DocumentRefusal {
     /// Another status than 200; redirects too.
     #[error("the answer has status {0}, not 200")]
     Status(u16),
+    /// Larger than this many bytes.
+    #[error("the answer is larger than {0} bytes, the most that is read here")]
+    TooLarge(usize),
+    /// A content encoding, which nobody asked for.
+    #[error("the answer has a content encoding; it is asked for without")]
+    Encoded,
     /// Another media type.
     #[error("the answer is not application/json or application/*+json")]
     MediaType,

@@ -68,6 +68,7 @@ pub(super) struct ConsentWords {
     /// Argument: host of the app's document.
     pub(super) named_by_host: fn(&str) -> String,
     pub(super) named_by_itself: &'static str,
+    pub(super) gave_no_name: &'static str,
     pub(super) destination: &'static str,
     pub(super) to_website: &'static str,
     pub(super) to_this_computer: &'static str,
@@ -237,6 +238,7 @@ pub(super) struct AccountWords {
     pub(super) on_a_device: fn(&str) -> String,
     pub(super) may: &'static str,
     pub(super) no_scopes: &'static str,
+    pub(super) connected: &'static str,
     pub(super) since: &'static str,
     pub(super) last_used: &'static str,
     /// Argument: app.

@@ -291,6 +291,8 @@ async fn an_account_is_connected_by_one_click_and_the_call_then_works_as_it_was_
     );
     assert!(browser.flow_cookies().is_empty());
     assert_eq!(scene.connections(&tokens.access).await.len(), 2);
+    let account = browser.open("/account").await.body;
+    assert!(account.contains("<dt>Connected accounts</dt>"), "the person sees what is kept: {account}");
 
     let with = scene.call(&tokens.access, Speaks::Modern(URL), &retry(&state, "accept")).await;
     let without = scene.call(&tokens.access, Speaks::Modern(URL), "").await;

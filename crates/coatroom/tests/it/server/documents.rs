@@ -148,13 +148,24 @@ async fn reading_stops_at_the_limit_and_at_the_deadline() {
     let site = Site::start().await;
     let world = World::local(site.web(), |documents| documents.deadline = Duration::from_millis(400)).await;
     site.put("/endless", Reply::Endless);
-    assert_refused(&page(&world, &site.url("/endless")).await, 400);
+    let endless = page(&world, &site.url("/endless")).await;
+    assert_refused(&endless, 400);
+    assert!(endless.body.contains("is not good") && endless.body.contains("larger than"), "{endless:?}");
     assert!(site.sent() < 4 * 1024 * 1024, "{} bytes were taken", site.sent());
     for reply in [Reply::Slow, Reply::Silent] {
         site.put("/slow", reply);
         let url = site.url("/slow");
         let answer = tokio::time::timeout(Duration::from_secs(3), page(&world, &url)).await;
         assert_refused(&answer.expect("the document was waited for"), 400);
+    }
+    for status in [429, 503] {
+        site.put("/down", Reply::status(status));
+        let down = page(&world, &site.url("/down")).await;
+        assert!(
+            down.status == 400 && down.body.contains("did not answer"),
+            "an outage accuses nobody: {down:?}"
+        );
+        world.advance(120);
     }
     let long = json!({ "x": "x".repeat(64 * 1024) });
     site.document(&long);
@@ -180,19 +191,26 @@ async fn the_headers_of_a_document_say_how_long_it_is_good() {
         "client_id": url, "client_name": "Document client", "redirect_uris": ["http://127.0.0.1/callback"],
     });
     let mut fetched = 0;
-    for (control, good_for) in [
-        ("max-age=120", 120),
-        ("no-store", 60),
-        ("max-age=1", 60),
-        ("max-age=31536000", 24 * 3600),
-        ("", 3600),
+    let control =
+        |lines: &[&'static str]| lines.iter().map(|line| ("cache-control", *line)).collect::<Vec<_>>();
+    for (headers, good_for) in [
+        (control(&["max-age=120"]), 120),
+        (control(&["no-store"]), 60),
+        (control(&["public", "no-store"]), 60),
+        (control(&["public", "max-age=120"]), 120),
+        (control(&["max-age=1"]), 60),
+        (control(&["max-age=31536000"]), 24 * 3600),
+        (control(&[""]), 3600),
+        (vec![("expires", "Thu, 01 Jan 1970 00:00:00 GMT")], 60),
+        (vec![("expires", "0")], 60),
+        (vec![("date", "Thu, 26 Nov 2026 12:00:00 GMT"), ("expires", "Thu, 26 Nov 2026 12:02:00 GMT")], 120),
     ] {
-        site.put("/c", Reply::json_with(&document, &[("cache-control", control)]));
+        site.put("/c", Reply::json_with(&document, &headers));
         fetched += 1;
         for (wait, expected) in [(0, fetched), (good_for - 1, fetched), (1, fetched + 1)] {
             world.advance(wait);
             assert_eq!(page(&world, &url).await.status, 200);
-            assert_eq!(site.requests("/c").len(), expected, "{control:?} after {wait} s");
+            assert_eq!(site.requests("/c").len(), expected, "{headers:?} after {wait} s");
         }
         fetched += 1;
         world.advance(25 * 3600);
