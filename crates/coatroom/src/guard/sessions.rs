@@ -326,10 +326,8 @@ mod tests {
 
     fn caller(id: &str) -> Caller {
         let subject = Subject { provider: ProviderName::parse("github").unwrap(), id: id.to_owned() };
-        let (email, name, username, picture) = (None, None, None, None);
-        let claims = serde_json::Map::new();
         Caller::new(CallerParts {
-            user: User { subject, email, email_verified: false, name, username, picture, claims },
+            user: User::new(subject),
             client: CallerClient { id: ClientId::new("client"), name: None },
             grant: GrantId::from_bytes([1; 16]),
             resource: resource(),

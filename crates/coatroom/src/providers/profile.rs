@@ -39,14 +39,13 @@ impl ProfilePaths {
         let first = |paths: &[&str]| paths.iter().find_map(|path| find(&said, path).and_then(read_text));
         let verified = self.email_verified.iter().find_map(|path| find(&said, path));
         let user = User {
-            subject: Subject { provider: provider.clone(), id },
             email: first(self.email),
             // Some providers write it as text.
             email_verified: verified.is_some_and(|value| value == true || value == "true"),
             name: first(self.name),
             username: first(self.username),
             picture: first(self.picture).filter(|url| url.starts_with("https://")),
-            claims: Map::new(),
+            ..User::new(Subject { provider: provider.clone(), id })
         };
         for name in OF_THE_TOKEN {
             said.remove(*name);
