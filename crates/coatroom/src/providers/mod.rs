@@ -25,9 +25,15 @@ mod requests;
 mod sign_in;
 mod tokens;
 
+pub(crate) use answer::{ErrorCodes, read_json};
 pub use config::{ProviderConfig, ProviderConfigError, ProviderKind, UrlRefusal};
+pub(crate) use config::{append, is_loopback, secure_url};
+pub(crate) use document::Document;
 pub use error::ProviderError;
+pub(crate) use error::printable;
 pub use id_token::IdTokenRefusal;
 pub use provider::Provider;
+pub(crate) use provider::observed;
+pub(crate) use requests::get;
 pub use sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

@@ -279,7 +279,7 @@ impl Provider {
 }
 
 /// Does one outside call inside its span, which says how the call ended.
-pub(super) async fn observed<T>(
+pub(crate) async fn observed<T>(
     span: Span,
     call: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {

@@ -60,7 +60,7 @@ impl Registration {
 }
 
 /// Asks for a JSON document, on behalf of a user if there is a token.
-pub(super) fn get(url: &Url, token: Option<&UpstreamToken>) -> Result<Request<Bytes>, ProviderError> {
+pub(crate) fn get(url: &Url, token: Option<&UpstreamToken>) -> Result<Request<Bytes>, ProviderError> {
     let mut builder = builder(Method::GET, url);
     if let Some(token) = token {
         builder = builder.header(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose()))?);
