@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod issuers;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]
