@@ -7,6 +7,9 @@ mod guard;
 mod issuers;
 #[cfg(test)]
 #[cfg(feature = "server")]
+mod issuers_served;
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]
 mod providers;
