@@ -19,8 +19,8 @@ pub(super) fn preset(config: &IssuerConfig) -> Result<Preset, IssuerConfigError>
             register: Some(format!("{issuer}/oauth2/register")),
             grants: CODE_REFRESH_AND_CREDENTIALS,
         }),
-        advice: "Better Auth issues JWTs where the client names a resource that is among its validAudiences: list the MCP \
-                 server's URL there",
+        advice: "Better Auth issues JWTs where the client names a resource that it knows: list the MCP server's URL in its resources \
+                 and clientRegistrationDefaultResources (before 1.7 in validAudiences)",
         issuer,
     })
 }

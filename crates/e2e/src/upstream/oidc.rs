@@ -44,6 +44,12 @@ impl OidcProvider {
         Self::run("remote-issuer.mjs", &settings).await
     }
 
+    /// Starts Better Auth with its OAuth provider, in the same place.
+    pub async fn better_auth_for(resource: &str) -> Self {
+        let settings = json!({ "port": tools::free_port(), "resource": resource });
+        Self::run("better-auth.mjs", &settings).await
+    }
+
     async fn run(script: &'static str, settings: &Value) -> Self {
         let mut command = Script::Node(script).command();
         let mut child = command

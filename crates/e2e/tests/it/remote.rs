@@ -5,6 +5,7 @@ use coatroom_e2e::foreign::{Script, Transcript};
 use coatroom_e2e::upstream::{EchoServer, OidcProvider};
 use coatroom_e2e::{Answer, FormBrowser, Gateway, oauth, tools};
 use serde_json::{Value, json};
+use url::Url;
 
 struct Scene {
     gateway: Gateway,
@@ -17,6 +18,10 @@ impl Scene {
     async fn new(issuers: &str, variables: &[&str]) -> Self {
         let port = tools::free_port();
         let idp = OidcProvider::start_for(&format!("http://localhost:{port}/mcp")).await;
+        Self::at(port, idp, issuers, variables).await
+    }
+
+    async fn at(port: u16, idp: OidcProvider, issuers: &str, variables: &[&str]) -> Self {
         let echo = EchoServer::start().await;
         let issuers = issuers.replace("{issuer}", &idp.issuer);
         let configuration = format!(
@@ -36,9 +41,13 @@ impl Scene {
         let person = FormBrowser::new();
         let sign_in = async |url: &str| {
             let page = person.open(url).await;
-            assert!(page.url.as_str().starts_with(&self.idp.issuer), "the person is sent to {}", page.url);
-            let end = person.press(&page, account).await;
-            assert_eq!(end.status, 200, "{}", end.html);
+            let (here, there) = (page.url.origin(), Url::parse(&self.idp.issuer).unwrap().origin());
+            assert_eq!(here, there, "the person is sent to {}", page.url);
+            let mut end = person.press(&page, account).await;
+            if end.url.path() == "/consent" {
+                end = person.press(&end, "Allow").await;
+            }
+            assert_eq!(end.status, 200, "{}: {}", end.url, end.html);
         };
         script.run_where(&self.gateway.mcp_url(), plan, sign_in).await
     }
@@ -88,6 +97,24 @@ async fn the_typescript_sdk_1_signs_in_at_a_remote_issuer() {
 #[tokio::test]
 async fn the_typescript_sdk_2_signs_in_at_a_remote_issuer() {
     goes_the_whole_way(Script::Node("ts-sdk-2.mjs")).await;
+}
+
+/// The SDK of the older line registers as a web client, which Better Auth does not let return to loopback.
+#[tokio::test]
+async fn a_client_signs_in_at_better_auth_which_variables_name() {
+    let port = tools::free_port();
+    let idp = OidcProvider::better_auth_for(&format!("http://localhost:{port}/mcp")).await;
+    let scene = Scene::at(port, idp, "", &["MCP_USE_OAUTH_BETTER_AUTH_URL"]).await;
+    let plan = json!(["list", { "call": "headers" }]);
+    for (account, roles) in [("Alice", "admin"), ("Bob", "reader")] {
+        let transcript = scene.drive(Script::Node("ts-sdk-2.mjs"), &plan, account).await;
+        assert_eq!(transcript.visits, 1, "{transcript:#?}");
+        let headers = &scene.last_call()["headers"];
+        assert!(headers["x-coatroom-user"].as_str().unwrap().starts_with("better-auth:"), "{headers}");
+        assert_eq!(headers["x-name"], format!("{account} Example"), "{headers}");
+        assert_eq!(headers["x-roles"], roles, "{headers}");
+        assert!(headers["authorization"].is_null(), "the client's token travels on: {headers}");
+    }
 }
 
 /// The provider keeps its keys where Better Auth does.
