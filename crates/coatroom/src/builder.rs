@@ -3,6 +3,7 @@
 mod asking;
 mod key_source;
 mod protection;
+mod remote;
 mod resources;
 
 pub use protection::Protection;
@@ -18,6 +19,7 @@ use coatroom_protocol::words::{ClientId, GrantId, Issuer, Resource, Subject};
 
 use self::asking::asking_servers;
 use self::key_source::KeySource;
+use self::resources::issue_tokens;
 #[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
@@ -27,12 +29,8 @@ use crate::context::{
 };
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-#[cfg(feature = "server")]
-use crate::guard::Connecting;
-use crate::guard::{
-    Assertions, Authentication, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions,
-    VerifyToken,
-};
+use crate::guard::{Assertions, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions};
+use crate::issuers::RemoteIssuer;
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
 use crate::providers::Provider;
@@ -70,6 +68,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     providers: Vec<Provider>,
+    remote_issuers: Vec<RemoteIssuer>,
     protections: Vec<Protection>,
     default_path: Option<String>,
     clients: Vec<Client>,
@@ -106,6 +105,7 @@ impl Coatroom {
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::new()),
             providers: Vec::new(),
+            remote_issuers: Vec::new(),
             protections: Vec::new(),
             default_path: None,
             clients: Vec::new(),
@@ -154,22 +154,18 @@ impl Coatroom {
             self.protected.get(path).ok_or_else(|| problem(format!("nothing is protected at {path}")))?;
         let id = Resource::parse(&self.context.issuer.url(path))
             .map_err(|refusal| problem(refusal.to_string()))?;
-        let verify: Arc<dyn VerifyToken> = Arc::<Remembered>::clone(&self.verify);
-        let mut guard = GuardLayer::builder(id, verify)
+        let guard = match self.remote(&id) {
+            Some(remote) => self.remote_guard(remote, protection),
+            None => self.own_guard(id, protection),
+        };
+        let mut guard = guard
             .with_authentication(protection.authentication)
-            .with_scopes(protection.scopes.clone())
             .with_manifest(protection.manifest.clone())
             .with_roles_claim(&protection.roles_claim)
             .with_lists(protection.lists)
-            .with_revocations(Arc::clone(&self.context.revocations), Arc::clone(&self.context.clock))
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit)
             .with_limits(Arc::clone(&self.limits));
-        #[cfg(feature = "server")]
-        {
-            let connecting = Connecting::new(Arc::clone(&self.context), !protection.connects.is_empty());
-            guard = guard.with_connecting(connecting);
-        }
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
         }
@@ -257,6 +253,12 @@ impl Builder {
     /// Adds a provider where users sign in. At least one is required unless nobody needs to sign in.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
+        self
+    }
+
+    /// Adds an issuer elsewhere whose tokens a [protected](Protection::with_issuer) endpoint may take.
+    pub fn remote_issuer(mut self, issuer: RemoteIssuer) -> Self {
+        self.remote_issuers.push(issuer);
         self
     }
 
@@ -371,7 +373,7 @@ impl Builder {
         #[cfg(feature = "server")]
         let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
         let complete = (issuer, self.store, live, resources);
-        let (Some(issuer), Some(store), Some(keys), Some(resources)) = complete else {
+        let (Some(issuer), Some(store), Some(keys), Some((resources, remote))) = complete else {
             return Err(BuildError { problems });
         };
         #[cfg(feature = "server")]
@@ -401,6 +403,8 @@ impl Builder {
             entropy: self.entropy,
             providers,
             resources,
+            remote,
+            issues_tokens: issue_tokens(&self.protections),
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
             redirect_prefixes: self.redirect_prefixes,
@@ -421,11 +425,10 @@ impl Builder {
                 remembered.forget(*grant);
             }
         });
-        let protected = self.protections.into_iter().map(|protection| (protection.path.clone(), protection));
         Ok(Coatroom {
             context,
             verify,
-            protected: Arc::new(protected.collect()),
+            protected: Arc::new(self.protections.into_iter().map(|it| (it.path.clone(), it)).collect()),
             limits: Arc::new(limits),
             places: Arc::new(self.places),
         })
@@ -438,7 +441,7 @@ impl Builder {
         if self.keys.is_none() {
             problems.push("no keys are set".to_owned());
         }
-        let has_users = self.protections.iter().any(|it| it.authentication != Authentication::Off);
+        let has_users = self.protections.iter().any(Protection::needs_our_tokens);
         if self.providers.is_empty() && has_users {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }

@@ -6,7 +6,7 @@
 //! `outbound` and `pages` use no other room; `settings` ← `allowance`.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
-//! * `clock`, `user`, `outbound` ← `providers`
+//! * `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
@@ -24,6 +24,7 @@ mod context;
 pub mod entropy;
 pub mod error;
 pub mod guard;
+pub mod issuers;
 pub mod outbound;
 #[cfg(feature = "server")]
 pub mod pages;

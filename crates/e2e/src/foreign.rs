@@ -61,6 +61,11 @@ impl Script {
 
     /// Runs a plan against an MCP server; whenever the client wants a person, `profile` signs in as `account`.
     pub async fn run(self, mcp_url: &str, plan: &Value, profile: &Profile, account: &str) -> Transcript {
+        self.run_where(mcp_url, plan, async |url| profile.approve(url, account).await).await
+    }
+
+    /// The same, with a person who does what `person` says at the address that the client names.
+    pub async fn run_where(self, mcp_url: &str, plan: &Value, person: impl AsyncFn(&str)) -> Transcript {
         let mut child =
             self.command().arg(mcp_url).arg(plan.to_string()).spawn().expect("starting the script");
         let mut errors = child.stderr.take().expect("piped");
@@ -81,7 +86,7 @@ impl Script {
                 serde_json::from_str(&line).unwrap_or_else(|_| panic!("{self:?} printed {line}"));
             if let Some(url) = line["authorize"].as_str() {
                 transcript.visits += 1;
-                profile.approve(url, account).await;
+                person(url).await;
             } else if let Some(secrets) = line["secrets"].as_array() {
                 transcript.secrets =
                     secrets.iter().filter_map(|secret| secret.as_str().map(str::to_owned)).collect();

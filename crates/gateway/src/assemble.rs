@@ -8,6 +8,7 @@ use axum::routing::any_service;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
+use coatroom::issuers::RemoteIssuer;
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
@@ -76,6 +77,11 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         let made = Provider::new(provider.clone(), Arc::clone(&outbound), Arc::clone(&clock));
         builder =
             builder.provider(made.with_context(|| format!("the provider {} cannot be used", provider.name))?);
+    }
+    for issuer in &config.issuers {
+        let made = RemoteIssuer::new(issuer.clone(), Arc::clone(&outbound), Arc::clone(&clock));
+        builder = builder
+            .remote_issuer(made.with_context(|| format!("the issuer {} cannot be used", issuer.name))?);
     }
     for server in &config.servers {
         builder = builder.protect(protection(server)?);
@@ -165,6 +171,9 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
         });
     if let Some(provider) = &server.provider {
         protection = protection.with_provider(provider.clone());
+    }
+    if let Some(issuer) = &server.issuer {
+        protection = protection.with_issuer(issuer.clone());
     }
     let elsewhere = server.needs.all().filter(|needed| server.provider.as_ref() != Some(*needed));
     protection = protection.with_connections(elsewhere.cloned());

@@ -2,7 +2,11 @@
 //!
 //! The algorithm is chosen by the key, from a list that holds neither `none` nor any HMAC: nothing in the token's header
 //! can make a public key serve as a secret. Keys that the header brings along (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
-//! Signatures are verified by aws-lc-rs directly, so that no process-wide crypto provider is needed.
+//! Signatures are verified by aws-lc-rs directly, so that no process-wide crypto provider is needed. An issuer that shares
+//! a secret with its operator instead of publishing keys has a type of its own, [`SharedSecret`], which takes HS256 and
+//! nothing else.
+
+mod shared_secret;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
@@ -14,6 +18,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::words::{from_base64url, parse_object};
+
+pub use shared_secret::{SHORTEST_SHARED_SECRET, SharedSecret};
 
 /// The signature algorithms that others may use (RFC 7518 §3.1, RFC 8037 §3.1). There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,12 +104,16 @@ struct Header {
     crit: Option<Value>,
 }
 
-impl<'a> Jws<'a> {
-    /// Takes a token apart.
-    ///
-    /// # Errors
-    /// [`JwsRefusal::Malformed`] and [`JwsRefusal::Algorithm`].
-    pub fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
+/// The decoded parts of a compact JWS, whatever its algorithm.
+struct Parts<'a> {
+    header: Header,
+    signed: &'a str,
+    signature: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
         let (signed, signature) = token.rsplit_once('.').ok_or(JwsRefusal::Malformed)?;
         let (header, payload) = signed.split_once('.').ok_or(JwsRefusal::Malformed)?;
         let decode = |part: &str| from_base64url(part).ok_or(JwsRefusal::Malformed);
@@ -114,13 +124,24 @@ impl<'a> Jws<'a> {
         if header.crit.is_some() {
             return Err(JwsRefusal::Malformed);
         }
+        Ok(Self { header, signed, signature: decode(signature)?, payload: decode(payload)? })
+    }
+}
+
+impl<'a> Jws<'a> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    /// [`JwsRefusal::Malformed`] and [`JwsRefusal::Algorithm`].
+    pub fn parse(token: &'a str) -> Result<Self, JwsRefusal> {
+        let Parts { header, signed, signature, payload } = Parts::parse(token)?;
         Ok(Self {
             algorithm: Algorithm::parse(&header.alg).ok_or(JwsRefusal::Algorithm)?,
             kid: header.kid,
             kind: header.typ,
             signed,
-            signature: decode(signature)?,
-            payload: decode(payload)?,
+            signature,
+            payload,
         })
     }
 

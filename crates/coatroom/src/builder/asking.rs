@@ -27,11 +27,13 @@ pub(super) fn asking_servers(
         }
         let mut resources = Vec::new();
         for path in paths {
-            let is_protected = protections.iter().any(|protection| &protection.path == path);
+            let is_ours = |protection: &Protection| &protection.path == path && protection.issuer.is_none();
+            let is_protected = protections.iter().any(is_ours);
             match Resource::parse(&issuer.url(path)) {
                 Ok(resource) if is_protected => resources.push(resource),
-                _ => problems
-                    .push(format!("the resource server '{name}' names {path}, which is not protected")),
+                _ => problems.push(format!(
+                    "the resource server '{name}' names {path}, which is not protected by tokens of ours"
+                )),
             }
         }
         let server = AskingServer { secret: ExpectedSecret::of(secret), resources };

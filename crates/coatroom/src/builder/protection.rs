@@ -12,6 +12,7 @@ pub struct Protection {
     pub(super) path: String,
     pub(super) name: String,
     pub(super) provider: Option<ProviderName>,
+    pub(super) issuer: Option<ProviderName>,
     pub(super) scopes: ScopeCatalogue,
     pub(super) manifest: Manifest,
     pub(super) roles_claim: String,
@@ -27,6 +28,7 @@ impl Protection {
             path: path.into(),
             name: name.into(),
             provider: None,
+            issuer: None,
             scopes: ScopeCatalogue::default(),
             manifest: Manifest::default(),
             roles_claim: "roles".to_owned(),
@@ -39,6 +41,13 @@ impl Protection {
     /// Has its users sign in at this provider only. Default: any.
     pub fn with_provider(mut self, provider: ProviderName) -> Self {
         self.provider = Some(provider);
+        self
+    }
+
+    /// Takes the tokens of this remote issuer instead of our own: there are no grants, no consent and no upstream tokens of its
+    /// users here. Default: our own tokens.
+    pub fn with_issuer(mut self, issuer: ProviderName) -> Self {
+        self.issuer = Some(issuer);
         self
     }
 
@@ -71,6 +80,11 @@ impl Protection {
     pub const fn with_lists(mut self, lists: Lists) -> Self {
         self.lists = lists;
         self
+    }
+
+    /// Whether it takes tokens, and ours.
+    pub(super) fn needs_our_tokens(&self) -> bool {
+        self.issuer.is_none() && self.authentication != Authentication::Off
     }
 
     /// Sets whether callers must sign in. Default: they must.

@@ -1,17 +1,23 @@
-//! What is protected, as resources of one issuer.
+//! What is protected: the resources of our own issuer, and those that take the tokens of another one.
 
 use coatroom_protocol::grant::{ProtectedResource, Resources};
 use coatroom_protocol::words::{Issuer, ProviderName, Resource};
 
 use super::{Builder, Protection};
+use crate::context::RemoteResource;
 
 impl Builder {
     /// The resources; every problem is noted.
-    pub(super) fn resources(&self, issuer: &Issuer, problems: &mut Vec<String>) -> Resources {
+    pub(super) fn resources(
+        &self,
+        issuer: &Issuer,
+        problems: &mut Vec<String>,
+    ) -> (Resources, Vec<RemoteResource>) {
         if self.protections.is_empty() {
             problems.push("nothing is protected: add at least one endpoint".to_owned());
         }
         let mut entries: Vec<ProtectedResource> = Vec::new();
+        let mut remote: Vec<RemoteResource> = Vec::new();
         for protection in &self.protections {
             let Protection { path, name, provider, scopes, connects, .. } = protection;
             if !path.starts_with('/') || path.contains(['?', '#', '*', '{']) {
@@ -22,17 +28,20 @@ impl Builder {
             for missing in provider.iter().chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
-            match Resource::parse(&issuer.url(path)) {
-                Ok(id) if entries.iter().any(|entry| entry.id == id) => {
-                    problems.push(format!("{path} is protected twice"));
+            let id = match Resource::parse(&issuer.url(path)) {
+                Ok(id) => id,
+                Err(refusal) => {
+                    problems.push(format!("{path}: {refusal}"));
+                    continue;
                 }
-                Ok(id) => entries.push(ProtectedResource {
-                    id,
-                    name: name.clone(),
-                    provider: provider.clone(),
-                    scopes: scopes.clone(),
-                }),
-                Err(refusal) => problems.push(format!("{path}: {refusal}")),
+            };
+            if entries.iter().any(|entry| entry.id == id) || remote.iter().any(|entry| entry.id == id) {
+                problems.push(format!("{path} is protected twice"));
+            } else if protection.issuer.is_some() {
+                remote.extend(self.remote_resource(protection, id, problems));
+            } else {
+                let (name, provider, scopes) = (name.clone(), provider.clone(), scopes.clone());
+                entries.push(ProtectedResource { id, name, provider, scopes });
             }
         }
         let default = self.default_path.as_ref().map(|path| Resource::parse(&issuer.url(path)));
@@ -45,6 +54,38 @@ impl Builder {
                 None
             }
         };
-        Resources::new(entries, default)
+        (Resources::new(entries, default), remote)
     }
+
+    fn remote_resource(
+        &self,
+        protection: &Protection,
+        id: Resource,
+        problems: &mut Vec<String>,
+    ) -> Option<RemoteResource> {
+        let Protection { path, name, provider, issuer, scopes, connects, .. } = protection;
+        let named = issuer.as_ref()?;
+        if provider.is_some() || !connects.is_empty() {
+            problems.push(format!(
+                "{path} takes the tokens of {named}: its users sign in there, and connect no provider here"
+            ));
+        }
+        let Some(issuer) = self.remote_issuers.iter().find(|known| known.name() == named) else {
+            problems.push(format!("{path} takes the tokens of the issuer {named}, which is not set"));
+            return None;
+        };
+        if self.providers.iter().any(|provider| provider.name() == named) {
+            problems.push(format!(
+                "a provider and an issuer are both called {named}: nobody could tell their users apart"
+            ));
+        }
+        let baseline = scopes.defaults().union(issuer.scopes());
+        Some(RemoteResource { id, name: name.clone(), baseline, issuer: issuer.clone() })
+    }
+}
+
+/// Whether anybody needs a token of ours: always, unless every endpoint that takes tokens takes those of others.
+pub(super) fn issue_tokens(protections: &[Protection]) -> bool {
+    protections.iter().any(Protection::needs_our_tokens)
+        || protections.iter().all(|protection| protection.issuer.is_none())
 }

@@ -28,13 +28,14 @@ use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
-use coatroom_protocol::words::{ClientId, Issuer, ProviderName};
+use coatroom_protocol::words::{ClientId, Issuer, ProviderName, Resource, Scopes};
 
 #[cfg(feature = "server")]
 use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
+use crate::issuers::RemoteIssuer;
 use crate::providers::Provider;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -52,7 +53,12 @@ pub(crate) struct Context {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// In the order in which the consent page offers them.
     pub(crate) providers: Vec<Arc<Provider>>,
+    /// Those for which we issue tokens.
     pub(crate) resources: Resources,
+    /// Those that take the tokens of others.
+    pub(crate) remote: Vec<RemoteResource>,
+    /// Whether anybody needs a token of ours, so that there is an authorization server here at all.
+    pub(crate) issues_tokens: bool,
     pub(crate) configured_clients: HashMap<ClientId, Client>,
     /// The private-use schemes that may be registered.
     pub(crate) app_uris: AppUris,
@@ -71,6 +77,20 @@ pub(crate) struct Context {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,
+}
+
+/// A resource that takes the tokens of a remote issuer.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone publishes nothing"))]
+pub(crate) struct RemoteResource {
+    /// Its identifier.
+    pub(crate) id: Resource,
+    /// What people call it.
+    pub(crate) name: String,
+    /// The scopes to ask for at first.
+    pub(crate) baseline: Scopes,
+    /// Whose tokens it takes.
+    pub(crate) issuer: RemoteIssuer,
 }
 
 impl Context {

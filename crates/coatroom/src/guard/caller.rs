@@ -209,6 +209,12 @@ pub enum UpstreamError {
         /// The provider.
         provider: ProviderName,
     },
+    /// The tokens of this resource are a remote issuer's, so no upstream tokens are kept for its users.
+    #[error("no token of {provider} is kept: this resource takes the tokens of a remote issuer")]
+    KeptElsewhere {
+        /// The provider.
+        provider: ProviderName,
+    },
     /// The provider, the store or the key is down: trying again later helps, signing in again does not.
     #[error("the credential is not available for the moment")]
     Unavailable(#[source] Error),

@@ -41,7 +41,7 @@ impl IntoResponse for UpstreamError {
     fn into_response(self) -> Response {
         let status = match self {
             Self::SignInEnded { .. } => StatusCode::UNAUTHORIZED,
-            Self::NotConnected { .. } => StatusCode::FORBIDDEN,
+            Self::NotConnected { .. } | Self::KeptElsewhere { .. } => StatusCode::FORBIDDEN,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error = RpcError::new(RpcCode::Refused, self.to_string());
@@ -51,6 +51,7 @@ impl IntoResponse for UpstreamError {
             Self::NotConnected { provider } => {
                 drop(response.extensions_mut().insert(ConnectNeeded::new([provider])));
             }
+            Self::KeptElsewhere { .. } => {}
             Self::Unavailable(_) => {
                 drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5")));
             }

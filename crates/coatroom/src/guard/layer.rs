@@ -489,6 +489,7 @@ fn roles_at(path: &str, caller: &Caller) -> Vec<String> {
         Some(Value::Array(roles)) => {
             roles.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect()
         }
+        _ if path == "roles" => caller.user().roles.clone(),
         _ => Vec::new(),
     }
 }

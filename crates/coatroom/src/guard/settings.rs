@@ -137,6 +137,12 @@ impl GuardBuilder {
         self
     }
 
+    /// The scopes that the first challenge asks for, where these are not the default scopes of the resource.
+    pub fn with_baseline(mut self, scopes: Scopes) -> Self {
+        self.settings.challenger.baseline = scopes;
+        self
+    }
+
     /// The claim of the user that holds their roles, as text or a list of texts; dots lead into objects. Default: `roles`.
     pub fn with_roles_claim(mut self, path: impl Into<String>) -> Self {
         self.settings.roles_claim = path.into();

@@ -18,7 +18,7 @@ pub(super) type Members = Map<String, Value>;
 /// Error codes of one provider that the RFCs do not define; with a colon and the description, where the code alone says
 /// too little.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct ErrorCodes {
+pub(crate) struct ErrorCodes {
     /// The code, the token or the refresh token will never work again.
     pub dead: &'static [&'static str],
     /// Our registration at the provider is wrong.
@@ -163,7 +163,7 @@ pub(super) fn read_tokens(
 }
 
 /// Reads the JSON answer of any other endpoint: a user, a list of addresses, a document.
-pub(super) fn read_json(
+pub(crate) fn read_json(
     answer: &Response<Bytes>,
     codes: &ErrorCodes,
     secrets: &[&str],

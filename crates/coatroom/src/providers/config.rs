@@ -404,7 +404,7 @@ pub enum UrlRefusal {
 }
 
 /// Reads a URL that secrets may be sent to.
-pub(super) fn secure_url(text: &str) -> Result<Url, UrlRefusal> {
+pub(crate) fn secure_url(text: &str) -> Result<Url, UrlRefusal> {
     let url = Url::parse(text).map_err(|_| UrlRefusal::NotAbsolute)?;
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(UrlRefusal::NotAbsolute);
@@ -418,7 +418,7 @@ pub(super) fn secure_url(text: &str) -> Result<Url, UrlRefusal> {
     Ok(url)
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     url.host().is_some_and(|host| is_loopback_host(&host))
 }
 
@@ -428,7 +428,7 @@ pub(super) fn below(setting: &'static str, base: &str, path: &str) -> Result<Url
 }
 
 /// The URL of `path` below `base`, whose last slash does not count.
-pub(super) fn append(base: &str, path: &str) -> Result<Url, UrlRefusal> {
+pub(crate) fn append(base: &str, path: &str) -> Result<Url, UrlRefusal> {
     if secure_url(base)?.query().is_some() {
         return Err(UrlRefusal::Query);
     }

@@ -3,6 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use coatroom_protocol::jws::{Jws, JwsRefusal, KeySet};
+use serde_json::{Map, Value};
+
 use super::error::ProviderError;
 use crate::clock::Clock;
 
@@ -11,7 +14,7 @@ use crate::clock::Clock;
 /// At most one fetch is under way; who comes meanwhile waits for it and shares its result. When a fetch fails, the last
 /// good document serves on for a day: an outage of the provider's documents ends no sign-in.
 #[derive(Debug)]
-pub(super) struct Document<T> {
+pub(crate) struct Document<T> {
     clock: Arc<dyn Clock>,
     state: Mutex<State<T>>,
     flight: tokio::sync::Mutex<()>,
@@ -35,13 +38,13 @@ struct Good<T> {
 }
 
 impl<T> Document<T> {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
         let state = State { good: None, fetches: 0, failed: false, renewed: None };
         Self { clock, state: Mutex::new(state), flight: tokio::sync::Mutex::new(()) }
     }
 
     /// The document, at most an hour old if the provider can be reached.
-    pub(super) async fn current<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, ProviderError>
+    pub(crate) async fn current<F>(&self, fetch: impl FnOnce() -> F) -> Result<Arc<T>, ProviderError>
     where
         F: Future<Output = Result<T, ProviderError>>,
     {
@@ -66,8 +69,9 @@ impl<T> Document<T> {
     }
 
     /// A document other than `seen`, which lacked something. `None` when there is none, or when the last look was less
-    /// than half a minute ago: what others send must not make us ask the provider without end.
-    pub(super) async fn newer<F>(
+    /// than half a minute ago: what others send must not make us ask the provider without end. Where that look failed,
+    /// nobody can tell whether there is another one.
+    pub(crate) async fn newer<F>(
         &self,
         seen: &Arc<T>,
         fetch: impl FnOnce() -> F,
@@ -81,6 +85,7 @@ impl<T> Document<T> {
                 Some(good) if !Arc::ptr_eq(&good.document, seen) => {
                     return Ok(Some(Arc::clone(&good.document)));
                 }
+                _ if self.renewed_lately(&state) && state.failed => return Err(failed_a_moment_ago()),
                 _ if self.renewed_lately(&state) => return Ok(None),
                 _ => state.fetches,
             }
@@ -124,6 +129,31 @@ impl<T> Document<T> {
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Document<KeySet> {
+    /// The claims of a token that one of the keys signed. A key that is not known may be new: the keys are fetched once
+    /// more.
+    ///
+    /// # Errors
+    /// The outer one when the keys cannot be had, so that nobody can tell.
+    pub(crate) async fn verify<F>(
+        &self,
+        token: &Jws<'_>,
+        fetch: impl Fn() -> F,
+    ) -> Result<Result<Map<String, Value>, JwsRefusal>, ProviderError>
+    where
+        F: Future<Output = Result<KeySet, ProviderError>>,
+    {
+        let keys = self.current(&fetch).await?;
+        Ok(match keys.verify(token) {
+            Err(JwsRefusal::UnknownKey) => match self.newer(&keys, &fetch).await? {
+                Some(newer) => newer.verify(token),
+                None => Err(JwsRefusal::UnknownKey),
+            },
+            verified => verified,
+        })
     }
 }
 

@@ -78,15 +78,15 @@ impl ProviderError {
         }
     }
 
-    pub(super) fn transient(reason: impl Into<String>) -> Self {
+    pub(crate) fn transient(reason: impl Into<String>) -> Self {
         Self::Transient { reason: reason.into() }
     }
 
-    pub(super) fn misconfigured(reason: impl Into<String>) -> Self {
+    pub(crate) fn misconfigured(reason: impl Into<String>) -> Self {
         Self::Misconfigured { reason: reason.into() }
     }
 
-    pub(super) fn bad_answer(reason: impl Into<String>) -> Self {
+    pub(crate) fn bad_answer(reason: impl Into<String>) -> Self {
         Self::BadAnswer { reason: reason.into() }
     }
 }
@@ -107,7 +107,7 @@ fn deepest<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::er
 }
 
 /// A provider's text as a log may hold it: at most 200 characters of printable ASCII.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let plain = |c: char| if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
     text.chars().take(MAX_TEXT).map(plain).collect()
 }

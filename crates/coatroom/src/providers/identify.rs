@@ -1,6 +1,6 @@
 //! Finds out who has signed in: by an ID token, or by asking the user endpoint.
 
-use coatroom_protocol::jws::{Jws, JwsRefusal, KeySet};
+use coatroom_protocol::jws::{Jws, KeySet};
 use coatroom_protocol::words::Scopes;
 use http::StatusCode;
 use serde_json::{Map, Value};
@@ -95,19 +95,11 @@ impl Provider {
         observed(span, checked).await
     }
 
-    /// The claims of a token that the provider signed. A key that is not known may be new: the keys are fetched once
-    /// more.
+    /// The claims of a token that the provider signed.
     async fn genuine_claims(&self, endpoints: &Endpoints, jws: &Jws<'_>) -> Result<Members, ProviderError> {
         let url = endpoints.keys.as_ref();
         let url = url.ok_or_else(|| ProviderError::misconfigured("the metadata names no jwks_uri"))?;
-        let keys = self.0.keys.current(|| self.fetch_keys(url)).await?;
-        let verified = match keys.verify(jws) {
-            Err(JwsRefusal::UnknownKey) => match self.0.keys.newer(&keys, || self.fetch_keys(url)).await? {
-                Some(newer) => newer.verify(jws),
-                None => Err(JwsRefusal::UnknownKey),
-            },
-            verified => verified,
-        };
+        let verified = self.0.keys.verify(jws, || self.fetch_keys(url)).await?;
         Ok(verified.map_err(IdTokenRefusal::from)?)
     }
 

@@ -40,11 +40,17 @@ mod tokens;
 mod x;
 
 pub use answer::TokenPaths;
+pub(crate) use answer::{ErrorCodes, read_json};
 pub use config::{ClientAuth, ProviderConfig, ProviderConfigError, TokenBody, UrlRefusal};
+pub(crate) use config::{append, is_loopback, secure_url};
+pub(crate) use document::Document;
 pub use error::ProviderError;
+pub(crate) use error::printable;
 pub use id_token::IdTokenRefusal;
 pub use kind::ProviderKind;
 pub use profile::{UserMap, UserPaths};
 pub use provider::Provider;
+pub(crate) use provider::observed;
+pub(crate) use requests::get;
 pub use sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

@@ -345,7 +345,7 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
 }
 
 /// Does one outside call inside its span, which says how the call ended.
-pub(super) async fn observed<T>(
+pub(crate) async fn observed<T>(
     span: Span,
     call: impl Future<Output = Result<T, ProviderError>>,
 ) -> Result<T, ProviderError> {

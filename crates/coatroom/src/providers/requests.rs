@@ -76,7 +76,7 @@ impl Registration {
 }
 
 /// Asks for a public JSON document.
-pub(super) fn get(url: &Url) -> Result<Request<Bytes>, ProviderError> {
+pub(crate) fn get(url: &Url) -> Result<Request<Bytes>, ProviderError> {
     finish(builder(Method::GET, url, &[]), Bytes::new())
 }
 

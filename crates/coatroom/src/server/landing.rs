@@ -22,6 +22,12 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Resp
         .resources
         .iter()
         .map(|resource| McpServer { name: &resource.name, url: resource.id.as_str() })
+        .chain(
+            app.context
+                .remote
+                .iter()
+                .map(|resource| McpServer { name: &resource.name, url: resource.id.as_str() }),
+        )
         .collect();
     app.pages.landing(visit.language, &LandingPage { servers: &servers })
 }

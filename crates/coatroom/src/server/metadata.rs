@@ -14,19 +14,38 @@ use coatroom_protocol::client::ClientAuthentication;
 use coatroom_protocol::discovery::{
     AuthorizationServer, METADATA_PATHS, ProtectedResource, is_current, metadata_path, path,
 };
-use coatroom_protocol::words::{Scopes, base64url, sha256};
+use coatroom_protocol::words::{Resource, Scopes, base64url, sha256};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::respond::{not_found, wrong_method};
+use super::respond::{Failure, not_found, wrong_method};
 use crate::context::Context;
+use crate::error::Error;
 use crate::vault::SigningKey;
 
 /// The routes of every document.
 pub(super) fn routes(context: &Arc<Context>) -> Router {
-    let mut router = Router::new();
+    let mut router = if context.issues_tokens { own(context) } else { relayed(context) };
+    let documents = resources(context);
+    for (path, document) in &documents {
+        // The root form speaks for the only resource; of several, none lives at the root.
+        if documents.len() == 1 && *path != metadata_path("/") {
+            router = router.route(&metadata_path("/"), document.route());
+        }
+        router = router.route(path, document.route());
+    }
+    // A form that is not served: clients go on to the next one on a clean 404.
+    router = router.route("/.well-known/{*rest}", get(not_found));
+    let context = Arc::clone(context);
+    let keys = get(async move |headers: HeaderMap| keys(&context).answer(&headers));
+    router.route(path::JWKS, keys).method_not_allowed_fallback(wrong_method)
+}
+
+/// The metadata of our own authorization server.
+fn own(context: &Arc<Context>) -> Router {
     let [without, with] = [false, true].map(|taken| Document::new(&authorization_server(context, taken)));
+    let mut router = Router::new();
     for path in METADATA_PATHS {
         let (context, without, with) = (Arc::clone(context), without.clone(), with.clone());
         let answer = async move |headers: HeaderMap| {
@@ -35,29 +54,48 @@ pub(super) fn routes(context: &Arc<Context>) -> Router {
         };
         router = router.route(path, get(answer));
     }
-    let resources: Vec<_> = context.resources.iter().collect();
-    for resource in &resources {
-        let issuer = context.issuer.as_str();
-        let baseline = resource.scopes.defaults();
-        let document = ProtectedResource {
-            resource: &resource.id,
-            authorization_servers: &[issuer],
-            baseline_scopes: &baseline,
-            name: Some(&resource.name),
-        };
-        let document = Document::new(&document.metadata());
-        let own_path = metadata_path(resource.id.path());
-        // The root form speaks for the only resource; of several, none lives at the root.
-        if resources.len() == 1 && own_path != metadata_path("/") {
-            router = router.route(&metadata_path("/"), document.route());
+    router
+}
+
+/// Where we issue no tokens, clients of MCP 2025-03-26 look for the metadata here all the same: it is the issuer's own
+/// document, in its own name, while there is one issuer (docs/decisions/0032).
+fn relayed(context: &Arc<Context>) -> Router {
+    let mut issuers = context.remote.iter().map(|resource| &resource.issuer);
+    let first = issuers.next();
+    let Some(only) = first.filter(|first| issuers.all(|other| other.name() == first.name())) else {
+        return Router::new();
+    };
+    let only = only.clone();
+    let [path, _] = METADATA_PATHS;
+    let answer = async move |headers: HeaderMap| match only.metadata().await {
+        Ok(document) => Document::new(&*document).answer(&headers),
+        Err(error) => {
+            let source = Box::new(error);
+            Failure::Inside(Error::Unavailable { what: "the metadata of the issuer", source }).into_response()
         }
-        router = router.route(&own_path, document.route());
-    }
-    // A form that is not served: clients go on to the next one on a clean 404.
-    router = router.route("/.well-known/{*rest}", get(not_found));
-    let context = Arc::clone(context);
-    let keys = get(async move |headers: HeaderMap| keys(&context).answer(&headers));
-    router.route(path::JWKS, keys).method_not_allowed_fallback(wrong_method)
+    };
+    Router::new().route(path, get(answer))
+}
+
+/// The metadata of every resource that has an authorization server, by its path.
+fn resources(context: &Context) -> Vec<(String, Document)> {
+    let document = |id: &Resource, issuer: &str, baseline: &Scopes, name: &str| {
+        let document = ProtectedResource {
+            resource: id,
+            authorization_servers: &[issuer],
+            baseline_scopes: baseline,
+            name: Some(name),
+        };
+        (metadata_path(id.path()), Document::new(&document.metadata()))
+    };
+    let ours = context.resources.iter().filter(|_| context.issues_tokens).map(|resource| {
+        document(&resource.id, context.issuer.as_str(), &resource.scopes.defaults(), &resource.name)
+    });
+    let remote = context
+        .remote
+        .iter()
+        .map(|resource| document(&resource.id, resource.issuer.issuer(), &resource.baseline, &resource.name));
+    ours.chain(remote).collect()
 }
 
 /// The public keys: the one that signs, those that will, and those that did.

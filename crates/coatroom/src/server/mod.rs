@@ -95,6 +95,7 @@ fn posted_callback(provider: &ProviderName) -> MethodRouter<Arc<App>> {
 /// The routes of the authorization server.
 pub(crate) fn routes(context: Arc<Context>) -> Router {
     let metadata = metadata::routes(&context);
+    let issues_tokens = context.issues_tokens;
     let introspection = !context.asking_servers.is_empty();
     let registration = context.registration;
     let limits = Limits::new(&context.settings);
@@ -143,10 +144,8 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .fallback(landing::not_found)
         .layer(limited(Door::Everybody));
     let documents = metadata.layer(limited(Door::Everybody)).layer(cors::reading());
-    Router::new()
-        .merge(for_people)
-        .merge(for_clients.layer(cors::posting()))
-        .merge(for_everybody)
-        .with_state(app)
-        .merge(documents)
+    // Where all tokens are those of remote issuers there is no authorization server here.
+    let ours =
+        if issues_tokens { for_people.merge(for_clients.layer(cors::posting())) } else { Router::new() };
+    Router::new().merge(ours).merge(for_everybody).with_state(app).merge(documents)
 }

@@ -4,6 +4,11 @@
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+mod issuers;
+#[cfg(test)]
+#[cfg(feature = "server")]
+mod issuers_served;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]

@@ -34,7 +34,24 @@ impl OidcProvider {
             "redirectUri": callback,
             "accessSeconds": access_seconds,
         });
-        let mut command = Script::Node("oidc-provider.mjs").command();
+        Self::run("oidc-provider.mjs", &settings).await
+    }
+
+    /// Starts it as the authorization server of the MCP endpoint `resource`: clients register themselves, and their access
+    /// tokens are JWTs.
+    pub async fn start_for(resource: &str) -> Self {
+        let settings = json!({ "port": tools::free_port(), "resource": resource });
+        Self::run("remote-issuer.mjs", &settings).await
+    }
+
+    /// Starts Better Auth with its OAuth provider, in the same place.
+    pub async fn better_auth_for(resource: &str) -> Self {
+        let settings = json!({ "port": tools::free_port(), "resource": resource });
+        Self::run("better-auth.mjs", &settings).await
+    }
+
+    async fn run(script: &'static str, settings: &Value) -> Self {
+        let mut command = Script::Node(script).command();
         let mut child = command
             .arg(settings.to_string())
             .stderr(Stdio::inherit())

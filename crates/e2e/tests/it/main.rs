@@ -24,6 +24,7 @@ mod old_clients;
 mod pages;
 mod processes;
 mod refresh;
+mod remote;
 mod restart;
 mod revocation;
 mod secrets;

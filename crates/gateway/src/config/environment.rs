@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-/// Tells the environment variables that configure Coatroom: those whose names start with `COATROOM_`.
+use super::issuers::MCP_USE_PREFIX;
+
+/// Tells the environment variables that configure Coatroom: those whose names start with `COATROOM_`, or with `MCP_USE_OAUTH_`,
+/// as deployments have them that used another gateway before.
 pub(crate) trait Environment {
     /// The variables by name. Values that are not UTF-8 have their bad bytes replaced, and fail where they are read.
     fn variables(&self) -> BTreeMap<String, String>;
@@ -16,7 +19,7 @@ impl Environment for ProcessEnvironment {
     fn variables(&self) -> BTreeMap<String, String> {
         let all = std::env::vars_os();
         all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .filter(|(name, _)| name.starts_with(PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(MCP_USE_PREFIX))
             .collect()
     }
 }

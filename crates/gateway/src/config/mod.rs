@@ -7,6 +7,7 @@
 mod client_documents;
 mod environment;
 mod introspection;
+mod issuers;
 mod limits;
 mod mask;
 mod problem;
@@ -15,6 +16,7 @@ mod reader;
 mod redirects;
 mod servers;
 mod suggest;
+mod trust;
 mod values;
 
 use std::cell::RefCell;
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use coatroom::issuers::IssuerConfig;
 use coatroom::protocol::words::Issuer;
 use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) keys_file: Option<PathBuf>,
     /// Where users sign in.
     pub(crate) providers: Vec<ProviderConfig>,
+    /// Authorization servers elsewhere whose own tokens open servers.
+    pub(crate) issuers: Vec<IssuerConfig>,
     /// The MCP servers.
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
@@ -187,11 +192,13 @@ fn read(
     let root = Section::root(&layers, table, "COATROOM".to_owned());
     root.only(KEYS);
     let providers = providers::read_providers(&root);
-    let servers = servers::read_servers(&root, &providers.names);
-    let has_users =
-        root.in_file("servers").is_none() || servers.iter().any(|server| server.auth != Auth::Off);
-    if providers.names.is_empty() && has_users {
-        let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]";
+    let issuers = issuers::read_issuers(&root);
+    let servers = servers::read_servers(&root, &trust::Known::new(&providers, &issuers));
+    let needs_ours = |server: &ServerConfig| server.auth != Auth::Off && server.issuer.is_none();
+    let has_users = root.in_file("servers").is_none() || servers.iter().any(needs_ours);
+    if providers.names.is_empty() && issuers.names.is_empty() && has_users {
+        let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for an issuer of \
+                    tokens elsewhere set its variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]";
         root.refuse(
             &Place::Nowhere,
             "no provider is configured: users cannot sign in",
@@ -222,6 +229,7 @@ fn read(
         store,
         keys_file,
         providers: providers.configs,
+        issuers: issuers.configs,
         servers,
     };
     layers.refuse_mistyped_variables();
@@ -285,6 +293,7 @@ const KEYS: &[&str] = &[
     "store",
     "keys_file",
     "providers",
+    "issuers",
     "servers",
     "clients",
     "introspection",

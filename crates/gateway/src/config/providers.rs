@@ -294,7 +294,7 @@ fn read_keys(name: &Found<String>, section: &Section<'_>) -> Option<KeySource> {
 }
 
 /// Reads a JWK Set without private members.
-fn key_set(text: &str) -> Option<KeySet> {
+pub(super) fn key_set(text: &str) -> Option<KeySet> {
     let document = coatroom::protocol::words::parse_object(text.as_bytes()).ok()?;
     let keys = document.get("keys")?.as_array()?;
     let is_public = |key: &serde_json::Value| {

@@ -186,6 +186,34 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The first of these variables, by their whole names, that is set. The file cannot set it.
+    pub(super) fn any_variable(&self, names: &[String]) -> Option<Found<String>> {
+        let found: Vec<_> = names.iter().map(|name| self.whole_variable(name)).collect();
+        found.into_iter().flatten().next()
+    }
+
+    /// The same for a secret: a variable, or the file that the variable with `_FILE` after its name names.
+    pub(super) fn secret_variable(&self, names: &[String]) -> Option<SecretString> {
+        let direct = self.any_variable(names);
+        let files: Vec<String> = names.iter().map(|name| format!("{name}_FILE")).collect();
+        let file = self.any_variable(&files);
+        if let (Some(direct), Some(_)) = (&direct, &file) {
+            self.refuse(&direct.place, "a secret is given twice", None);
+            return None;
+        }
+        if let Some(direct) = direct {
+            return self.checked_secret("the secret", &direct.place, &direct.value);
+        }
+        let file = file?;
+        match std::fs::read_to_string(&file.value) {
+            Ok(text) => self.checked_secret("the secret", &file.place, &text),
+            Err(cause) => {
+                self.refuse(&file.place, format!("{} cannot be read: {cause}", file.value), None);
+                None
+            }
+        }
+    }
+
     /// Whether a key, its `<key>_file` or one of its further variables is set at all, be it well or not.
     pub(super) fn is_set(&self, key: &str, aliases: &[&str]) -> bool {
         let is_there = |key: &str| self.variable(key).is_some() || self.entry(key).is_some();
@@ -278,10 +306,13 @@ impl<'a> Section<'a> {
     }
 
     fn variable(&self, key: &str) -> Option<Found<String>> {
-        let name = variable(self.variables.as_ref()?, key);
-        self.layers.asked.borrow_mut().insert(name.clone());
-        let value = self.layers.variables.get(&name).filter(|value| !value.is_empty())?;
-        let place = Place::Environment(name);
+        self.whole_variable(&variable(self.variables.as_ref()?, key))
+    }
+
+    fn whole_variable(&self, name: &str) -> Option<Found<String>> {
+        self.layers.asked.borrow_mut().insert(name.to_owned());
+        let value = self.layers.variables.get(name).filter(|value| !value.is_empty())?;
+        let place = Place::Environment(name.to_owned());
         if value.contains(char::REPLACEMENT_CHARACTER) {
             self.refuse(&place, "the value is not UTF-8", None);
         }

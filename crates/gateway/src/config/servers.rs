@@ -7,6 +7,7 @@ use url::Url;
 
 use super::problem::Place;
 use super::reader::{Found, Section, meant};
+use super::trust::{Known, Trusted};
 use super::values::truth;
 use crate::proxy::Needs;
 use crate::proxy::credential::Template;
@@ -24,6 +25,8 @@ pub(crate) struct ServerConfig {
     pub(crate) upstream: Uri,
     /// The provider whose tokens it takes; `None` when it takes none.
     pub(crate) provider: Option<ProviderName>,
+    /// The remote issuer whose tokens it takes; `None` for our own.
+    pub(crate) issuer: Option<ProviderName>,
     /// Who may call.
     pub(crate) auth: Auth,
     /// Whether a client that names no resource means this one.
@@ -112,7 +115,7 @@ pub(crate) struct RuleConfig {
 }
 
 /// Reads the servers of the file, or the one of flags and variables.
-pub(super) fn read_servers(root: &Section<'_>, providers: &[ProviderName]) -> Vec<ServerConfig> {
+pub(super) fn read_servers(root: &Section<'_>, known: &Known<'_>) -> Vec<ServerConfig> {
     let named = root.sections("servers");
     let alone = root.text("upstream");
     if named.is_empty() {
@@ -120,7 +123,7 @@ pub(super) fn read_servers(root: &Section<'_>, providers: &[ProviderName]) -> Ve
             let help = "name one with --upstream URL, or several as [servers.NAME] in a file".to_owned();
             root.refuse(&Place::Nowhere, "there is no MCP server to serve", Some(help));
         }
-        return alone.and_then(|_| read_server(&alone_name(), root, providers)).into_iter().collect();
+        return alone.and_then(|_| read_server(&alone_name(), root, known)).into_iter().collect();
     }
     for (key, found) in [("upstream", alone), ("path", root.text("path"))] {
         if let Some(found) = found.filter(|found| !matches!(found.place, Place::File(_))) {
@@ -131,7 +134,7 @@ pub(super) fn read_servers(root: &Section<'_>, providers: &[ProviderName]) -> Ve
     let mut servers: Vec<ServerConfig> = Vec::new();
     for (name, section) in &named {
         section.only(KEYS);
-        let Some(server) = read_server(name, section, providers) else { continue };
+        let Some(server) = read_server(name, section, known) else { continue };
         let path_place = section.text("path").map_or(name.place.clone(), |found| found.place);
         if let Some(other) = servers.iter().find(|other| other.path == server.path) {
             let message =
@@ -151,11 +154,7 @@ fn alone_name() -> Found<String> {
     Found { value: "server".to_owned(), place: Place::Nowhere }
 }
 
-fn read_server(
-    name: &Found<String>,
-    section: &Section<'_>,
-    providers: &[ProviderName],
-) -> Option<ServerConfig> {
+fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -> Option<ServerConfig> {
     for key in ["command", "args", "env", "isolation"] {
         if let Some(place) = section.in_file(key) {
             let help = Some("run it behind an HTTP adapter, and set `upstream` to its URL".to_owned());
@@ -163,7 +162,7 @@ fn read_server(
         }
     }
     let auth = section.choice("auth", AUTH).map_or(Auth::Required, |found| found.value);
-    let provider = read_provider(section, providers, auth);
+    let trusted = known.trusted_by(name, section, auth);
     let upstream = section.value("upstream", upstream_url);
     if upstream.is_none() && section.text("upstream").is_none() && section.in_file("command").is_none() {
         let help = Some("set `upstream` to the URL of its MCP endpoint".to_owned());
@@ -179,8 +178,12 @@ fn read_server(
         }
         (wanted, _) => Ok(wanted),
     });
+    let is_default = section.value("default", |text| match (truth(text)?, &trusted.issuer) {
+        (true, Some(_)) => Err("clients of a remote issuer name their server there, not here".to_owned()),
+        (wanted, _) => Ok(wanted),
+    });
     let scopes = read_scopes(section);
-    let headers = read_headers(section, provider.as_ref(), providers, auth);
+    let headers = read_headers(section, &trusted, known.providers, auth);
     let named: Vec<ProviderName> =
         headers.iter().flat_map(|(_, template)| template.providers()).cloned().collect();
     let rules = |key: &str| read_rules(section, key, &scopes, &named);
@@ -192,7 +195,7 @@ fn read_server(
         tools,
         prompts,
         resources,
-        is_default: section.value("default", truth).is_some_and(|found| found.value),
+        is_default: is_default.is_some_and(|found| found.value),
         roles_claim: section.text("roles_claim").map_or_else(|| "roles".to_owned(), |found| found.value),
         unlisted: section.choice("unlisted", UNLISTED).map_or(Unlisted::Permitted, |found| found.value),
         lists: section.choice("lists", LISTS).map_or(ListsConfig::Usable, |found| found.value),
@@ -200,35 +203,24 @@ fn read_server(
         name: name.value.clone(),
         path: path?,
         upstream: upstream?.value,
-        provider,
+        provider: trusted.provider,
+        issuer: trusted.issuer,
         auth,
         scopes,
     })
-}
-
-/// The provider that the server names, or the only one there is.
-fn read_provider(section: &Section<'_>, providers: &[ProviderName], auth: Auth) -> Option<ProviderName> {
-    let Some(found) = section.text("provider") else {
-        let only = if let [only] = providers { Some(only.clone()) } else { None };
-        return only.filter(|_| auth != Auth::Off);
-    };
-    let known = providers.iter().find(|provider| provider.as_str() == found.value);
-    if known.is_none() {
-        let names: Vec<&str> = providers.iter().map(ProviderName::as_str).collect();
-        let message = format!("there is no provider `{}`", found.value);
-        section.refuse(&found.place, message, Some(meant(&found.value, &names)));
-    }
-    known.cloned()
 }
 
 /// The headers that the file names. Without `headers`, the user's own token of the server's provider goes into
 /// `Authorization`; `headers = {}` adds nothing.
 fn read_headers(
     section: &Section<'_>,
-    provider: Option<&ProviderName>,
+    trusted: &Trusted,
     providers: &[ProviderName],
     auth: Auth,
 ) -> Vec<(HeaderName, Template)> {
+    // Of the users of a remote issuer no tokens are kept.
+    let providers = if trusted.issuer.is_some() { &[] } else { providers };
+    let provider = trusted.provider.as_ref();
     if section.in_file("headers").is_none() {
         let default = provider.map(|name| (http::header::AUTHORIZATION, Template::bearer_of(name)));
         return default.into_iter().collect();
@@ -237,8 +229,14 @@ fn read_headers(
     let mut headers = Vec::new();
     for key in table.keys() {
         let template = table.value(&key.value, |text| {
-            let template =
-                Template::compile(text, provider, providers).map_err(|refusal| refusal.to_string())?;
+            let template = Template::compile(text, provider, providers);
+            let template = template.map_err(|refusal| match &trusted.issuer {
+                Some(issuer) if refusal.wants_token() => format!(
+                    "there is no upstream token to send: the server takes the tokens of the issuer `{issuer}`, and none of \
+                     its users' tokens is kept here"
+                ),
+                _ => refusal.to_string(),
+            })?;
             if auth == Auth::Off && !template.is_constant() {
                 return Err(
                     "with `auth = \"off\"` nobody is known, so only fixed text can be sent".to_owned()
@@ -380,6 +378,7 @@ const KEYS: &[&str] = &[
     "path",
     "upstream",
     "provider",
+    "issuer",
     "auth",
     "default",
     "headers",

@@ -362,7 +362,7 @@ code = "1 week"
     23 | auth = "none"
        |        ^^^^^^ known: required, optional, off
 
-    error: `X-User`: `{user.mail}` means nothing; known: {github.access_token}, {gogle.access_token}, {google.access_token}, {user.id}, {user.email}, {user.name}, {user.username}, {client.id}, {claims.…}
+    error: `X-User`: `{user.mail}` means nothing; known: {github.access_token}, {gogle.access_token}, {google.access_token}, {user.id}, {user.email}, {user.name}, {user.username}, {user.nickname}, {user.picture}, {user.roles}, {user.permissions}, {user.organisation}, {client.id}, {claims.…}
       --> coatroom.toml:24:22
        |
     24 | headers = { X-User = "{user.mail}" }
@@ -553,7 +553,7 @@ fn without_anything_the_report_says_what_to_set() {
 
     error: no provider is configured: users cannot sign in
      |
-     = help: set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]
+     = help: set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for an issuer of tokens elsewhere set its variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]
 
     error: public_url is not set
      |

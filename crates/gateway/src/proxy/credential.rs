@@ -7,6 +7,7 @@
 use coatroom::guard::Caller;
 use coatroom::protocol::words::ProviderName;
 use coatroom::providers::UpstreamToken;
+use coatroom::user::User;
 use http::HeaderValue;
 
 use super::headers::verified_email;
@@ -23,6 +24,11 @@ enum Part {
     UserEmail,
     UserName,
     Username,
+    Nickname,
+    Picture,
+    Roles,
+    Permissions,
+    Organisation,
     ClientId,
     Claim(Vec<String>),
 }
@@ -44,6 +50,13 @@ pub(crate) enum TemplateRefusal {
     /// Text that cannot stand in a header.
     #[error("a header cannot carry control characters")]
     Control,
+}
+
+impl TemplateRefusal {
+    /// Whether it is an upstream token that is not known.
+    pub(crate) fn wants_token(&self) -> bool {
+        matches!(self, Self::Unknown { name, .. } if name.ends_with(".access_token"))
+    }
 }
 
 /// A value names something that a header cannot carry.
@@ -140,17 +153,29 @@ impl Part {
         let value = match self {
             Self::Text(text) => Some(text.clone()),
             Self::AccessToken(provider) => token(provider).map(|(_, token)| token.expose().to_owned()),
+            Self::ClientId => Some(caller.client().id.as_str().to_owned()),
+            of_user => of_user.of_user(user)?,
+        };
+        let value = value.filter(|value| !value.is_empty());
+        // Servers trim what they read (RFC 9110 §5.5), and would take one user for another.
+        if value.as_deref().is_some_and(|value| value.trim() != value) { Err(Unprintable) } else { Ok(value) }
+    }
+
+    fn of_user(&self, user: &User) -> Result<Option<String>, Unprintable> {
+        Ok(match self {
+            Self::Text(_) | Self::AccessToken(_) | Self::ClientId => None,
             Self::UserId => Some(user.subject.id.clone()),
             Self::UserEmail => verified_email(user).map(str::to_owned),
             // It is for people to read, and white space around it says nothing.
             Self::UserName => user.name.as_deref().map(|name| name.trim().to_owned()),
             Self::Username => user.username.clone(),
-            Self::ClientId => Some(caller.client().id.as_str().to_owned()),
+            Self::Nickname => user.nickname.clone(),
+            Self::Picture => user.picture.clone(),
+            Self::Roles => joined(Some(user.roles.clone()))?,
+            Self::Permissions => joined(Some(user.permissions.clone()))?,
+            Self::Organisation => user.organisation.clone(),
             Self::Claim(path) => claim(&user.claims, path)?,
-        };
-        let value = value.filter(|value| !value.is_empty());
-        // Servers trim what they read (RFC 9110 §5.5), and would take one user for another.
-        if value.as_deref().is_some_and(|value| value.trim() != value) { Err(Unprintable) } else { Ok(value) }
+        })
     }
 }
 
@@ -166,6 +191,11 @@ fn part(name: &str, own: Option<&ProviderName>, providers: &[ProviderName]) -> R
         ("user", "email") => Ok(Part::UserEmail),
         ("user", "name") => Ok(Part::UserName),
         ("user", "username") => Ok(Part::Username),
+        ("user", "nickname") => Ok(Part::Nickname),
+        ("user", "picture") => Ok(Part::Picture),
+        ("user", "roles") => Ok(Part::Roles),
+        ("user", "permissions") => Ok(Part::Permissions),
+        ("user", "organisation") => Ok(Part::Organisation),
         ("client", "id") => Ok(Part::ClientId),
         ("claims", path) if path.split('.').all(|step| !step.is_empty()) => {
             Ok(Part::Claim(path.split('.').map(str::to_owned).collect()))
@@ -191,7 +221,10 @@ fn claim(
     let first = steps.next().and_then(|step| claims.get(step));
     let value = steps.fold(first, |value, step| value?.get(step));
     let Some(serde_json::Value::Array(items)) = value else { return Ok(value.and_then(scalar)) };
-    let texts: Option<Vec<String>> = items.iter().map(scalar).collect();
+    joined(items.iter().map(scalar).collect())
+}
+
+fn joined(texts: Option<Vec<String>>) -> Result<Option<String>, Unprintable> {
     match texts {
         Some(texts) if texts.iter().any(|text| text.contains(',')) => Err(Unprintable),
         texts => Ok(texts.map(|texts| texts.join(","))),
@@ -207,7 +240,19 @@ fn scalar(value: &serde_json::Value) -> Option<String> {
     }
 }
 
-const NAMES: &[&str] = &["user.id", "user.email", "user.name", "user.username", "client.id", "claims.…"];
+const NAMES: &[&str] = &[
+    "user.id",
+    "user.email",
+    "user.name",
+    "user.username",
+    "user.nickname",
+    "user.picture",
+    "user.roles",
+    "user.permissions",
+    "user.organisation",
+    "client.id",
+    "claims.…",
+];
 
 #[cfg(test)]
 mod tests {
@@ -239,6 +284,19 @@ mod tests {
         assert_eq!(text("{claims.roles}").as_deref(), Some("admin,reader"));
         assert_eq!(text("{claims.org}"), None);
         assert_eq!(text("{claims.missing.id}"), None);
+    }
+
+    #[test]
+    fn a_user_with_roles_has_them_in_one_line() {
+        let mut user = alice().user().clone();
+        user.roles = vec!["admin".to_owned(), "reader".to_owned()];
+        user.organisation = Some("org_1".to_owned());
+        let value = |part: Part, user: &User| part.of_user(user).map(Option::unwrap_or_default);
+        assert_eq!(value(Part::Roles, &user).as_deref(), Ok("admin,reader"));
+        assert_eq!(value(Part::Organisation, &user).as_deref(), Ok("org_1"));
+        user.permissions = vec!["a,b".to_owned()];
+        assert_eq!(value(Part::Permissions, &user), Err(Unprintable));
+        assert_eq!(text("{user.roles}").as_deref(), None);
     }
 
     #[test]

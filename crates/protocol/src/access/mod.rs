@@ -7,7 +7,8 @@
 //! caller.
 //! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again,
 //! [`mod@tool_challenge`] how ChatGPT hears that it needs a token or more scopes.
-//! Nothing here verifies a token or forwards a byte: `coatroom::guard` does, in the order that its module
+//! [`remote_token`] is what a token of another issuer must say.
+//! Nothing here verifies a token's signature or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
 pub mod assertion;
@@ -27,6 +28,7 @@ pub mod mirrored;
 mod object;
 pub mod pattern;
 mod readings;
+pub mod remote_token;
 pub mod retry;
 pub mod rpc_error;
 pub mod tool_challenge;
@@ -45,5 +47,6 @@ pub use manifest::{Denial, Holder, Manifest, Reach, Rule, RuleKind, Unlisted, Ve
 pub use message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
 pub use mirrored::{LearnedTools, MirrorRefusal, Mirrored};
 pub use pattern::Pattern;
+pub use remote_token::{Audience, RemoteClaims, RemoteRefusal, RemoteRule};
 pub use rpc_error::{RpcCode, RpcError};
 pub use tool_challenge::{reads_tool_challenges, tool_challenge};

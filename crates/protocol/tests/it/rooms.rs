@@ -14,7 +14,7 @@ const PROTOCOL: Plan = &[
     ("discovery", "words jws"),
     ("client", "words errors jws"),
     ("grant", "words errors client"),
-    ("access", "words errors"),
+    ("access", "words errors jws"),
 ];
 
 const COATROOM: Plan = &[
@@ -28,25 +28,26 @@ const COATROOM: Plan = &[
     ("store", "clock entropy"),
     ("error", "entropy store"),
     ("providers", "clock user outbound"),
+    ("issuers", "clock user outbound providers"),
     ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
     ("connections", "clock entropy store error providers vault records"),
     (
         "context",
-        "clock entropy settings user store error providers client_documents vault records connections",
+        "clock entropy settings user store error providers issuers client_documents vault records connections",
     ),
     (
         "server",
-        "allowance clock entropy settings user store error providers client_documents vault records connections context pages",
+        "allowance clock entropy settings user store error providers issuers client_documents vault records connections context pages",
     ),
     (
         "guard",
-        "allowance clock entropy settings user store error providers vault records connections context",
+        "allowance clock entropy settings user store error providers issuers vault records connections context",
     ),
     (
         "builder",
-        "clock entropy settings user outbound store error providers client_documents vault records connections context server guard",
+        "clock entropy settings user outbound store error providers issuers client_documents vault records connections context server guard",
     ),
 ];
 

@@ -1,0 +1,289 @@
+//! `[issuers.*]`: authorization servers elsewhere whose own tokens open a server. Variables alone can name one.
+
+use std::collections::BTreeMap;
+
+use coatroom::issuers::{ClaimField, IssuerConfig, IssuerEndpoints, IssuerKeys, IssuerKind};
+use coatroom::protocol::jws::Algorithm;
+use coatroom::protocol::words::{ClientSecret, ProviderName};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::environment::{PREFIX, variable};
+use super::problem::Place;
+use super::providers::key_set;
+use super::reader::{Found, Section, meant};
+use super::values::duration;
+
+/// What was read of the issuers.
+#[derive(Debug, Default)]
+pub(super) struct Issuers {
+    /// Those without mistakes.
+    pub(super) configs: Vec<IssuerConfig>,
+    /// All of them, so that a mistake in one does not make others of servers that name it; and where each is set.
+    pub(super) names: Vec<Found<ProviderName>>,
+}
+
+/// Reads the issuers of the file, and the one that environment variables alone define.
+pub(super) fn read_issuers(root: &Section<'_>) -> Issuers {
+    let mut issuers = Issuers::default();
+    for (name, section) in &root.sections("issuers") {
+        let section = section.clone().with_variables(variable("COATROOM", &name.value));
+        issuers.names.extend(
+            ProviderName::parse(&name.value).map(|parsed| Found { value: parsed, place: name.place.clone() }),
+        );
+        issuers.configs.extend(read_issuer(name, &section));
+    }
+    let declared = !issuers.names.is_empty();
+    let of_variables: Vec<_> = BY_VARIABLES.iter().filter_map(|kind| read_variables(root, kind)).collect();
+    if let [(first, _), (second, _), ..] = of_variables.as_slice() {
+        let message = format!("names a second issuer, beside {}", shown(&first.place));
+        let help = "a server takes the tokens of one issuer; unset the variables of the other".to_owned();
+        root.refuse(&second.place, message, Some(help));
+    }
+    // The file says more, and its own variables have the same names.
+    for (name, config) in of_variables.into_iter().filter(|_| !declared) {
+        issuers.names.push(name);
+        issuers.configs.extend(config);
+    }
+    issuers
+}
+
+/// An issuer that variables define: `COATROOM_…`, or `MCP_USE_OAUTH_…`, which deployments have from elsewhere.
+struct ByVariables {
+    kind: IssuerKind,
+    /// Each says where it is, and is enough to mean this issuer.
+    url: &'static [&'static str],
+    audience: Option<&'static str>,
+    realm: Option<&'static str>,
+    resource_id: Option<&'static str>,
+    jwt_secret: Option<&'static str>,
+    /// Read nowhere; guides name them.
+    ignored: &'static [&'static str],
+}
+
+const NONE: ByVariables = ByVariables {
+    kind: IssuerKind::Custom,
+    url: &[],
+    audience: None,
+    realm: None,
+    resource_id: None,
+    jwt_secret: None,
+    ignored: &[],
+};
+
+const BY_VARIABLES: &[ByVariables] = &[
+    ByVariables { kind: IssuerKind::Auth0, url: &["AUTH0_DOMAIN"], audience: Some("AUTH0_AUDIENCE"), ..NONE },
+    ByVariables {
+        kind: IssuerKind::BetterAuth,
+        url: &["BETTER_AUTH_URL"],
+        ignored: &["BETTER_AUTH_SECRET"],
+        ..NONE
+    },
+    ByVariables { kind: IssuerKind::Clerk, url: &["CLERK_FRONTEND_API_URL"], ..NONE },
+    ByVariables { kind: IssuerKind::WorkOs, url: &["WORKOS_SUBDOMAIN"], ..NONE },
+    ByVariables {
+        kind: IssuerKind::Supabase,
+        url: &["SUPABASE_URL", "SUPABASE_PROJECT_ID"],
+        jwt_secret: Some("SUPABASE_JWT_SECRET"),
+        ignored: &["SUPABASE_PUBLISHABLE_KEY"],
+        ..NONE
+    },
+    ByVariables {
+        kind: IssuerKind::Keycloak,
+        url: &["KEYCLOAK_SERVER_URL"],
+        audience: Some("KEYCLOAK_AUDIENCE"),
+        realm: Some("KEYCLOAK_REALM"),
+        ignored: &["KEYCLOAK_CLIENT_ID"],
+        ..NONE
+    },
+    ByVariables {
+        kind: IssuerKind::Scalekit,
+        url: &["SCALEKIT_ENVIRONMENT_URL"],
+        resource_id: Some("SCALEKIT_RESOURCE_ID"),
+        ..NONE
+    },
+];
+
+fn read_variables(
+    root: &Section<'_>,
+    by: &ByVariables,
+) -> Option<(Found<ProviderName>, Option<IssuerConfig>)> {
+    let read = |name: Option<&str>| name.and_then(|name| root.any_variable(&names(name)));
+    // Asked for in any case, so that none of them looks mistyped.
+    let [audience, realm, resource_id] = [by.audience, by.realm, by.resource_id].map(read);
+    let secret = by.jwt_secret.and_then(|name| root.secret_variable(&names(name)));
+    for name in by.ignored {
+        root.any_variable(&names(name));
+    }
+    let found: Vec<_> = by.url.iter().map(|name| (*name, read(Some(name)))).collect();
+    let (word, url) = found.into_iter().find_map(|(name, found)| found.map(|found| (name, found)))?;
+    let name = ProviderName::parse(by.kind.as_str())?;
+    let project = |id: &str| format!("https://{id}.supabase.co");
+    let address = if word == "SUPABASE_PROJECT_ID" { project(&url.value) } else { url.value.clone() };
+    let mut config = IssuerConfig::new(name.clone(), by.kind, address);
+    let value = |found: Option<Found<String>>| found.map(|found| found.value);
+    (config.audience, config.realm, config.resource_id) = (value(audience), value(realm), value(resource_id));
+    config.jwt_secret = secret.map(|secret| jwt_secret(&secret));
+    let missing = [(by.realm, &config.realm), (by.resource_id, &config.resource_id)];
+    let missing = missing.into_iter().find_map(|(name, value)| name.filter(|_| value.is_none()));
+    let name = Found { value: name, place: url.place.clone() };
+    if let Some(missing) = missing {
+        let message = format!("needs {PREFIX}{missing} or {MCP_USE_PREFIX}{missing} beside it");
+        root.refuse(&url.place, message, None);
+        return Some((name, None));
+    }
+    if let Err(error) = config.check() {
+        let variable = by.variable_of(error.setting()).unwrap_or(word);
+        let place = root.any_variable(&names(variable)).map_or(url.place, |found| found.place);
+        root.refuse(&place, error.to_string(), None);
+        return Some((name, None));
+    }
+    Some((name, Some(config)))
+}
+
+impl ByVariables {
+    fn variable_of(&self, setting: &str) -> Option<&'static str> {
+        match setting {
+            "audience" => self.audience,
+            "realm" => self.realm,
+            "resource_id" => self.resource_id,
+            "jwt_secret" => self.jwt_secret,
+            _ => None,
+        }
+    }
+}
+
+/// Our own name for a variable comes first.
+fn names(word: &str) -> [String; 2] {
+    [format!("{PREFIX}{word}"), format!("{MCP_USE_PREFIX}{word}")]
+}
+
+fn shown(place: &Place) -> String {
+    if let Place::Environment(name) = place { name.clone() } else { "the file".to_owned() }
+}
+
+fn read_issuer(name: &Found<String>, section: &Section<'_>) -> Option<IssuerConfig> {
+    section.only(KEYS);
+    let parsed = ProviderName::parse(&name.value);
+    if parsed.is_none() {
+        let help = Some("lower-case letters, digits, `-` and `_`".to_owned());
+        section.refuse(&name.place, format!("`{}` cannot name an issuer", name.value), help);
+    }
+    let kind = read_kind(name, section);
+    let key = if kind == Some(IssuerKind::Custom) { "issuer" } else { "url" };
+    for (other, wrong) in [("issuer", key == "url"), ("url", key == "issuer")] {
+        if let Some(found) = section.text(other).filter(|_| wrong && kind.is_some()) {
+            let help = Some(format!("set `{key}`"));
+            section.refuse(&found.place, format!("`{other}` means nothing to this kind of issuer"), help);
+        }
+    }
+    let url = section.text(key);
+    if url.is_none() && kind.is_some() {
+        section.refuse(&name.place, format!("issuer `{}` has no {key}", name.value), None);
+    }
+    let mut config = IssuerConfig::new(parsed?, kind?, url?.value);
+    let text = |key: &str| section.text(key).map(|found| found.value);
+    config.realm = text("realm");
+    config.resource_id = text("resource_id");
+    config.audience = text("audience");
+    config.jwt_secret = section.secret("jwt_secret", &[]).map(|secret| jwt_secret(&secret));
+    let scopes = section.list("scopes", str::parse);
+    config.scopes = scopes.map(|scopes| scopes.into_iter().map(|scope| scope.value).collect());
+    let algorithms = section.list("algorithms", algorithm).unwrap_or_default();
+    config.algorithms = algorithms.into_iter().map(|found| found.value).collect();
+    config.keys = read_keys(section);
+    config.endpoints = read_endpoints(section);
+    config.claims = read_claims(section);
+    config.deadline = section.value("deadline", duration).map_or(config.deadline, |found| found.value);
+    if let Err(error) = config.check() {
+        let place = section.text(error.setting()).map_or(name.place.clone(), |found| found.place);
+        section.refuse(&place, error.to_string(), None);
+        return None;
+    }
+    Some(config)
+}
+
+fn read_kind(name: &Found<String>, section: &Section<'_>) -> Option<IssuerKind> {
+    let words: Vec<(&str, IssuerKind)> = IssuerKind::ALL.iter().map(|kind| (kind.as_str(), *kind)).collect();
+    if section.text("kind").is_some() {
+        return section.choice("kind", &words).map(|found| found.value);
+    }
+    let known = IssuerKind::parse(&name.value);
+    if known.is_none() {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!("issuer `{}` needs a `kind`", name.value);
+        section.refuse(&name.place, message, Some(meant(&name.value, &words)));
+    }
+    known
+}
+
+/// `jwks_uri`, or else the keys themselves.
+fn read_keys(section: &Section<'_>) -> Option<IssuerKeys> {
+    let inline = section.text("jwks");
+    let address = section.text("jwks_uri");
+    if let (Some(_), Some(address)) = (&inline, &address) {
+        section.refuse(&address.place, "`jwks` and `jwks_uri` are both set", Some("keep one".to_owned()));
+    }
+    let Some(inline) = inline else { return address.map(|found| IssuerKeys::At(found.value)) };
+    let keys = key_set(&inline.value);
+    if keys.is_none() {
+        let help = Some("public keys alone: {\"keys\": […]}".to_owned());
+        section.refuse(&inline.place, "this is no set of public keys", help);
+    }
+    keys.map(IssuerKeys::These)
+}
+
+fn read_endpoints(section: &Section<'_>) -> Option<IssuerEndpoints> {
+    let [authorize, token, register] =
+        ["authorization_endpoint", "token_endpoint", "registration_endpoint"].map(|key| section.text(key));
+    let some = authorize.as_ref().or(token.as_ref()).or(register.as_ref())?.place.clone();
+    let (Some(authorize), Some(token)) = (authorize, token) else {
+        let message = "`authorization_endpoint` and `token_endpoint` belong together";
+        section.refuse(&some, message, None);
+        return None;
+    };
+    let register = register.map(|found| found.value);
+    Some(IssuerEndpoints { authorize: authorize.value, token: token.value, register })
+}
+
+fn read_claims(section: &Section<'_>) -> BTreeMap<ClaimField, String> {
+    let table = section.section("claims");
+    let known: Vec<&str> = ClaimField::ALL.iter().map(|(name, _)| *name).collect();
+    table.only(&known);
+    let field = |(name, field): &(&'static str, ClaimField)| Some((*field, table.text(name)?.value));
+    ClaimField::ALL.iter().filter_map(field).collect()
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    let refusal = || format!("`{text}` is no signature algorithm that issuers publish keys for");
+    Algorithm::parse(text).ok_or_else(refusal)
+}
+
+fn jwt_secret(secret: &SecretString) -> ClientSecret {
+    ClientSecret::new(secret.expose_secret())
+}
+
+/// What the variables of deployments start with that used another gateway before.
+pub(super) const MCP_USE_PREFIX: &str = "MCP_USE_OAUTH_";
+
+const KEYS: &[&str] = &[
+    "kind",
+    "url",
+    "issuer",
+    "realm",
+    "resource_id",
+    "audience",
+    "jwt_secret",
+    "jwt_secret_file",
+    "scopes",
+    "algorithms",
+    "jwks",
+    "jwks_uri",
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "claims",
+    "deadline",
+];
+
+#[cfg(test)]
+mod tests;
