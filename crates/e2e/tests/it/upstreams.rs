@@ -55,12 +55,13 @@ async fn two_users_of_github_each_reach_the_server_with_their_own_token() {
 
 #[tokio::test]
 async fn githubs_expiring_tokens_are_renewed_once_for_many_calls() {
-    let github = GitHub::start(GitHubApp::Expiring(30)).await;
+    let github = GitHub::start(GitHubApp::Expiring(4)).await;
     let echo = EchoServer::start().await;
     let gateway = serve(&echo, "github", &github.configuration()).await;
     let client = OAuthClient::connect(&gateway.mcp_url()).await;
     let tokens = client.sign_in("Alice").await;
-    // Thirty seconds are less than what must be left of a token, so the first call renews it, and the others wait.
+    // More than half of the token's life is over, so the first call renews it, and the others wait.
+    tokio::time::sleep(Duration::from_secs(3)).await;
     let calls = (0..20).map(|_| headers(&gateway, &tokens.access));
     for headers in futures_util::future::join_all(calls).await {
         assert!(bearer(&headers).starts_with("gho_"));
