@@ -164,7 +164,7 @@ fn check_audience(claims: &Map<String, Value>, client_id: &str) -> Result<(), Id
 fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), IdTokenRefusal> {
     let time = |name: &str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => read_date(value).map(Some).ok_or(IdTokenRefusal::Malformed),
+        Some(value) => Timestamp::from_numeric_date(value).map(Some).ok_or(IdTokenRefusal::Malformed),
     };
     let expires_at = time("exp")?.ok_or(IdTokenRefusal::Malformed)?;
     let issued_at = time("iat")?.ok_or(IdTokenRefusal::Malformed)?;
@@ -176,15 +176,6 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<(), IdToke
         return Err(IdTokenRefusal::NotYetValid);
     }
     Ok(())
-}
-
-/// A `NumericDate` (RFC 7519 §2), whose fractions of a second say nothing to us.
-fn read_date(value: &Value) -> Option<Timestamp> {
-    let whole = || {
-        let number = value.as_f64().filter(|number| (0.0..LAST_DATE).contains(number))?;
-        format!("{:.0}", number.floor()).parse().ok()
-    };
-    value.as_u64().or_else(whole).map(Timestamp::from_unix)
 }
 
 /// The left half of the access token's hash; the hash is the one of the signature (OpenID Connect Core 1.0 §3.1.3.6).
@@ -199,9 +190,6 @@ fn access_token_hash(token: &UpstreamToken, algorithm: Algorithm) -> String {
     let (left, _) = whole.as_ref().split_at(whole.as_ref().len() / 2);
     base64url(left)
 }
-
-/// The year 9999, well below what a double counts exactly.
-const LAST_DATE: f64 = 253_402_300_800.0;
 
 /// What the provider's clock may differ from ours.
 const SKEW: Duration = Duration::from_mins(1);

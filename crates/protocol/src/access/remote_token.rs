@@ -205,7 +205,7 @@ fn is_access_token(kind: Option<&str>, claims: &Map<String, Value>) -> bool {
 fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, RemoteRefusal> {
     let time = |name: &str| match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => seconds(value).map(Timestamp::from_unix).map(Some).ok_or(RemoteRefusal::Malformed),
+        Some(value) => Timestamp::from_numeric_date(value).map(Some).ok_or(RemoteRefusal::Malformed),
     };
     let ends = time("exp")?.ok_or(RemoteRefusal::NoEnd)?.plus(SKEW);
     if now.has_reached(ends) {
@@ -216,17 +216,6 @@ fn check_times(claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp,
         return Err(RemoteRefusal::NotYetValid);
     }
     Ok(ends)
-}
-
-/// A `NumericDate`, which may have fractions (RFC 7519 §2).
-fn seconds(value: &Value) -> Option<u64> {
-    if let Some(whole) = value.as_u64() {
-        return Some(whole);
-    }
-    let Value::Number(number) = value else { return None };
-    let written = number.to_string();
-    let (whole, fraction) = written.split_once('.')?;
-    fraction.bytes().all(|byte| byte.is_ascii_digit()).then(|| whole.parse().ok()).flatten()
 }
 
 /// `scope` as text or a list (RFC 9068 §2.2.3), or else `scp`. What is no scope is left out.

@@ -2,6 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A point in time: whole seconds since 1970-01-01 UTC.
 ///
@@ -15,6 +16,16 @@ impl Timestamp {
     #[must_use]
     pub const fn from_unix(seconds: u64) -> Self {
         Self(seconds)
+    }
+
+    /// Reads a `NumericDate` (RFC 7519 §2), whose fractions of a second say nothing to us. `None` for anything else.
+    #[must_use]
+    pub fn from_numeric_date(value: &Value) -> Option<Self> {
+        let whole = || {
+            let number = value.as_f64().filter(|number| (0.0..LAST_DATE).contains(number))?;
+            format!("{:.0}", number.floor()).parse().ok()
+        };
+        value.as_u64().or_else(whole).map(Self::from_unix)
     }
 
     /// Seconds since 1970-01-01 UTC.
@@ -78,6 +89,9 @@ impl fmt::Display for Date {
         write!(f, "{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
 }
+
+/// The year 9999, well below what a double counts exactly.
+const LAST_DATE: f64 = 253_402_300_800.0;
 
 #[cfg(test)]
 mod tests {
