@@ -71,6 +71,15 @@ impl<K: Eq + Hash> Allowance<K> {
         Ok(())
     }
 
+    /// Gives back what was taken for something that does not count after all.
+    #[cfg(feature = "server")]
+    pub(crate) fn give_back(&self, caller: &K) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(moment) = full_at.get_mut(caller) {
+            *moment = moment.saturating_sub(self.cost);
+        }
+    }
+
     /// When the allowance will be whole again after one more request.
     fn next(&self, full_at: Option<Duration>, now: Duration) -> Result<Duration, Duration> {
         let next = full_at.unwrap_or(now).max(now).saturating_add(self.cost);

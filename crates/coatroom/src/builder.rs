@@ -1,11 +1,16 @@
 //! Putting a server together: what it is called, where it keeps things, who signs users in, and what it protects.
 
+#[cfg(feature = "server")]
+mod accounts;
 mod asking;
+mod grants;
 mod key_source;
 mod protection;
 mod remote;
 mod resources;
 
+#[cfg(feature = "server")]
+pub use accounts::Users;
 pub use protection::Protection;
 
 use std::collections::HashMap;
@@ -14,19 +19,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
-use coatroom_protocol::grant::RevokedReason;
-use coatroom_protocol::words::{ClientId, GrantId, Issuer, Resource, Subject};
+use coatroom_protocol::words::{ClientId, Issuer, Resource};
 
 use self::asking::asking_servers;
 use self::key_source::KeySource;
 use self::resources::issue_tokens;
 #[cfg(feature = "server")]
+use crate::accounts::{AccountParts, Accounts};
+#[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
-use crate::context::{
-    AskingServer, Blocks, Context, GrantSummary, ResourceServer, Revocations, agree_on_keys,
-};
+use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 use crate::guard::{Assertions, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions};
@@ -68,6 +72,8 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     providers: Vec<Provider>,
+    #[cfg(feature = "server")]
+    local: Option<accounts::LocalParts>,
     remote_issuers: Vec<RemoteIssuer>,
     protections: Vec<Protection>,
     default_path: Option<String>,
@@ -105,6 +111,8 @@ impl Coatroom {
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::new()),
             providers: Vec::new(),
+            #[cfg(feature = "server")]
+            local: None,
             remote_issuers: Vec::new(),
             protections: Vec::new(),
             default_path: None,
@@ -202,23 +210,6 @@ impl Coatroom {
         Assertions::new(Arc::clone(&self.context), audience.into())
     }
 
-    /// Which apps may act for a user, the one that was used last first.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when the store is down.
-    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
-        self.context.grants_of(user).await
-    }
-
-    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
-    /// Without a token of the app the provider cannot be told: it goes on listing this server.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
-    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
-        self.context.revoke_of(user, grant, RevokedReason::Operator).await
-    }
-
     /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
     ///
     /// # Errors
@@ -250,7 +241,7 @@ impl Builder {
         self
     }
 
-    /// Adds a provider where users sign in. At least one is required unless nobody needs to sign in.
+    /// Adds a provider where users sign in. At least one is required, unless there are local accounts or nobody needs to sign in.
     pub fn provider(mut self, provider: Provider) -> Self {
         self.providers.push(provider);
         self
@@ -382,6 +373,18 @@ impl Builder {
             return Err(BuildError { problems });
         }
         let keys = Arc::new(keys);
+        #[cfg(feature = "server")]
+        let accounts = self.local.and_then(|local| {
+            let parts = AccountParts {
+                issuer: issuer.clone(),
+                store: Arc::clone(&store),
+                keys: Arc::clone(&keys),
+                clock: Arc::clone(&self.clock),
+                entropy: Arc::clone(&self.entropy),
+                settings: local.settings,
+            };
+            Accounts::new(parts, &self.settings, local.mailer)
+        });
         let providers: Vec<Arc<Provider>> = self.providers.into_iter().map(Arc::new).collect();
         let by_name = providers.iter().map(|provider| (provider.name().clone(), Arc::clone(provider)));
         let connections = Connections::new(ConnectionParts {
@@ -391,10 +394,11 @@ impl Builder {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         });
-        let remembered = self.settings.remembered;
         let context = Arc::new(Context {
             #[cfg(feature = "server")]
             client_documents,
+            #[cfg(feature = "server")]
+            accounts,
             issuer,
             settings: self.settings,
             store,
@@ -416,22 +420,7 @@ impl Builder {
             blocks: Blocks::default(),
             background: Once::new(),
         });
-        let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
-        let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
-        let verify = Arc::new(Remembered::new(own, self.clock, remembered, REMEMBERED_TOKENS));
-        let forgetting = Arc::downgrade(&verify);
-        context.revocations.on_revoked(move |grant| {
-            if let Some(remembered) = forgetting.upgrade() {
-                remembered.forget(*grant);
-            }
-        });
-        Ok(Coatroom {
-            context,
-            verify,
-            protected: Arc::new(self.protections.into_iter().map(|it| (it.path.clone(), it)).collect()),
-            limits: Arc::new(limits),
-            places: Arc::new(self.places),
-        })
+        Ok(assembled(context, self.protections, self.places))
     }
 
     fn note_what_is_missing(&self, problems: &mut Vec<String>) {
@@ -442,9 +431,22 @@ impl Builder {
             problems.push("no keys are set".to_owned());
         }
         let has_users = self.protections.iter().any(Protection::needs_our_tokens);
-        if self.providers.is_empty() && has_users {
+        if self.providers.is_empty() && !self.has_accounts() && has_users {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
+        #[cfg(feature = "server")]
+        self.note_wrong_accounts(problems);
+    }
+
+    #[cfg(feature = "server")]
+    const fn has_accounts(&self) -> bool {
+        self.local.is_some()
+    }
+
+    #[cfg(not(feature = "server"))]
+    #[expect(clippy::unused_self, reason = "a guard alone signs nobody in")]
+    const fn has_accounts(&self) -> bool {
+        false
     }
 
     fn asking_servers(&self, issuer: &Issuer, problems: &mut Vec<String>) -> HashMap<ClientId, AskingServer> {
@@ -468,6 +470,23 @@ impl Builder {
         };
         Arc::new(ClientDocuments::new(parts, issuer))
     }
+}
+
+/// The server around what its requests share.
+fn assembled(context: Arc<Context>, protections: Vec<Protection>, places: Places) -> Coatroom {
+    let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
+    let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
+    let (clock, remembered) = (Arc::clone(&context.clock), context.settings.remembered);
+    let verify = Arc::new(Remembered::new(own, clock, remembered, REMEMBERED_TOKENS));
+    let forgetting = Arc::downgrade(&verify);
+    context.revocations.on_revoked(move |grant| {
+        if let Some(remembered) = forgetting.upgrade() {
+            remembered.forget(*grant);
+        }
+    });
+    let protected = protections.into_iter().map(|it| (it.path.clone(), it)).collect();
+    let (protected, limits, places) = (Arc::new(protected), Arc::new(limits), Arc::new(places));
+    Coatroom { context, verify, protected, limits, places }
 }
 
 /// How many verified tokens are remembered at the most.

@@ -11,9 +11,12 @@
 //! * `user`, `store`, `error`, `vault` ← `records`
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
+//! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
 //! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
 //! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
+#[cfg(feature = "server")]
+pub mod accounts;
 mod allowance;
 mod builder;
 #[cfg(feature = "server")]
@@ -38,6 +41,8 @@ pub mod user;
 pub mod vault;
 
 pub use allowance::ClientAddress;
+#[cfg(feature = "server")]
+pub use builder::Users;
 pub use builder::{BuildError, Builder, Coatroom, Protection};
 pub use coatroom_protocol as protocol;
 pub use context::{Block, BlockForm, GrantSummary, ResourceServer, Revocations, agree_on_keys};

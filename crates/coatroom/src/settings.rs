@@ -75,6 +75,14 @@ pub struct Rates {
     pub failed_authentication: Option<Rate>,
     /// Of documents of clients that are fetched because of its requests. Default 20 per minute.
     pub client_documents: Option<Rate>,
+    /// Of attempts to sign in to one local account that fail, from all addresses. Default 10 in 15 minutes.
+    pub failed_sign_in: Option<Rate>,
+    /// Of attempts to sign in to local accounts that fail, to whichever. Default 50 in 15 minutes.
+    pub failed_sign_in_per_address: Option<Rate>,
+    /// Of mails to one recipient that somebody asked for. Default 5 an hour.
+    pub mail: Option<Rate>,
+    /// Of mails that it asks for, to whomever. Default 20 an hour.
+    pub mail_per_address: Option<Rate>,
 }
 
 /// Whether and how clients are taken that are described by a document at the URL that is their id (Client ID Metadata
@@ -138,6 +146,32 @@ impl ClientDocuments {
     }
 }
 
+/// Accounts of this server itself, for people who sign in without a provider.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct LocalAccounts {
+    /// What the button calls them: "Continue with …". Default: e-mail, in the language of the page.
+    pub label: Option<String>,
+    /// Who may have one. Default [`SignUp::Invitation`].
+    pub sign_up: SignUp,
+}
+
+/// The name under which local accounts stand where others have a provider.
+pub const LOCAL: &str = "local";
+
+/// Who may have a local account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::exhaustive_enums, reason = "whoever reads a configuration names every mode")]
+pub enum SignUp {
+    /// Whom the operator invites.
+    #[default]
+    Invitation,
+    /// Whoever shows that an e-mail address is theirs.
+    Open,
+    /// Nobody new.
+    Closed,
+}
+
 /// How often something may happen: `count` times within `per`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a plain pair")]
@@ -172,6 +206,10 @@ impl Rates {
             calls_per_client: None,
             failed_authentication: None,
             client_documents: None,
+            failed_sign_in: None,
+            failed_sign_in_per_address: None,
+            mail: None,
+            mail_per_address: None,
         }
     }
 }
@@ -190,6 +228,10 @@ impl Default for Rates {
             calls_per_client: None,
             failed_authentication: Some(Rate::per_minute(30)),
             client_documents: Some(Rate::per_minute(20)),
+            failed_sign_in: Some(Rate { count: 10, per: Duration::from_mins(15) }),
+            failed_sign_in_per_address: Some(Rate { count: 50, per: Duration::from_mins(15) }),
+            mail: Some(Rate { count: 5, per: Duration::from_hours(1) }),
+            mail_per_address: Some(Rate { count: 20, per: Duration::from_hours(1) }),
         }
     }
 }

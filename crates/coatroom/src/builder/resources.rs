@@ -5,6 +5,7 @@ use coatroom_protocol::words::{Issuer, ProviderName, Resource};
 
 use super::{Builder, Protection};
 use crate::context::RemoteResource;
+use crate::settings::LOCAL;
 
 impl Builder {
     /// The resources; every problem is noted.
@@ -25,7 +26,9 @@ impl Builder {
                 continue;
             }
             let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
-            for missing in provider.iter().chain(connects).filter(is_missing) {
+            let is_here = |name: &&ProviderName| self.has_accounts() && name.as_str() == LOCAL;
+            let elsewhere = provider.iter().filter(|name| !is_here(name));
+            for missing in elsewhere.chain(connects).filter(is_missing) {
                 problems.push(format!("{path} uses the provider {missing}, which is not set"));
             }
             let id = match Resource::parse(&issuer.url(path)) {

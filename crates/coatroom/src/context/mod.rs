@@ -10,6 +10,8 @@ mod introspection;
 mod keys;
 mod revocations;
 mod revoke;
+#[cfg(feature = "server")]
+mod sign_in_at;
 
 pub(crate) use access::{AccessRefusal, LiveAccess};
 pub(crate) use blocks::Blocks;
@@ -22,6 +24,8 @@ pub(crate) use introspection::AskingServer;
 pub use introspection::ResourceServer;
 pub use keys::agree_on_keys;
 pub use revocations::Revocations;
+#[cfg(feature = "server")]
+pub(crate) use sign_in_at::SignInAt;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
@@ -30,6 +34,8 @@ use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirec
 use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::{ClientId, Issuer, ProviderName, Resource, Scopes};
 
+#[cfg(feature = "server")]
+use crate::accounts::Accounts;
 #[cfg(feature = "server")]
 use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
@@ -53,6 +59,9 @@ pub(crate) struct Context {
     pub(crate) entropy: Arc<dyn Entropy>,
     /// In the order in which the consent page offers them.
     pub(crate) providers: Vec<Arc<Provider>>,
+    /// The accounts of this server itself, if there are any.
+    #[cfg(feature = "server")]
+    pub(crate) accounts: Option<Accounts>,
     /// Those for which we issue tokens.
     pub(crate) resources: Resources,
     /// Those that take the tokens of others.

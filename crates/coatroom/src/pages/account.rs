@@ -97,7 +97,7 @@ impl Pages {
             frame: self.frame(language, words.title.to_owned()),
             who: (words.signed_in_as)(&isolated(&person), &isolated(provider.title)),
             apps: page.apps.iter().map(|app| AppView::new(all, app)).collect(),
-            note: page.done.map(|note| note.text(words, provider.title)),
+            note: page.done.map(|note| note.text(words, (!provider.here).then_some(provider.title))),
             described_by: all.consent.described_by,
             words,
         };
@@ -113,8 +113,8 @@ impl Pages {
             label: (words.sign_in_with)(&isolated(provider.title)),
         };
         let provider = match page.providers {
-            [only] => only.title,
-            _ => words.where_you_sign_in,
+            [only] => (!only.here).then_some(only.title),
+            _ => Some(words.where_you_sign_in),
         };
         let view = SignInView {
             frame: self.frame(language, words.title.to_owned()),
@@ -127,10 +127,13 @@ impl Pages {
 }
 
 impl AccountNote {
-    fn text(self, words: &AccountWords, provider: &str) -> String {
-        match self {
-            Self::Ended => (words.ended)(&isolated(provider)),
-            Self::SignedOut => (words.signed_out)(&isolated(provider)),
+    /// `provider` is where the person signs in, `None` if that is here.
+    fn text(self, words: &AccountWords, provider: Option<&str>) -> String {
+        match (self, provider) {
+            (Self::Ended, Some(provider)) => (words.ended)(&isolated(provider)),
+            (Self::SignedOut, Some(provider)) => (words.signed_out)(&isolated(provider)),
+            (Self::Ended, None) => words.ended_here.to_owned(),
+            (Self::SignedOut, None) => words.signed_out_here.to_owned(),
         }
     }
 }

@@ -198,9 +198,9 @@ struct SignInView<'a> {
 
 #[derive(Template)]
 #[template(path = "connect_end.html")]
-struct EndView<'a> {
-    frame: Frame<'a>,
-    happened: String,
+pub(super) struct EndView<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) happened: String,
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ pub struct AskedScope<'a> {
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "the server builds one for each page")]
 pub struct OfferedProvider<'a> {
+    /// Whether it is no provider, and people sign in here.
+    pub here: bool,
     /// Its configured name.
     pub name: &'a ProviderName,
     /// Its name as people write it: `GitHub`.

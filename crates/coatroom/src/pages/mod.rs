@@ -14,6 +14,8 @@ mod hand_over;
 mod headers;
 mod landing;
 mod language;
+mod local;
+mod mail;
 mod stylesheet;
 mod text;
 mod trouble;
@@ -31,6 +33,12 @@ pub use consent::{
 pub use hand_over::{HandOverPage, Outcome};
 pub use landing::LandingPage;
 pub use language::Language;
+pub use local::{
+    CODE_FIELD, DO_FIELD, Deed, EMAIL_FIELD, ENTER_PATH, EnterPage, EnterProblem, MailedPage, MailedProblem,
+    NAME_FIELD, NewPasswordPage, PASSWORD_FIELD, PASSWORD_PATH, PasswordLimits, PasswordProblem,
+    REPEAT_FIELD,
+};
+pub use mail::{MailText, mail_text};
 pub use stylesheet::{Stylesheet, stylesheet};
 pub use trouble::{ErrorPage, Trouble};
 

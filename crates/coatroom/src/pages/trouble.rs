@@ -46,6 +46,8 @@ pub enum Trouble<'a> {
     Expired,
     /// A link to connect an account is too old or was changed. 400.
     LinkExpired,
+    /// A link to set a password was used, is too old, or was changed. 400.
+    LinkUsed,
     /// The app's access, for which an account should be connected, has ended. 403.
     GrantEnded,
     /// Another person is signed in than the one who began. 403.
@@ -97,6 +99,7 @@ impl Trouble<'_> {
             | Self::InvalidRequest
             | Self::Expired
             | Self::LinkExpired
+            | Self::LinkUsed
             | Self::SignInCancelled { .. } => StatusCode::BAD_REQUEST,
             Self::BlockedClient
             | Self::GrantEnded
@@ -126,6 +129,7 @@ impl Trouble<'_> {
             Self::InvalidRequest => words.invalid_request.clone(),
             Self::Expired => words.expired.clone(),
             Self::LinkExpired => words.link_expired.clone(),
+            Self::LinkUsed => words.link_used.clone(),
             Self::GrantEnded => words.grant_ended.clone(),
             Self::OtherUser => words.other_user.clone(),
             Self::SignInFailed { provider } => (words.sign_in_failed)(&isolated(provider)),

@@ -4,6 +4,8 @@
 
 mod access_token;
 #[cfg(feature = "server")]
+mod account;
+#[cfg(feature = "server")]
 mod assertion;
 #[cfg(feature = "server")]
 mod client_document;
@@ -13,6 +15,8 @@ mod revocation;
 mod setting;
 
 pub(crate) use access_token::AccessTokenRecord;
+#[cfg(feature = "server")]
+pub(crate) use account::{AccountRecord, PasswordLink};
 #[cfg(feature = "server")]
 pub(crate) use assertion::AssertionRecord;
 #[cfg(feature = "server")]

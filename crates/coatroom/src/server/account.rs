@@ -25,7 +25,7 @@ use super::flow::{Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
 use super::upstream_leg::{Returned, depart};
 use super::visit::{Stop, Visit};
-use crate::context::GrantSummary;
+use crate::context::{GrantSummary, SignInAt};
 use crate::entropy::draw;
 use crate::pages::{
     ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
@@ -37,11 +37,13 @@ use crate::providers::{Provider, UpstreamPrompt, UpstreamTokens};
 pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     let visit = Visit::new(&app, &headers, None);
     let note = Note::of(&visit.jar);
-    let shown = match Session::of(&app.context, &visit.jar) {
-        Some(session) => connections(&app, &visit, &session, note).await,
-        None => sign_in_page(&app, &visit, note),
+    let shown = async {
+        match Session::of(&app.context, &visit.jar).await? {
+            Some(session) => connections(&app, &visit, &session, note).await,
+            None => sign_in_page(&app, &visit, note),
+        }
     };
-    let mut response = shown.unwrap_or_else(|stop| visit.stopped(stop));
+    let mut response = shown.await.unwrap_or_else(|stop| visit.stopped(stop));
     cookies::add(response.headers_mut(), note.and_then(|_| Note::forget(&visit.jar)));
     response
 }
@@ -51,7 +53,8 @@ pub(super) async fn end(State(app): State<Arc<App>>, headers: HeaderMap, body: B
     let visit = Visit::new(&app, &headers, None);
     let ended = async {
         let form = form(&app, &visit, &headers, body).await?;
-        let session = Session::of(&app.context, &visit.jar).ok_or(Stop::Trouble(Trouble::Expired))?;
+        let session = Session::of(&app.context, &visit.jar).await?;
+        let session = session.ok_or(Stop::Trouble(Trouble::Expired))?;
         end_access(&app, &session, one(&form, GRANT_FIELD)?).await
     };
     match ended.await {
@@ -123,12 +126,12 @@ async fn connections(
     done: Option<AccountNote>,
 ) -> Result<Response, Stop> {
     let context = &app.context;
-    let provider = context.provider(&session.subject.provider).ok_or(Stop::Trouble(Trouble::Expired))?;
+    let place = context.sign_in_at(&session.subject.provider).ok_or(Stop::Trouble(Trouble::Expired))?;
     let grants = context.grants_of(&session.subject).await?;
     let shown: Vec<Shown<'_>> = grants.iter().map(|grant| Shown::new(app, grant)).collect();
     let apps: Vec<ConnectedApp<'_>> = shown.iter().map(Shown::app).collect();
     let page = AccountPage {
-        signed_in: SignedIn { person: &session.name, provider: offer(provider) },
+        signed_in: SignedIn { person: &session.name, provider: offer(visit, place) },
         apps: &apps,
         done,
     };
@@ -185,7 +188,7 @@ impl<'a> Shown<'a> {
 fn sign_in_page(app: &App, visit: &Visit<'_>, done: Option<AccountNote>) -> Result<Response, Stop> {
     let (_, browser_cookie) = Browser::of_or_new(&app.context, &visit.jar)?;
     let providers: Vec<OfferedProvider<'_>> =
-        app.context.providers.iter().map(|provider| offer(provider)).collect();
+        app.context.sign_ins().map(|place| offer(visit, place)).collect();
     let mut response = app.pages.sign_in(visit.language, &SignInPage { providers: &providers, done });
     cookies::add(response.headers_mut(), browser_cookie);
     Ok(response)
@@ -201,15 +204,15 @@ pub(super) struct SignIn {
 
 async fn begin(app: &App, visit: &Visit<'_>, browser: &Browser, provider: &str) -> Result<Response, Stop> {
     let context = &app.context;
-    let provider = ProviderName::parse(provider).and_then(|name| context.provider(&name));
-    let provider = provider.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let place = ProviderName::parse(provider).and_then(|name| context.sign_in_at(&name));
+    let place = place.ok_or(Stop::Trouble(Trouble::Expired))?;
     let flow = SignIn {
         id: FlowId::from_bytes(draw(context.entropy.as_ref())?),
         started_at: context.clock.now(),
         upstream: UpstreamSecrets::draw(context)?,
     };
     // Somebody who came to see what an account allows must be able to say which account.
-    depart(app, visit, browser, &flow, (provider, Some(UpstreamPrompt::SelectAccount))).await
+    depart(app, visit, browser, &flow, (place, Some(UpstreamPrompt::SelectAccount))).await
 }
 
 impl Carried for SignIn {
@@ -236,9 +239,11 @@ pub(super) async fn signed_in(
     visit: &Visit<'_>,
     returned: &Returned<'_, SignIn>,
 ) -> Result<Response, Stop> {
-    let signed_in = returned.sign_in(app, returned.code().await?).await?;
-    throw_away(returned.provider.clone(), signed_in.tokens);
-    Ok(back(Session::cookie(&app.context, &visit.jar, &signed_in.user)?))
+    let mut arrival = returned.sign_in(app, returned.code(visit).await?).await?;
+    if let (SignInAt::Provider(provider), Some(tokens)) = (returned.place, arrival.tokens.take()) {
+        throw_away(Provider::clone(provider), tokens);
+    }
+    Ok(back(Session::cookie(&app.context, &visit.jar, &arrival)?))
 }
 
 /// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is

@@ -23,14 +23,13 @@ use super::session::Session;
 use super::visit::{Stop, Visit};
 use crate::allowance::ClientAddress;
 use crate::client_documents::DocumentFailure;
-use crate::context::{ClientRefusal, FoundClient};
+use crate::context::{ClientRefusal, FoundClient, SignInAt};
 use crate::entropy::draw;
 use crate::error::Error;
 use crate::pages::{
     AskedScope, AskingClient, ClientProof, ConsentPage, McpServer, OfferedProvider, SignedIn, Trouble,
     UsedAccount,
 };
-use crate::providers::Provider;
 use crate::records::{self, GrantRecord};
 
 /// Answers `GET /authorize`.
@@ -76,7 +75,7 @@ async fn ask(
     if !is_listed && !client.is_trusted() {
         return Err(Stop::Trouble(Trouble::UnregisteredRedirect));
     }
-    let session = Session::of(context, &visit.jar);
+    let session = Session::of(context, &visit.jar).await?;
     let request = check_request(params, client, &context.resources).map_err(OAuthError::from);
     let request = request.and_then(|request| refuse_silence(request, session.is_some()));
     match request {
@@ -282,9 +281,8 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
             granted_before: shown.granted.contains(scope),
         })
         .collect();
-    let offered: Vec<&Arc<Provider>> =
-        app.context.providers.iter().filter(|provider| offers(request.resource, provider.name())).collect();
-    let providers: Vec<OfferedProvider<'_>> = offered.iter().map(|provider| offer(provider)).collect();
+    let offered = app.context.sign_ins().filter(|place| offers(request.resource, place.name()));
+    let providers: Vec<OfferedProvider<'_>> = offered.map(|place| offer(visit, place)).collect();
     let uses: Vec<UsedAccount<'_>> = request
         .resource
         .provider
@@ -294,8 +292,8 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         .into_iter()
         .collect();
     let signed_in = shown.session.filter(|_| request.prompt == Prompt::AsNeeded).and_then(|session| {
-        let provider = app.context.provider(&session.subject.provider)?;
-        Some(SignedIn { person: &session.name, provider: offer(provider) })
+        let place = app.context.sign_in_at(&session.subject.provider)?;
+        Some(SignedIn { person: &session.name, provider: offer(visit, place) })
     });
     let redirect = super::visit::address(back.redirect_uri.as_str())?;
     let url = ClientUrl::parse(client.id.as_str());
@@ -321,6 +319,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
     Ok(app.pages.consent(visit.language, &page))
 }
 
-pub(super) fn offer(provider: &Provider) -> OfferedProvider<'_> {
-    OfferedProvider { name: provider.name(), title: provider.label() }
+pub(super) fn offer<'a>(visit: &Visit<'_>, place: SignInAt<'a>) -> OfferedProvider<'a> {
+    let here = matches!(place, SignInAt::Here(_));
+    OfferedProvider { here, name: place.name(), title: visit.label(place) }
 }

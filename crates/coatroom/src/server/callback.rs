@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use coatroom_protocol::errors::ErrorCode;
-use coatroom_protocol::grant::{AwaitingCode, Grant, GrantState, authorization_code};
+use coatroom_protocol::grant::{AwaitingCode, Grant, GrantState, RevokedReason, authorization_code};
 use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -24,12 +24,12 @@ use super::cookies;
 use super::flow::{self, Browser, Carried as _, Flow};
 use super::hand_over::{self, Answer};
 use super::session::Session;
-use super::upstream_leg::{self, Returned};
+use super::upstream_leg::{self, Arrival, Returned};
 use super::visit::{Stop, Visit};
 use crate::connections::FreshConnection;
+use crate::context::{Context, SignInAt};
 use crate::entropy::draw;
 use crate::pages::Trouble;
-use crate::providers::{Provider, SignedIn};
 use crate::records::{self, GrantRecord, Written};
 use crate::vault::{GrantVault, Sealer, Ticket};
 
@@ -92,7 +92,7 @@ const LONGEST_POSTED: usize = 2048;
 
 /// A callback for which the browser kept something.
 struct Arrived<'a> {
-    provider: &'a Provider,
+    place: SignInAt<'a>,
     browser: Browser,
     sealed: String,
     params: Params,
@@ -112,8 +112,8 @@ enum Purpose<'a> {
 impl<'a> Arrived<'a> {
     fn find(app: &'a App, visit: &Visit<'_>, provider: &str, query: &str) -> Result<Self, Stop> {
         let context = &app.context;
-        let provider = ProviderName::parse(provider).and_then(|name| context.provider(&name));
-        let provider = provider.ok_or(Stop::Trouble(Trouble::NotFound))?;
+        let place = ProviderName::parse(provider).and_then(|name| context.sign_in_at(&name));
+        let place = place.ok_or(Stop::Trouble(Trouble::NotFound))?;
         let expired = || Stop::Trouble(Trouble::Expired);
         let params = Params::parse(query).map_err(|_| expired())?;
         // RFC 6749 §3.1: what is said twice is said by nobody.
@@ -124,17 +124,17 @@ impl<'a> Arrived<'a> {
         let state = params.one("state").ok().flatten().ok_or_else(expired)?;
         let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
         let (sealed, used_cookies) = flow::kept(&visit.jar, state).ok_or_else(expired)?;
-        Ok(Self { provider, browser, sealed, params, used_cookies })
+        Ok(Self { place, browser, sealed, params, used_cookies })
     }
 
     /// What was kept opens for this provider and this browser only, and as what it is.
     fn belongs_to(&self, app: &'a App) -> Option<Purpose<'_>> {
-        let Self { provider, browser, sealed, params, .. } = self;
+        let Self { place, browser, sealed, params, .. } = self;
         let kept = (sealed.as_str(), params);
-        let grant = Returned::find(app, provider, browser, kept).map(Box::new).map(Purpose::Grant);
+        let grant = Returned::find(app, *place, browser, kept).map(Box::new).map(Purpose::Grant);
         grant
-            .or_else(|| Returned::find(app, provider, browser, kept).map(Purpose::SignIn))
-            .or_else(|| Returned::find(app, provider, browser, kept).map(Purpose::Connect))
+            .or_else(|| Returned::find(app, *place, browser, kept).map(Purpose::SignIn))
+            .or_else(|| Returned::find(app, *place, browser, kept).map(Purpose::Connect))
     }
 }
 
@@ -151,15 +151,22 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> 
             return hand_over::to_client(app, visit, flow, Answer::Error(code));
         }
     };
-    let signed_in = returned.sign_in(app, code).await?;
-    let code = begin_grant(app, flow, &signed_in).await?;
+    let arrival = returned.sign_in(app, code).await?;
+    let code = begin_grant(app, flow, &arrival).await?;
     let mut response = hand_over::to_client(app, visit, flow, Answer::Code(&code))?;
-    cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &signed_in.user)?);
+    cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &arrival)?);
     Ok(response)
 }
 
+/// Whether a local account is as it was at the sign-in. Whoever disabled it meanwhile has ended its grants, perhaps before this one
+/// was there.
+async fn still_stands(context: &Context, arrival: &Arrival) -> Result<bool, Stop> {
+    let (Some(accounts), Some(account)) = (&context.accounts, &arrival.account) else { return Ok(true) };
+    Ok(accounts.standing(&account.email, &account.id, account.epoch).await?.is_some())
+}
+
 /// Writes the grant of a flow, seals the credential to it, and makes the code.
-async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<AuthorizationCode, Stop> {
+async fn begin_grant(app: &App, flow: &Flow, arrival: &Arrival) -> Result<AuthorizationCode, Stop> {
     let context = &app.context;
     let entropy = context.entropy.as_ref();
     let now = context.clock.now();
@@ -170,7 +177,7 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
     let sealer = Sealer { master: &keys.wrapping, entropy };
     let wrapped = vault.wrap(sealer, &id, Ticket::Code(&code), &key)?;
     let expires_at = now.plus(context.settings.code_life);
-    let subject = &signed_in.user.subject;
+    let subject = &arrival.user.subject;
     let record = GrantRecord {
         grant: Grant {
             id,
@@ -192,16 +199,21 @@ async fn begin_grant(app: &App, flow: &Flow, signed_in: &SignedIn) -> Result<Aut
         client_id: None,
         client_name: flow.client_name.clone(),
         client_fingerprint: flow.client_fingerprint.clone(),
-        user: Some(signed_in.user.clone()),
+        user: Some(arrival.user.clone()),
         vault: Some(vault.clone()),
         wrapped: Some(wrapped),
     };
     if records::insert(context.store.as_ref(), &record).await? == Written::Beaten {
         return Err(Stop::Trouble(Trouble::Expired));
     }
-    let fresh =
-        FreshConnection { provider: &subject.provider, tokens: &signed_in.tokens, kept_until: expires_at };
-    context.connections.connect(&id, subject, &vault, fresh).await?;
+    if let Some(tokens) = &arrival.tokens {
+        let fresh = FreshConnection { provider: &subject.provider, tokens, kept_until: expires_at };
+        context.connections.connect(&id, subject, &vault, fresh).await?;
+    }
+    if !still_stands(context, arrival).await? {
+        context.revoke(&id, RevokedReason::SignInEnded).await?;
+        return Err(Stop::Trouble(Trouble::Expired));
+    }
     tracing::info!(
         target: "coatroom::audit",
         event = "grant.approved",

@@ -79,8 +79,8 @@ async fn approve(
     let context = &app.context;
     let Approval { mut flow, kept, provider, other_account } = approval;
     let resource = context.resources.get(&flow.resource).ok_or(Stop::Trouble(Trouble::Expired))?;
-    let provider = context.provider(&provider).filter(|provider| offers(resource, provider.name()));
-    let provider = provider.ok_or(Stop::Trouble(Trouble::Expired))?;
+    let place = context.sign_in_at(&provider).filter(|place| offers(resource, place.name()));
+    let place = place.ok_or(Stop::Trouble(Trouble::Expired))?;
     let dropped = optional_scopes(&flow.scopes, &resource.scopes).difference(&kept);
     let asked = std::mem::replace(&mut flow.scopes, Scopes::none());
     flow.scopes = asked.difference(&dropped);
@@ -97,5 +97,5 @@ async fn approve(
         (false, Prompt::Login) => Some(UpstreamPrompt::Login),
         (false, Prompt::AsNeeded | Prompt::None) => None,
     };
-    depart(app, visit, browser, &flow, (provider, prompt)).await
+    depart(app, visit, browser, &flow, (place, prompt)).await
 }

@@ -79,6 +79,10 @@ impl Browser {
         (from_base64url(value)?.len() == 32).then(|| Self(value.to_owned()))
     }
 
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The browser that sent the request, or a new name for it and the cookie that gives it. A name that is there already is kept,
     /// so that a page that is loaded twice agrees with itself.
     pub(super) fn of_or_new(

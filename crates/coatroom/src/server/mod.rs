@@ -9,6 +9,7 @@
 //! | `GET /callback/{provider}`, `POST` of a provider that posts | `callback` |
 //! | `GET /connect/{link}`, `POST /connect` | `connect` |
 //! | `/account`, `POST /account/*` | `account` |
+//! | `/sign-in/{flow}`, `/password/{link}`: local accounts | `here` |
 //! | `POST /token` | `token` |
 //! | `POST /revoke` | `revoke` |
 //! | `POST /introspect` | `introspect` |
@@ -26,8 +27,10 @@ mod cookies;
 mod cors;
 mod flow;
 mod hand_over;
+mod here;
 mod introspect;
 mod landing;
+mod letters;
 mod limits;
 mod logos;
 mod metadata;
@@ -39,6 +42,8 @@ mod session;
 mod token;
 mod upstream_leg;
 mod visit;
+
+pub(crate) use letters::Letters;
 
 use std::sync::Arc;
 
@@ -55,8 +60,8 @@ use self::limits::{Door, Limits, limit};
 use self::ready::ready;
 use crate::context::Context;
 use crate::pages::{
-    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, McpServer, Pages, SIGN_IN_PATH, SIGN_OUT_PATH,
-    stylesheet,
+    ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, ENTER_PATH, McpServer, PASSWORD_PATH, Pages,
+    SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
 };
 
 /// What every endpoint shares.
@@ -131,6 +136,12 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
     for provider in app.context.providers.iter().filter(|provider| provider.posts_callbacks()) {
         for_people =
             for_people.route(&format!("/callback/{}", provider.name()), posted_callback(provider.name()));
+    }
+    if app.context.accounts.is_some() {
+        for_people = for_people
+            .route(&format!("{ENTER_PATH}/{{flow}}"), get(here::get).post(here::post))
+            .route(&format!("{ENTER_PATH}/{{flow}}/code"), post(here::post_code))
+            .route(&format!("{PASSWORD_PATH}/{{link}}"), get(here::get_password).post(here::post_password));
     }
     let for_people = for_people
         .layer(ready(Door::Pages))

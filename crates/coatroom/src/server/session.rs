@@ -1,18 +1,21 @@
 //! The cookie that names the account after a sign-in, so that the next page can say "Continue as Alice".
 //!
-//! It approves nothing: every grant needs a click and goes through the provider again. It does show a person their own grants
-//! and lets them end those.
+//! It approves nothing: every grant needs a click and goes through the provider again. For a local account it stands in the
+//! place of the provider's own session, and ends when the account says so. It does show a person their own grants and lets them
+//! end those.
 
 use std::time::Duration;
 
-use coatroom_protocol::words::{Subject, Timestamp, base64url, from_base64url};
+use coatroom_protocol::words::{EmailAddress, Subject, Timestamp, base64url, from_base64url};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::cookies::CookieJar;
-use crate::context::Context;
+use super::upstream_leg::Arrival;
+use crate::context::{Context, SignInAt};
 use crate::entropy::NoEntropy;
-use crate::user::User;
+use crate::error::Error;
+use crate::records::AccountRecord;
 
 /// Who signed in last in this browser.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,27 +23,79 @@ pub(super) struct Session {
     pub(super) subject: Subject,
     pub(super) name: String,
     signed_in_at: Timestamp,
+    /// What a sign-in here rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    account: Option<AccountAt>,
+}
+
+/// A local account, as it was at the sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AccountAt {
+    email: EmailAddress,
+    epoch: u32,
 }
 
 impl Session {
-    /// The session of a request; `None` when there is none, it expired, or its provider is gone.
-    pub(super) fn of(context: &Context, jar: &CookieJar<'_>) -> Option<Self> {
+    /// The session of a request; `None` when there is none, it expired, its provider is gone, or its account does not stand behind
+    /// it any more.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(super) async fn of(context: &Context, jar: &CookieJar<'_>) -> Result<Option<Self>, Error> {
+        let Some(session) = Self::sealed(context, jar) else { return Ok(None) };
+        Ok(match context.sign_in_at(&session.subject.provider) {
+            None => None,
+            Some(SignInAt::Provider(_)) => Some(session),
+            Some(SignInAt::Here(_)) => session.standing(context).await?.map(|_| session),
+        })
+    }
+
+    /// The local account of a request's session.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(super) async fn account(
+        context: &Context,
+        jar: &CookieJar<'_>,
+    ) -> Result<Option<AccountRecord>, Error> {
+        match Self::sealed(context, jar) {
+            Some(session) => session.standing(context).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn standing(&self, context: &Context) -> Result<Option<AccountRecord>, Error> {
+        match (&context.accounts, &self.account) {
+            (Some(accounts), Some(AccountAt { email, epoch }))
+                if self.subject.provider == *accounts.name() =>
+            {
+                accounts.standing(email, &self.subject.id, *epoch).await
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn sealed(context: &Context, jar: &CookieJar<'_>) -> Option<Self> {
         let sealed = from_base64url(jar.get(NAME)?)?;
         let text =
             context.keys().sealing.open(PURPOSE, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
         let session: Self = serde_json::from_slice(&text).ok()?;
         let ended = context.clock.now().has_reached(session.signed_in_at.plus(context.settings.session_life));
-        (!ended && context.provider(&session.subject.provider).is_some()).then_some(session)
+        (!ended).then_some(session)
     }
 
-    /// The cookie that names a user who has just signed in.
+    /// The cookie that names somebody who has just signed in.
     pub(super) fn cookie(
         context: &Context,
         jar: &CookieJar<'_>,
-        user: &User,
+        arrival: &Arrival,
     ) -> Result<Option<HeaderValue>, NoEntropy> {
+        let Arrival { user, account, .. } = arrival;
         let name: String = user.display_name().chars().take(LONGEST_NAME).collect();
-        let session = Self { subject: user.subject.clone(), name, signed_in_at: context.clock.now() };
+        let account = account.as_ref();
+        let account = account.map(|it| AccountAt { email: it.email.clone(), epoch: it.epoch });
+        let session =
+            Self { subject: user.subject.clone(), name, signed_in_at: context.clock.now(), account };
         let text = serde_json::to_vec(&session).map_err(|_| NoEntropy)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
         let sealed = context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to, &text)?;

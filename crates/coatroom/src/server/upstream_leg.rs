@@ -1,4 +1,4 @@
-//! The way to a provider and back, whatever a person is sent there for: an authorization, a sign-in for a page of ours, a
+//! The way to a provider, or to our own sign-in page, and back, whatever a person is sent there for: an authorization, a sign-in for a page of ours, a
 //! further account. What is under way goes along in the browser's cookies.
 
 use axum::response::Response;
@@ -7,20 +7,29 @@ use coatroom_protocol::words::Params;
 
 use super::flow::{self, Browser, Carried, UpstreamSecrets};
 use super::visit::{Stop, Visit};
-use super::{App, cookies, hand_over};
+use super::{App, cookies, hand_over, here};
+use crate::context::SignInAt;
 use crate::pages::Trouble;
 use crate::providers::{
-    CodeExchange, Provider, ProviderError, SignedIn, UpstreamAuthorization, UpstreamPrompt,
+    CodeExchange, Provider, ProviderError, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens,
 };
+use crate::records::AccountRecord;
+use crate::user::User;
 
-/// Sends the browser to the provider. What is carried has its upstream secrets.
+/// Sends the browser to where the person signs in. What is carried has its upstream secrets.
 pub(super) async fn depart<T: Carried>(
     app: &App,
     visit: &Visit<'_>,
     browser: &Browser,
     carried: &T,
-    (provider, prompt): (&Provider, Option<UpstreamPrompt>),
+    (place, prompt): (SignInAt<'_>, Option<UpstreamPrompt>),
 ) -> Result<Response, Stop> {
+    let provider = match place {
+        SignInAt::Provider(provider) => provider,
+        SignInAt::Here(accounts) => {
+            return here::depart(app, visit, browser, carried, (accounts, prompt)).await;
+        }
+    };
     let context = &app.context;
     let secrets = carried.upstream().ok_or(Stop::Trouble(Trouble::Expired))?;
     let address = provider
@@ -41,9 +50,19 @@ pub(super) async fn depart<T: Carried>(
     Ok(response)
 }
 
-/// A person who came back from the provider, and what the provider says.
+/// Somebody who has signed in.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) user: User,
+    /// Their tokens for the provider's API; nobody who signed in here has any.
+    pub(super) tokens: Option<UpstreamTokens>,
+    /// Their account here, if they signed in with one.
+    pub(super) account: Option<AccountRecord>,
+}
+
+/// A person who came back from where they signed in, and what is said there.
 pub(super) struct Returned<'a, T> {
-    pub(super) provider: &'a Provider,
+    pub(super) place: SignInAt<'a>,
     pub(super) carried: T,
     params: &'a Params,
 }
@@ -66,31 +85,33 @@ impl<'a, T: Carried> Returned<'a, T> {
     /// `None` when what the browser kept is no such thing, is too old, or is not what the provider's `state` names.
     pub(super) fn find(
         app: &App,
-        provider: &'a Provider,
+        place: SignInAt<'a>,
         browser: &Browser,
         (sealed, params): (&str, &'a Params),
     ) -> Option<Self> {
-        let carried: T = flow::open(&app.context, T::away(provider.name()), browser, sealed)?;
+        let carried: T = flow::open(&app.context, T::away(place.name()), browser, sealed)?;
         let is_asked_for = params.one("state").ok().flatten() == Some(carried.id().to_string().as_str());
-        is_asked_for.then_some(Self { provider, carried, params })
+        is_asked_for.then_some(Self { place, carried, params })
     }
 
     /// What the provider says, once it is known to be the provider who says it (RFC 9207 §2.4).
     pub(super) async fn answer(&self) -> Result<Answer<'a>, Stop> {
-        let Self { provider, params, .. } = self;
+        let Self { place, params, .. } = self;
         let one = |name| params.one(name).ok().flatten();
         let iss = one("iss");
-        provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
+        if let SignInAt::Provider(provider) = place {
+            provider.check_issuer(iss).await.map_err(|error| provider_stop(provider, &error))?;
+        }
         if let Some(error) = one("error") {
-            tracing::info!(provider.name = %provider.name(), "the provider answered with an error");
+            tracing::info!(provider.name = %place.name(), "the provider answered with an error");
             return Ok(Answer::Error(error));
         }
         Ok(Answer::Code(Code { code: one("code").ok_or(Stop::Trouble(Trouble::Expired))?, iss }))
     }
 
     /// The same, where nobody but the person is to be told of an error.
-    pub(super) async fn code(&self) -> Result<Code<'a>, Stop> {
-        let label = || self.provider.label().to_owned();
+    pub(super) async fn code(&self, visit: &Visit<'_>) -> Result<Code<'a>, Stop> {
+        let label = || visit.label(self.place).to_owned();
         match self.answer().await? {
             Answer::Code(code) => Ok(code),
             Answer::Error("access_denied") => {
@@ -104,8 +125,14 @@ impl<'a, T: Carried> Returned<'a, T> {
     }
 
     /// Exchanges the code.
-    pub(super) async fn sign_in(&self, app: &App, code: Code<'_>) -> Result<SignedIn, Stop> {
-        let Self { provider, carried, .. } = self;
+    pub(super) async fn sign_in(&self, app: &App, code: Code<'_>) -> Result<Arrival, Stop> {
+        let Self { place, carried, .. } = self;
+        let provider = match place {
+            SignInAt::Provider(provider) => provider,
+            SignInAt::Here(accounts) => {
+                return here::arrive(app, accounts, (&carried.id().to_string(), code.code)).await;
+            }
+        };
         let upstream: &UpstreamSecrets = carried.upstream().ok_or(Stop::Trouble(Trouble::Expired))?;
         let exchange = CodeExchange {
             code: code.code,
@@ -115,10 +142,11 @@ impl<'a, T: Carried> Returned<'a, T> {
             iss: code.iss,
             user: self.params.one("user").ok().flatten(),
         };
-        provider.sign_in(exchange).await.map_err(|error| {
+        let signed_in = provider.sign_in(exchange).await.map_err(|error| {
             tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");
             provider_stop(provider, &error)
-        })
+        })?;
+        Ok(Arrival { user: signed_in.user, tokens: Some(signed_in.tokens), account: None })
     }
 }
 

@@ -12,6 +12,7 @@ use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER
 use super::App;
 use super::cookies::CookieJar;
 use super::respond::log;
+use crate::context::SignInAt;
 use crate::entropy::{NoEntropy, draw};
 use crate::error::Error;
 use crate::pages::{ErrorPage, Language, ReturnAddress, Trouble};
@@ -92,6 +93,11 @@ impl<'a> Visit<'a> {
             Some(origin) if origin == "null" => fetched,
             Some(origin) => origin == self.app.context.issuer.as_str(),
         }
+    }
+
+    /// What people call the place where somebody signs in.
+    pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str {
+        place.label().unwrap_or_else(|| self.language.local_accounts())
     }
 
     /// The page for a stop.

@@ -121,6 +121,8 @@ pub enum Kind {
     Assertion,
     /// What an operator decided: blocks, key check values.
     Setting,
+    /// Somebody who signs in here without a provider.
+    Account,
 }
 
 impl Kind {
@@ -135,6 +137,7 @@ impl Kind {
             Self::ClientDocument => "client_document",
             Self::Assertion => "assertion",
             Self::Setting => "setting",
+            Self::Account => "account",
         }
     }
 }

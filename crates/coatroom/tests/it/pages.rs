@@ -62,11 +62,11 @@ impl Asked {
     }
 
     fn github(&self) -> OfferedProvider<'_> {
-        OfferedProvider { name: &self.github, title: "GitHub" }
+        OfferedProvider { here: false, name: &self.github, title: "GitHub" }
     }
 
     fn google(&self) -> OfferedProvider<'_> {
-        OfferedProvider { name: &self.google, title: "Google" }
+        OfferedProvider { here: false, name: &self.google, title: "Google" }
     }
 
     fn read(&self) -> AskedScope<'_> {

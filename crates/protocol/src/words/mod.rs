@@ -1,6 +1,7 @@
 //! The words that every rule speaks: time, secrets, ids, scopes, resources, parameters.
 
 mod catalogue;
+mod email;
 mod ids;
 mod issuer;
 mod keys;
@@ -14,6 +15,7 @@ mod text;
 mod timestamp;
 
 pub use catalogue::{CatalogueRefusal, ScopeCatalogue, ScopeEntry};
+pub use email::{EmailAddress, EmailRefusal};
 pub use ids::{ClientId, ClientIdHash, FlowId, GrantId, ProviderName, Subject};
 pub use issuer::{Issuer, IssuerRefusal, is_loopback_host};
 pub use keys::{KeyId, MacKey, MacKeys};

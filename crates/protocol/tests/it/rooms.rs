@@ -33,13 +33,14 @@ const COATROOM: Plan = &[
     ("vault", "entropy"),
     ("records", "user store error vault"),
     ("connections", "clock entropy store error providers vault records"),
+    ("accounts", "allowance clock entropy settings user store error vault records"),
     (
         "context",
-        "clock entropy settings user store error providers issuers client_documents vault records connections",
+        "clock entropy settings user store error providers issuers client_documents vault records connections accounts",
     ),
     (
         "server",
-        "allowance clock entropy settings user store error providers issuers client_documents vault records connections context pages",
+        "allowance clock entropy settings user store error providers issuers client_documents vault records connections accounts context pages",
     ),
     (
         "guard",
@@ -47,7 +48,7 @@ const COATROOM: Plan = &[
     ),
     (
         "builder",
-        "clock entropy settings user outbound store error providers issuers client_documents vault records connections context server guard",
+        "clock entropy settings user outbound store error providers issuers client_documents vault records connections accounts context server guard",
     ),
 ];
 

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use coatroom_protocol::words::Date;
 
 use super::{
-    AccountWords, ConnectWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, TroubleText, Words,
+    AccountWords, ConnectWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, LocalWords, MailWords,
+    TroubleText, Words,
 };
 
 pub(super) static WORDS: Words = Words {
@@ -20,6 +21,8 @@ pub(super) static WORDS: Words = Words {
     error: ERROR,
     landing: LANDING,
     account: ACCOUNT,
+    local: LOCAL,
+    mail: MAIL,
 };
 
 const CONSENT: ConsentWords = ConsentWords {
@@ -202,6 +205,12 @@ const ERROR: ErrorWords = ErrorWords {
         "Such links are good for some minutes only.",
         "Go back to your app and ask it once more; it then gives you a new link.",
     ),
+    link_used: text(
+        "This link is not good any more",
+        "A link to set a password is good once, for a week, and only until there is a newer one.",
+        "It was used, it is too old, or only a part of it was opened.",
+        "If you have set your password, sign in with it from your app. Otherwise ask the people who run this site for a new link.",
+    ),
     grant_ended: text(
         "This app has no access any more",
         "The app that you wanted to connect an account for is not allowed to act for you any more.",
@@ -321,12 +330,116 @@ const ACCOUNT: AccountWords = AccountWords {
             "You are signed out here. Apps keep their access, and you may still be signed in at {provider}."
         )
     },
+    ended_here: "Done: the access has ended.",
+    signed_out_here: "You are signed out here. Apps keep their access.",
     sign_out: "Sign out",
     sign_in: "Sign in to see which apps may act for you, and to end their access.",
     sign_in_with: |provider| format!("Sign in with {provider}"),
     where_you_sign_in: "the place where you sign in",
     date,
 };
+
+const LOCAL: LocalWords = LocalWords {
+    label: "e-mail",
+    title: "Sign in",
+    email: "E-mail address",
+    password: "Password",
+    new_password: "New password",
+    repeat: "New password once more",
+    name: "Your name (you may leave this empty)",
+    code: "Code",
+    enter: "Sign in",
+    mail_code: "Send me a code by e-mail",
+    forgot: "I forgot my password",
+    sign_up: "Make an account",
+    cancel: "Cancel",
+    how_mail: "For a code, a new password or an account you need only type your e-mail address.",
+    forgot_without_mail: "If you have forgotten your password, ask the people who run this site.",
+    no_address: "This is not an e-mail address. It looks like name@example.com.",
+    wrong: "The e-mail address or the password is not right. Try again.",
+    disabled: "Your account is not in use any more. Ask the people who run this site.",
+    too_many: |minutes| {
+        format!(
+            "Somebody tried to sign in too often, perhaps not you. Try again in {}.",
+            count(minutes, "minute", "minutes")
+        )
+    },
+    too_many_mails: |minutes| {
+        format!(
+            "Too many e-mails were asked for. Look into your mailbox, or try again in {}.",
+            count(minutes, "minute", "minutes")
+        )
+    },
+    mailed_title: "Look into your mailbox",
+    sent_if_known: |address| {
+        format!(
+            "If {address} has an account here, we have just sent a code to it. It is good for ten minutes."
+        )
+    },
+    sent_if_new: |address| {
+        format!("We have just sent an e-mail to {address}. Its code is good for ten minutes.")
+    },
+    stay_here: "Type the code here, in this window. Give it to nobody: we never ask for it elsewhere.",
+    wrong_code: "This is not the code, or not of the last e-mail. Try again.",
+    back: "Nothing came? Go back and try again",
+    set_and_enter: "Set the password and sign in",
+    make_account: "Make the account",
+    password_hint: |least| format!("At least {least} characters. A few words in a row are good."),
+    too_short: |least| format!("The password is too short: it needs at least {least} characters."),
+    too_long: |most| format!("The password is too long: it may have {most} characters at the most."),
+    guessable: "This password is easily guessed. Take one that is longer or less common: a few words in a row that do not belong together.",
+    different: "The two passwords are not the same. Type both again.",
+    welcome_title: "Welcome",
+    welcome: "You were invited to use the servers of this site. Choose a password for your account.",
+    new_password_title: "Choose a new password",
+    new_password_then: "Your old password is not good any more. Apps that acted for you have to ask you again.",
+    set_password: "Set the password",
+    password_set: "Your password is set",
+    password_set_then: "You can close this window, and sign in from your app with your e-mail address and this password.",
+};
+
+const MAIL: MailWords = MailWords {
+    code_subject: |site| format!("Your code for {site}"),
+    sign_in_code: |site, code| {
+        format!(
+            "Your code to sign in to {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
+        )
+    },
+    reset_code: |site, code| {
+        format!(
+            "Your code to set a new password at {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
+        )
+    },
+    sign_up_code: |site, code| {
+        format!(
+            "Your code to make an account at {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
+        )
+    },
+    has_account_subject: |site| format!("You have an account at {site}"),
+    has_account: |site| {
+        format!(
+            "Somebody, probably you, wanted to make an account at {site} with this address. You have one already: sign in with it. If you forgot the password, you can set a new one on the page where you sign in.\n\nIf it was not you, you need not do anything.\n"
+        )
+    },
+    invitation_subject: |site| format!("You are invited to {site}"),
+    invitation: |site, link| {
+        format!(
+            "You are invited to use the servers of {site}. Open this address to choose a password:\n\n{link}\n\nIt is good for a week, and once. Give it to nobody.\nIf you do not know what this is about, you need not do anything.\n"
+        )
+    },
+    reset_subject: |site| format!("Choose a new password for {site}"),
+    reset_link: |site, link| {
+        format!(
+            "The people who run {site} ask you to choose a new password. Your old one is not good any more. Open this address:\n\n{link}\n\nIt is good for a week, and once. Give it to nobody.\n"
+        )
+    },
+};
+
+const NOT_YOU_CODE: &str = "Give it to nobody: whoever asks you for it is not us.\n\nIf it was not you who asked, you need not do anything.\n";
+
+fn count(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
 
 fn date(date: Date) -> String {
     let month = usize::try_from(date.month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));

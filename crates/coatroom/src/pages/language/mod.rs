@@ -30,6 +30,12 @@ impl Language {
         }
     }
 
+    /// What a local account is called on a button: "Continue with …".
+    #[must_use]
+    pub const fn local_accounts(self) -> &'static str {
+        self.words().local.label
+    }
+
     /// Its words.
     pub(super) const fn words(self) -> &'static Words {
         match self {
@@ -55,6 +61,8 @@ pub(super) struct Words {
     pub(super) error: ErrorWords,
     pub(super) landing: LandingWords,
     pub(super) account: AccountWords,
+    pub(super) local: LocalWords,
+    pub(super) mail: MailWords,
 }
 
 /// The words of the consent page.
@@ -185,6 +193,7 @@ pub(super) struct ErrorWords {
     pub(super) invalid_request: TroubleText,
     pub(super) expired: TroubleText,
     pub(super) link_expired: TroubleText,
+    pub(super) link_used: TroubleText,
     pub(super) grant_ended: TroubleText,
     pub(super) other_user: TroubleText,
     /// Argument of this and the next three: provider.
@@ -247,6 +256,9 @@ pub(super) struct AccountWords {
     /// Argument of this and the next: provider.
     pub(super) ended: fn(&str) -> String,
     pub(super) signed_out: fn(&str) -> String,
+    /// The same two of local accounts.
+    pub(super) ended_here: &'static str,
+    pub(super) signed_out_here: &'static str,
     pub(super) sign_out: &'static str,
     pub(super) sign_in: &'static str,
     /// Argument: provider.
@@ -255,4 +267,69 @@ pub(super) struct AccountWords {
     pub(super) where_you_sign_in: &'static str,
     /// A day, as people write it.
     pub(super) date: fn(Date) -> String,
+}
+
+/// The words of the pages on which a person signs in with a local account.
+#[derive(Debug)]
+pub(super) struct LocalWords {
+    /// What the account is called: "Continue with …".
+    pub(super) label: &'static str,
+    pub(super) title: &'static str,
+    pub(super) email: &'static str,
+    pub(super) password: &'static str,
+    pub(super) new_password: &'static str,
+    pub(super) repeat: &'static str,
+    pub(super) name: &'static str,
+    pub(super) code: &'static str,
+    pub(super) enter: &'static str,
+    pub(super) mail_code: &'static str,
+    pub(super) forgot: &'static str,
+    pub(super) sign_up: &'static str,
+    pub(super) cancel: &'static str,
+    pub(super) how_mail: &'static str,
+    pub(super) forgot_without_mail: &'static str,
+    pub(super) no_address: &'static str,
+    pub(super) wrong: &'static str,
+    pub(super) disabled: &'static str,
+    /// Argument of this and the next: minutes.
+    pub(super) too_many: fn(u64) -> String,
+    pub(super) too_many_mails: fn(u64) -> String,
+    pub(super) mailed_title: &'static str,
+    /// Argument of this and the next: address.
+    pub(super) sent_if_known: fn(&str) -> String,
+    pub(super) sent_if_new: fn(&str) -> String,
+    pub(super) stay_here: &'static str,
+    pub(super) wrong_code: &'static str,
+    pub(super) back: &'static str,
+    pub(super) set_and_enter: &'static str,
+    pub(super) make_account: &'static str,
+    /// Argument of this and the next: the fewest characters.
+    pub(super) password_hint: fn(usize) -> String,
+    pub(super) too_short: fn(usize) -> String,
+    /// Argument: the most characters.
+    pub(super) too_long: fn(usize) -> String,
+    pub(super) guessable: &'static str,
+    pub(super) different: &'static str,
+    pub(super) welcome_title: &'static str,
+    pub(super) welcome: &'static str,
+    pub(super) new_password_title: &'static str,
+    pub(super) new_password_then: &'static str,
+    pub(super) set_password: &'static str,
+    pub(super) password_set: &'static str,
+    pub(super) password_set_then: &'static str,
+}
+
+/// The words of mails. The first argument of each function is the site; the second is the code or the link.
+#[derive(Debug)]
+pub(super) struct MailWords {
+    pub(super) code_subject: fn(&str) -> String,
+    pub(super) sign_in_code: fn(&str, &str) -> String,
+    pub(super) reset_code: fn(&str, &str) -> String,
+    pub(super) sign_up_code: fn(&str, &str) -> String,
+    pub(super) has_account_subject: fn(&str) -> String,
+    pub(super) has_account: fn(&str) -> String,
+    pub(super) invitation_subject: fn(&str) -> String,
+    pub(super) invitation: fn(&str, &str) -> String,
+    pub(super) reset_subject: fn(&str) -> String,
+    pub(super) reset_link: fn(&str, &str) -> String,
 }

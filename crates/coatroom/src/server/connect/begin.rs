@@ -9,8 +9,9 @@ use coatroom_protocol::words::Params;
 use http::HeaderMap;
 
 use super::{Errand, Leg, Ready, Standing, ended, page, standing};
+use crate::context::SignInAt;
 use crate::pages::{CHOICE_FIELD, ConnectChoice, ConnectEnd, FLOW_FIELD, Trouble};
-use crate::providers::{Provider, UpstreamPrompt};
+use crate::providers::UpstreamPrompt;
 use crate::server::flow::{self, Browser, Stage, UpstreamSecrets};
 use crate::server::upstream_leg::depart;
 use crate::server::visit::{Stop, Visit};
@@ -38,15 +39,25 @@ async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<R
     match (&standing, choice) {
         (Standing::Ready(ready), ConnectChoice::Connect) => {
             let Ready { provider, .. } = ready.as_ref();
-            leave(app, visit, Departure { browser, errand, leg: Leg::Connect, provider, prompt: None }).await
+            leave(
+                app,
+                visit,
+                Departure {
+                    browser,
+                    errand,
+                    leg: Leg::Connect,
+                    place: SignInAt::Provider(provider),
+                    prompt: None,
+                },
+            )
+            .await
         }
         (Standing::Ready(ready), ConnectChoice::Cancel) => {
             Ok(ended(app, visit, &errand, &ready.record, ConnectEnd::Cancelled))
         }
         (Standing::Stranger { identity, .. }, ConnectChoice::SignIn | ConnectChoice::OtherAccount) => {
             let prompt = (choice == ConnectChoice::OtherAccount).then_some(UpstreamPrompt::SelectAccount);
-            leave(app, visit, Departure { browser, errand, leg: Leg::SignIn, provider: identity, prompt })
-                .await
+            leave(app, visit, Departure { browser, errand, leg: Leg::SignIn, place: *identity, prompt }).await
         }
         // The page was old, and things stand otherwise by now: here is how.
         _ => Ok(page(app, visit, &errand, (sealed, &standing))),
@@ -58,13 +69,13 @@ struct Departure<'a> {
     browser: Browser,
     errand: Errand,
     leg: Leg,
-    provider: &'a Provider,
+    place: SignInAt<'a>,
     prompt: Option<UpstreamPrompt>,
 }
 
 async fn leave(app: &App, visit: &Visit<'_>, departure: Departure<'_>) -> Result<Response, Stop> {
-    let Departure { browser, mut errand, leg, provider, prompt } = departure;
+    let Departure { browser, mut errand, leg, place, prompt } = departure;
     errand.leg = Some(leg);
     errand.upstream = Some(UpstreamSecrets::draw(&app.context)?);
-    depart(app, visit, &browser, &errand, (provider, prompt)).await
+    depart(app, visit, &browser, &errand, (place, prompt)).await
 }

@@ -5,9 +5,9 @@ use http::HeaderValue;
 
 use super::{Errand, Leg, Ready, Standing, ended, standing};
 use crate::connections::FreshConnection;
-use crate::context::link_address;
+use crate::context::{SignInAt, link_address};
 use crate::pages::{ConnectEnd, HandOverPage, Outcome, Trouble};
-use crate::providers::{SignedIn, UpstreamTokens};
+use crate::providers::{Provider, UpstreamTokens};
 use crate::records::{self, GrantRecord, Written};
 use crate::server::session::Session;
 use crate::server::upstream_leg::{Code, Returned};
@@ -21,7 +21,7 @@ pub(in crate::server) async fn finish(
     visit: &Visit<'_>,
     returned: &Returned<'_, Errand>,
 ) -> Result<Response, Stop> {
-    let code = returned.code().await?;
+    let code = returned.code(visit).await?;
     match returned.carried.leg {
         Some(Leg::SignIn) => sign_in(app, visit, returned, code).await,
         Some(Leg::Connect) => connect(app, visit, returned, code).await,
@@ -37,11 +37,11 @@ async fn sign_in(
     returned: &Returned<'_, Errand>,
     code: Code<'_>,
 ) -> Result<Response, Stop> {
-    let signed_in = returned.sign_in(app, code).await?;
+    let arrival = returned.sign_in(app, code).await?;
     let back = address(&link_address(&app.context, &returned.carried.link))?;
     let page = HandOverPage { client: None, to: &back, outcome: Outcome::SignedIn };
     let mut response = app.pages.hand_over(visit.language, &page);
-    let cookie: Option<HeaderValue> = Session::cookie(&app.context, &visit.jar, &signed_in.user)?;
+    let cookie: Option<HeaderValue> = Session::cookie(&app.context, &visit.jar, &arrival)?;
     cookies::add(response.headers_mut(), cookie);
     Ok(response)
 }
@@ -54,7 +54,10 @@ async fn connect(
     returned: &Returned<'_, Errand>,
     code: Code<'_>,
 ) -> Result<Response, Stop> {
-    let Returned { provider, carried: errand, .. } = returned;
+    let Returned { place, carried: errand, .. } = returned;
+    let expired = || Stop::Trouble(Trouble::Expired);
+    // Nobody connects a local account: it has no credential.
+    let SignInAt::Provider(provider) = place else { return Err(expired()) };
     let context = &app.context;
     let standing = standing(app, visit, &errand.grant, &errand.provider).await?;
     let Ready { record, free, .. } = match standing {
@@ -65,13 +68,13 @@ async fn connect(
         Standing::Stranger { .. } => return Err(Stop::Trouble(Trouble::OtherUser)),
     };
     let vault = record.vault.as_ref().ok_or(Stop::Trouble(Trouble::GrantEnded))?;
-    let SignedIn { tokens, .. } = returned.sign_in(app, code).await?;
+    let tokens = returned.sign_in(app, code).await?.tokens.ok_or_else(expired)?;
     let binding = Binding { grant: &errand.grant, subject: &record.grant.subject, provider: provider.name() };
     let kept_until = record.connections_kept_until(context.settings.refresh_life);
     let fresh = FreshConnection { provider: provider.name(), tokens: &tokens, kept_until };
     let written = context.connections.fill(free, binding, vault, fresh).await?;
     if !still_active(app, errand).await? {
-        give_back(app, returned, &tokens).await;
+        give_back(app, errand, (provider, &tokens)).await;
         return Err(Stop::Trouble(Trouble::GrantEnded));
     }
     if written == Written::Done {
@@ -95,8 +98,7 @@ async fn still_active(app: &App, errand: &Errand) -> Result<bool, Stop> {
 }
 
 /// Undoes a connection that nobody can use.
-async fn give_back(app: &App, returned: &Returned<'_, Errand>, tokens: &UpstreamTokens) {
-    let Returned { provider, carried: errand, .. } = returned;
+async fn give_back(app: &App, errand: &Errand, (provider, tokens): (&Provider, &UpstreamTokens)) {
     if let Err(error) = app.context.connections.forget(&errand.grant, provider.name()).await {
         tracing::warn!(%error, "the connection of a revoked grant was not deleted; it opens nothing, and expires");
     }

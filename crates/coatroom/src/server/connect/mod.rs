@@ -25,7 +25,7 @@ use super::flow::{self, Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
 use super::visit::{Stop, Visit};
 use crate::connections::Slot;
-use crate::context::ConnectLink;
+use crate::context::{ConnectLink, SignInAt};
 use crate::entropy::draw;
 use crate::pages::{
     AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage, ConnectSignInPage, Trouble,
@@ -95,7 +95,7 @@ enum Standing<'a> {
     /// The grant's user is signed in, and there is nothing left to do.
     Connected(Box<GrantRecord>),
     /// Nobody is signed in, or somebody else. Such a person learns nothing about the grant but where its user signs in.
-    Stranger { identity: &'a Arc<Provider>, signed_in: Option<Session> },
+    Stranger { identity: SignInAt<'a>, signed_in: Option<Session> },
 }
 
 /// What it takes to connect.
@@ -117,9 +117,9 @@ async fn standing<'a>(
     let seen = records::load::<GrantRecord>(context.store.as_ref(), &GrantRecord::key_of(grant)).await?;
     let record = seen.ok_or_else(ended)?.value;
     let subject = &record.grant.subject;
-    let signed_in = Session::of(context, &visit.jar);
+    let signed_in = Session::of(context, &visit.jar).await?;
     let Some(person) = signed_in.clone().filter(|session| &session.subject == subject) else {
-        let identity = context.provider(&subject.provider).ok_or_else(ended)?;
+        let identity = context.sign_in_at(&subject.provider).ok_or_else(ended)?;
         return Ok(Standing::Stranger { identity, signed_in });
     };
     if !record.grant.is_active() {
@@ -169,7 +169,7 @@ fn page(
             visit.language,
             &ConnectSignInPage {
                 flow: sealed,
-                provider: identity.label(),
+                provider: visit.label(*identity),
                 somebody_else: signed_in.as_ref().map(|session| session.name.as_str()),
             },
         ),

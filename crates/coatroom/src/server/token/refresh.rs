@@ -6,7 +6,7 @@ use std::time::Duration;
 use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{
-    GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
+    Grant, GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
     RefreshVerdict, RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret,
     narrow_scopes, parse_refresh_token, refresh_token, successor_secret,
 };
@@ -263,6 +263,9 @@ impl Refresh<'_> {
         record: &GrantRecord,
         open: &OpenVault,
     ) -> Result<Option<OAuthError>, Error> {
+        if self.context.is_here(&record.grant.subject) {
+            return self.account_ended(record).await;
+        }
         let grant = OpenGrant {
             id: record.grant.id,
             subject: record.grant.subject.clone(),
@@ -276,6 +279,22 @@ impl Refresh<'_> {
             }
             Ok(_) | Err(ConnectionError::Missing | ConnectionError::Unavailable(_)) => Ok(None),
         }
+    }
+
+    /// The same for a grant that rests on a local account.
+    async fn account_ended(&self, record: &GrantRecord) -> Result<Option<OAuthError>, Error> {
+        let Grant { id, subject, .. } = &record.grant;
+        let email = record.user.as_ref().and_then(|user| user.email.as_deref());
+        let stands = match (&self.context.accounts, email) {
+            (Some(accounts), Some(email)) => accounts.user_of(subject, email).await?.is_some(),
+            // The operator has given local accounts up.
+            _ => false,
+        };
+        if stands {
+            return Ok(None);
+        }
+        self.context.revoke(id, RevokedReason::SignInEnded).await?;
+        Ok(Some(RefreshRefusal::Revoked { at: self.context.clock.now() }.into()))
     }
 }
 

@@ -24,6 +24,8 @@ mod idp;
 mod introspection;
 mod keys;
 mod limits;
+mod local;
+mod local_mail;
 mod metadata;
 mod model;
 mod outage;

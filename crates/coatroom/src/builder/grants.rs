@@ -1,0 +1,27 @@
+//! What the operator does with grants.
+
+use coatroom_protocol::grant::RevokedReason;
+use coatroom_protocol::words::{GrantId, Subject};
+
+use super::Coatroom;
+use crate::context::GrantSummary;
+use crate::error::Error;
+
+impl Coatroom {
+    /// Which apps may act for a user, the one that was used last first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub async fn grants_of(&self, user: &Subject) -> Result<Vec<GrantSummary>, Error> {
+        self.context.grants_of(user).await
+    }
+
+    /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
+    /// Without a token of the app the provider cannot be told: it goes on listing this server.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it is not known whether the grant was revoked.
+    pub async fn revoke_grant(&self, user: &Subject, grant: &GrantId) -> Result<bool, Error> {
+        self.context.revoke_of(user, grant, RevokedReason::Operator).await
+    }
+}
