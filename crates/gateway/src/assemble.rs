@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use axum::routing::any_service;
+use coatroom::accounts::Mailer;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
@@ -21,8 +22,8 @@ use coatroom::{Coatroom, Protection, ResourceServer};
 use tower_layer::Layer as _;
 
 use crate::config::{
-    Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig, ServerConfig,
-    StoreLocation, Unlisted,
+    AccountsConfig, Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig,
+    ServerConfig, StoreLocation, Unlisted,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -77,6 +78,10 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         let made = Provider::new(provider.clone(), Arc::clone(&outbound), Arc::clone(&clock));
         builder =
             builder.provider(made.with_context(|| format!("the provider {} cannot be used", provider.name))?);
+    }
+    if let Some(AccountsConfig { settings, mailer }) = &config.accounts {
+        let mailer = mailer.clone().map(|mailer| -> Arc<dyn Mailer> { mailer });
+        builder = builder.local_accounts(settings.clone(), mailer);
     }
     for issuer in &config.issuers {
         let made = RemoteIssuer::new(issuer.clone(), Arc::clone(&outbound), Arc::clone(&clock));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use coatroom::protocol::words::EmailAddress;
 use coatroom::vault::Purpose;
 
 use crate::config::{Flag, Flags, duration};
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// List or end what a user allowed to apps
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Grants(Grants),
+    /// Invite people to accounts of this server itself, list them, shut them out
+    #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
+    Users(Users),
     /// Try it here: a gateway, a sign-in provider with two users, and a small MCP server
     Demo(Demo),
 }
@@ -173,6 +177,60 @@ pub(crate) enum GrantsCommand {
         user: String,
         /// The grant as `list` prints it; every grant of the user unless given
         grant: Option<String>,
+    },
+}
+
+/// Whose accounts, and where they are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Users {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) what: UsersCommand,
+}
+
+/// What to do with local accounts. Every replica follows at once, and whoever is shut out is out within a second.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersCommand {
+    /// Invite somebody: makes an account, and a link with which they set their password
+    Add {
+        /// Their e-mail address
+        #[arg(value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+        /// What they are called
+        #[arg(long)]
+        name: Option<String>,
+        /// A role of theirs; may be given several times
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// List every account
+    List,
+    /// Let nobody in to an account any more, and end the access of every app
+    Disable {
+        /// The account's e-mail address
+        #[arg(value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+    },
+    /// Let its person in again
+    Enable {
+        /// The account's e-mail address
+        #[arg(value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+    },
+    /// Take the password away, end the access of every app, and make a link with which another password is set
+    Reset {
+        /// The account's e-mail address
+        #[arg(value_parser = EmailAddress::parse)]
+        email: EmailAddress,
+    },
+    /// Delete an account, and end the access of every app
+    Remove {
+        /// The account's e-mail address
+        #[arg(value_parser = EmailAddress::parse)]
+        email: EmailAddress,
     },
 }
 

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use coatroom::ClientAddress;
 use coatroom::entropy::{SystemEntropy, draw};
+use coatroom::pages::PASSWORD_PATH;
 use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
 use futures_util::FutureExt;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
@@ -75,7 +76,7 @@ impl Edge {
             "request",
             id = id.as_ref().map(RequestId::as_str),
             method = %request.method(),
-            path = request.uri().path(),
+            path = without_secrets(request.uri().path()),
             client.address = %client,
         );
         let extensions = request.extensions_mut();
@@ -179,6 +180,12 @@ fn refusal(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A path as it may be logged: what stands below [`PASSWORD_PATH`] sets a password.
+fn without_secrets(path: &str) -> &str {
+    let below = path.strip_prefix(PASSWORD_PATH).is_some_and(|rest| rest.starts_with('/'));
+    if below { PASSWORD_PATH } else { path }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod serve;
 mod shutdown;
 mod terminal;
 mod unread;
+mod users;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Command::Block(options) => run(block::run(&options)),
         Command::Keys(options) => run(keys::run(&options)),
         Command::Grants(options) => run(grants::run(&options)),
+        Command::Users(options) => run(users::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),
     };
     match done {

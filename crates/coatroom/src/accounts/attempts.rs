@@ -133,8 +133,7 @@ mod tests {
             failed_sign_in_per_address: per_quarter(5),
             ..Rates::none()
         };
-        let mut settings = Settings::default();
-        settings.rates = rates;
+        let settings = Settings { rates, ..Settings::default() };
         Attempts::new(&settings)
     }
 

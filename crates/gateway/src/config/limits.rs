@@ -175,6 +175,10 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         "calls_per_client",
         "failed_authentication",
         "client_documents",
+        "failed_sign_in",
+        "failed_sign_in_per_address",
+        "mail",
+        "mail_per_address",
         "loopback",
     ]);
     let read = |key: &str, default| section.value(key, rate).map_or(default, |found| found.value);
@@ -191,6 +195,10 @@ pub(super) fn read_rates(root: &Section<'_>) -> (Rates, bool) {
         calls_per_client: read("calls_per_client", defaults.calls_per_client),
         failed_authentication: read("failed_authentication", defaults.failed_authentication),
         client_documents: read("client_documents", defaults.client_documents),
+        failed_sign_in: read("failed_sign_in", defaults.failed_sign_in),
+        failed_sign_in_per_address: read("failed_sign_in_per_address", defaults.failed_sign_in_per_address),
+        mail: read("mail", defaults.mail),
+        mail_per_address: read("mail_per_address", defaults.mail_per_address),
     };
     (rates, section.value("loopback", truth).is_some_and(|found| found.value))
 }

@@ -4,6 +4,7 @@
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
+mod accounts;
 mod client_documents;
 mod environment;
 mod introspection;
@@ -30,6 +31,7 @@ use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
 use toml::de::DeTable;
 
+pub(crate) use accounts::AccountsConfig;
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
 pub(crate) use environment::{Environment, ProcessEnvironment};
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) keys_file: Option<PathBuf>,
     /// Where users sign in.
     pub(crate) providers: Vec<ProviderConfig>,
+    /// Accounts of this server itself.
+    pub(crate) accounts: Option<AccountsConfig>,
     /// Authorization servers elsewhere whose own tokens open servers.
     pub(crate) issuers: Vec<IssuerConfig>,
     /// The MCP servers.
@@ -193,12 +197,15 @@ fn read(
     root.only(KEYS);
     let providers = providers::read_providers(&root);
     let issuers = issuers::read_issuers(&root);
-    let servers = servers::read_servers(&root, &trust::Known::new(&providers, &issuers));
+    let accounts = accounts::read(&root);
+    let local = accounts::name(accounts.as_ref());
+    let servers = servers::read_servers(&root, &trust::Known::new(&providers, &issuers, local));
     let needs_ours = |server: &ServerConfig| server.auth != Auth::Off && server.issuer.is_none();
     let has_users = root.in_file("servers").is_none() || servers.iter().any(needs_ours);
-    if providers.names.is_empty() && issuers.names.is_empty() && has_users {
-        let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for an issuer of \
-                    tokens elsewhere set its variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]";
+    if providers.names.is_empty() && issuers.names.is_empty() && accounts.is_none() && has_users {
+        let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for accounts of \
+                    this server itself set COATROOM_ACCOUNTS_ENABLED=true; for an issuer of tokens elsewhere set its \
+                    variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]";
         root.refuse(
             &Place::Nowhere,
             "no provider is configured: users cannot sign in",
@@ -229,6 +236,7 @@ fn read(
         store,
         keys_file,
         providers: providers.configs,
+        accounts,
         issuers: issuers.configs,
         servers,
     };
@@ -293,6 +301,8 @@ const KEYS: &[&str] = &[
     "store",
     "keys_file",
     "providers",
+    "accounts",
+    "smtp",
     "issuers",
     "servers",
     "clients",

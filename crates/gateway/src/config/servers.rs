@@ -220,16 +220,22 @@ fn read_headers(
 ) -> Vec<(HeaderName, Template)> {
     // Of the users of a remote issuer no tokens are kept.
     let providers = if trusted.issuer.is_some() { &[] } else { providers };
-    let provider = trusted.provider.as_ref();
+    // Nobody has a token of a local account.
+    let own = trusted.provider.as_ref().filter(|name| providers.contains(name));
     if section.in_file("headers").is_none() {
-        let default = provider.map(|name| (http::header::AUTHORIZATION, Template::bearer_of(name)));
+        // Where users choose where they sign in, those who have no token of the only provider are asked to connect it.
+        let only = match providers {
+            [only] if trusted.provider.is_none() && auth != Auth::Off => Some(only),
+            _ => own,
+        };
+        let default = only.map(|name| (http::header::AUTHORIZATION, Template::bearer_of(name)));
         return default.into_iter().collect();
     }
     let table = section.section("headers");
     let mut headers = Vec::new();
     for key in table.keys() {
         let template = table.value(&key.value, |text| {
-            let template = Template::compile(text, provider, providers);
+            let template = Template::compile(text, own, providers);
             let template = template.map_err(|refusal| match &trusted.issuer {
                 Some(issuer) if refusal.wants_token() => format!(
                     "there is no upstream token to send: the server takes the tokens of the issuer `{issuer}`, and none of \

@@ -553,7 +553,7 @@ fn without_anything_the_report_says_what_to_set() {
 
     error: no provider is configured: users cannot sign in
      |
-     = help: set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for an issuer of tokens elsewhere set its variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]
+     = help: set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for accounts of this server itself set COATROOM_ACCOUNTS_ENABLED=true; for an issuer of tokens elsewhere set its variables, such as COATROOM_AUTH0_DOMAIN, or add [issuers.NAME]
 
     error: public_url is not set
      |

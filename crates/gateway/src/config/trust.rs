@@ -12,8 +12,10 @@ use super::servers::Auth;
 /// What servers may name.
 #[derive(Debug)]
 pub(super) struct Known<'a> {
-    /// Where users sign in.
+    /// Where users sign in, and what their tokens can be taken from.
     pub(super) providers: &'a [ProviderName],
+    /// What users of local accounts are known by, if there are such accounts.
+    local: Option<ProviderName>,
     /// Who issues tokens elsewhere, and where each is set.
     issuers: &'a [Found<ProviderName>],
 }
@@ -28,8 +30,8 @@ pub(super) struct Trusted {
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(providers: &'a Providers, issuers: &'a Issuers) -> Self {
-        Self { providers: &providers.names, issuers: &issuers.names }
+    pub(super) fn new(providers: &'a Providers, issuers: &'a Issuers, local: Option<ProviderName>) -> Self {
+        Self { providers: &providers.names, issuers: &issuers.names, local }
     }
 
     /// What the server names, or what alone there is.
@@ -42,7 +44,8 @@ impl<'a> Known<'a> {
                 Trusted::default()
             }
             (Some(provider), None) => {
-                let provider = find(section, "provider", &provider, self.providers);
+                let names: Vec<ProviderName> = self.providers.iter().chain(&self.local).cloned().collect();
+                let provider = find(section, "provider", &provider, &names);
                 Trusted { provider, issuer: None }
             }
             (None, Some(issuer)) => {
@@ -56,10 +59,14 @@ impl<'a> Known<'a> {
 
     fn only(&self, name: &Found<String>, section: &Section<'_>) -> Trusted {
         match (self.providers, self.issuers) {
+            // Whoever signs in with a local account may have a token of the provider too: they are asked to connect it.
+            (_, []) if self.local.is_some() => Trusted::default(),
             ([only], []) => Trusted { provider: Some(only.clone()), issuer: None },
             (_, []) => Trusted::default(),
-            ([], [only]) => Trusted { provider: None, issuer: Some(only.value.clone()) },
-            ([], [first, second, ..]) => {
+            ([], [only]) if self.local.is_none() => {
+                Trusted { provider: None, issuer: Some(only.value.clone()) }
+            }
+            ([], [first, second, ..]) if self.local.is_none() => {
                 // Two sets of variables were refused where they were read.
                 if !matches!((&first.place, &second.place), (Place::Environment(_), Place::Environment(_))) {
                     let message =
@@ -68,12 +75,16 @@ impl<'a> Known<'a> {
                 }
                 Trusted::default()
             }
-            ([provider, ..], [issuer, ..]) => {
+            (_, [issuer, ..]) => {
+                let ours = match self.providers {
+                    [provider, ..] => place_of_provider(section, provider),
+                    [] => "[accounts]".to_owned(),
+                };
                 let message = format!(
                     "server `{}` could take the tokens of {} or those of users who sign in by {}",
                     name.value,
                     place_of(&issuer.place, "issuers", &issuer.value),
-                    place_of_provider(section, provider),
+                    ours,
                 );
                 let help =
                     "set its `issuer` or its `provider` in the file, or configure one of the two alone";

@@ -69,6 +69,7 @@ const GATEWAY: Plan = &[
     ("block", "terminal config cli assemble"),
     ("keys", "terminal config cli assemble"),
     ("grants", "terminal config cli assemble"),
+    ("users", "terminal config cli assemble"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 
