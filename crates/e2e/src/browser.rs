@@ -132,6 +132,23 @@ impl Profile {
             .await;
     }
 
+    /// Types into the field with this label, as soon as there is one.
+    pub async fn type_into(&self, label: &str, text: &str) {
+        let (label, text) = (serde_json::json!(label), serde_json::json!(text));
+        let script = format!(
+            "(() => {{
+                const found = [...document.querySelectorAll('label')].find(label => label.innerText.trim() === {label});
+                if (!found || !found.control || document.documentElement.dataset.clicked) return '';
+                found.control.focus();
+                found.control.value = '';
+                document.execCommand('insertText', false, {text});
+                return 'typed';
+            }})()"
+        );
+        self.until(&format!("there is a field {label}"), async || self.evaluate(&script).await == "typed")
+            .await;
+    }
+
     /// Approves what the page asks for and signs in at the provider as `account`; ends when the client has its answer.
     pub async fn approve(&self, authorize: &str, account: &str) {
         self.open(authorize).await;

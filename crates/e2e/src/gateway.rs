@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::evidence::{self, Secret};
 use crate::tools;
+use crate::upstream::MailServer;
 
 /// A running `coatroom`, killed when dropped.
 #[derive(Debug)]
@@ -168,6 +169,23 @@ impl Gateway {
             .expect("running the program");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if run.status.success() { Ok(text(&run.stdout)) } else { Err(text(&run.stderr)) }
+    }
+
+    /// Runs `coatroom users` beside the program, which sends mail by `mail`; returns what it printed.
+    pub async fn users(&self, mail: &MailServer, arguments: &[&str]) -> String {
+        let file = self.folder.path().join("coatroom.toml");
+        let run = Command::new(tools::coatroom())
+            .arg("users")
+            .args(arguments)
+            .args(["--config", &file.display().to_string()])
+            .current_dir(self.folder.path())
+            .env_clear()
+            .envs(mail.variables())
+            .output()
+            .await
+            .expect("running the program");
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+        String::from_utf8_lossy(&run.stdout).into_owned()
     }
 
     /// Overwrites the key file, in which nothing good is left then.

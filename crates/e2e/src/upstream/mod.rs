@@ -4,6 +4,7 @@ pub mod behind;
 pub mod echo;
 pub mod everything;
 pub mod github;
+mod mail;
 pub mod oidc;
 
 use axum::http::StatusCode;
@@ -14,6 +15,7 @@ pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp};
+pub use mail::{MailServer, code_of, link_of};
 pub use oidc::OidcProvider;
 
 /// Serves routes on a free loopback port for as long as the test runs; returns the origin.

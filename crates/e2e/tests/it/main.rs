@@ -19,6 +19,7 @@ mod journey;
 mod keys;
 mod kills;
 mod limits;
+mod local_accounts;
 mod measured;
 mod old_clients;
 mod pages;
