@@ -2,11 +2,11 @@
 //!
 //! # Rooms
 //!
-//! A room may use the rooms that stand before its arrow on the same line. `clock`, `entropy`, `settings`, `user`,
+//! A room may use the rooms that stand before its arrow on the same line. `allowlist`, `clock`, `entropy`, `settings`, `user`,
 //! `outbound` and `pages` use no other room; `settings` ← `allowance`.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
-//! * `clock`, `user`, `outbound` ← `providers` ← `issuers`
+//! * `allowlist`, `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
 //! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
@@ -15,6 +15,7 @@
 //! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
 mod allowance;
+pub mod allowlist;
 mod builder;
 #[cfg(feature = "server")]
 mod client_documents;

@@ -18,6 +18,7 @@ const PROTOCOL: Plan = &[
 ];
 
 const COATROOM: Plan = &[
+    ("allowlist", ""),
     ("clock", ""),
     ("entropy", ""),
     ("settings", ""),
@@ -27,8 +28,8 @@ const COATROOM: Plan = &[
     ("allowance", "settings"),
     ("store", "clock entropy"),
     ("error", "entropy store"),
-    ("providers", "clock user outbound"),
-    ("issuers", "clock user outbound providers"),
+    ("providers", "allowlist clock user outbound"),
+    ("issuers", "allowlist clock user outbound providers"),
     ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
