@@ -32,7 +32,7 @@ pub use hand_over::{HandOverPage, Outcome};
 pub use landing::LandingPage;
 pub use language::Language;
 pub use stylesheet::{Stylesheet, stylesheet};
-pub use trouble::{ErrorPage, Trouble};
+pub use trouble::{ErrorPage, Person, Trouble};
 
 use coatroom_protocol::words::Issuer;
 

@@ -10,6 +10,7 @@ use super::answer::TokenPaths;
 use super::kind::ProviderKind;
 use super::path::is_path;
 use super::profile::{UserMap, UserPaths};
+use crate::allowlist::{Allowlist, List};
 use crate::outbound::DEFAULT_DEADLINE;
 
 /// What an operator says about one provider. Each kind reads some of it, and refuses the rest.
@@ -40,6 +41,8 @@ pub struct ProviderConfig {
     pub user: UserPaths,
     /// What the program makes of each user.
     pub user_map: Option<UserMap>,
+    /// Who may sign in here; everybody who has an account there by default.
+    pub allow: Allowlist,
     /// The issuer, exactly as its metadata spells it; for [`ProviderKind::Oidc`], which needs it.
     pub issuer: Option<String>,
     /// Where the provider is, if not at its public address: one's own GitLab or GitHub, the demo provider, a test.
@@ -123,6 +126,7 @@ impl ProviderConfig {
             token_params: Vec::new(),
             user: UserPaths::default(),
             user_map: None,
+            allow: Allowlist::default(),
             issuer: None,
             base_url: None,
             api_url: None,
@@ -194,12 +198,47 @@ impl ProviderConfig {
                 return Err(ProviderConfigError::Value { setting, reason });
             }
         }
+        self.check_allowed()?;
         self.header_map().map(drop)
+    }
+
+    /// Checks that somebody could meet each list of the allowlist.
+    fn check_allowed(&self) -> Result<(), ProviderConfigError> {
+        let refusal =
+            |list: List, reason| Err(ProviderConfigError::Value { setting: list.setting(), reason });
+        let names_address = self.allow.entries(List::Users).iter().any(|user| user.contains('@'));
+        if names_address && !self.kind.reads(List::EmailDomains.setting()) {
+            let reason =
+                "cannot name an address: no address counts as verified at this kind of provider; name the id";
+            return refusal(List::Users, reason);
+        }
+        if self.kind == ProviderKind::Github
+            && self.allow.entries(List::Organisations).len() + self.allow.entries(List::Teams).len()
+                > MOST_ASKED
+        {
+            let reason = "may have at most 20 entries together with allow.teams, each of which is asked for";
+            return refusal(List::Organisations, reason);
+        }
+        let described = self.kind == ProviderKind::Oauth2;
+        let paths = [
+            (
+                List::EmailDomains,
+                described && (self.user.email.is_empty() || self.user.email_verified.is_empty()),
+            ),
+            (List::Organisations, self.kind.names_organisation() && self.user.organisation.is_empty()),
+            (List::Groups, described && self.user.groups.is_empty()),
+            (List::Roles, described && self.user.roles.is_empty()),
+        ];
+        let lacks = |(list, lacks): &(List, bool)| *lacks && !self.allow.entries(*list).is_empty();
+        match paths.into_iter().find(lacks) {
+            Some((list, _)) => refusal(list, "needs a path in `user` that says where it stands"),
+            None => Ok(()),
+        }
     }
 
     /// The settings that only some kinds read, and whether they are set.
     fn set(&self) -> Vec<(&'static str, bool)> {
-        vec![
+        let mut set = vec![
             ("client_secret", self.client_secret.is_some()),
             ("scopes", !self.scopes.is_empty()),
             ("issuer", self.issuer.is_some()),
@@ -226,7 +265,10 @@ impl ProviderConfig {
             ("token", self.token != TokenPaths::default()),
             ("user.id", !self.user.id.is_empty()),
             ("user.email_verified", !self.user.email_verified.is_empty()),
-        ]
+        ];
+        let is_allowed = |list: &List| (list.setting(), !self.allow.entries(*list).is_empty());
+        set.extend(List::ALL.iter().filter(|list| **list != List::Users).map(is_allowed));
+        set
     }
 
     /// The headers that go along with each question about a user.
@@ -287,6 +329,9 @@ fn is_changeable(path: &str, emails: &[String]) -> bool {
     emails.iter().any(|email| email == path)
         || ["email", "mail"].contains(&last.to_ascii_lowercase().as_str())
 }
+
+/// How many organisations and teams GitHub is asked about at each sign-in.
+const MOST_ASKED: usize = 20;
 
 /// Parameters that are drawn for each sign-in or bind it to us.
 const OURS: &[&str] = &[

@@ -10,7 +10,7 @@ use super::visit::{Stop, Visit};
 use super::{App, cookies, hand_over};
 use crate::pages::Trouble;
 use crate::providers::{
-    CodeExchange, Provider, ProviderError, SignedIn, UpstreamAuthorization, UpstreamPrompt,
+    CodeExchange, Provider, ProviderError, SignedIn, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens,
 };
 
 /// Sends the browser to the provider. What is carried has its upstream secrets.
@@ -103,8 +103,27 @@ impl<'a, T: Carried> Returned<'a, T> {
         }
     }
 
-    /// Exchanges the code.
-    pub(super) async fn sign_in(&self, app: &App, code: Code<'_>) -> Result<SignedIn, Stop> {
+    /// Exchanges the code, for somebody who signs in: whoever may not enter stops here, and their tokens are thrown away.
+    pub(super) async fn enter(&self, app: &App, code: Code<'_>) -> Result<SignedIn, Stop> {
+        let signed_in = self.exchange(app, code).await?;
+        let Err(kept_out) = self.provider.admits(&signed_in.user) else { return Ok(signed_in) };
+        tracing::info!(
+            target: "coatroom::audit",
+            event = "sign_in.refused",
+            provider.name = %self.provider.name(),
+            subject = %signed_in.user.subject,
+            reason = %kept_out,
+            "a user may not enter"
+        );
+        throw_away(self.provider.clone(), signed_in.tokens);
+        Err(Stop::NotAllowed {
+            provider: self.provider.label().to_owned(),
+            person: signed_in.user.display_name().to_owned(),
+        })
+    }
+
+    /// Exchanges the code, whoever it is.
+    pub(super) async fn exchange(&self, app: &App, code: Code<'_>) -> Result<SignedIn, Stop> {
         let Self { provider, carried, .. } = self;
         let upstream: &UpstreamSecrets = carried.upstream().ok_or(Stop::Trouble(Trouble::Expired))?;
         let exchange = CodeExchange {
@@ -120,6 +139,16 @@ impl<'a, T: Carried> Returned<'a, T> {
             provider_stop(provider, &error)
         })
     }
+}
+
+/// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is
+/// left to expire: some providers end every session of an app with it.
+pub(super) fn throw_away(provider: Provider, tokens: UpstreamTokens) {
+    tokio::spawn(async move {
+        if let Err(error) = provider.revoke(&tokens.access_token, None).await {
+            tracing::debug!(provider.name = %provider.name(), %error, "a provider was not told that a token is not kept");
+        }
+    });
 }
 
 /// What a person reads when the provider lets them down.

@@ -1,0 +1,101 @@
+//! Who may sign in at a provider: what the allowlist needs to know of a user, and where that stands in what providers say.
+
+use serde_json::{Map, Value};
+
+use super::kind::ProviderKind;
+use super::path::{find, find_text};
+use super::provider::Provider;
+use crate::allowlist::{Allowlist, Facts, List, NotAllowed};
+use crate::user::User;
+
+impl Provider {
+    /// Who may sign in here.
+    #[must_use]
+    pub fn allowlist(&self) -> &Allowlist {
+        &self.0.allow
+    }
+
+    /// Whether a user of this provider may enter.
+    ///
+    /// # Errors
+    /// [`NotAllowed`] names the list that keeps them out.
+    pub fn admits(&self, user: &User) -> Result<(), NotAllowed> {
+        self.with_facts(user, |allow, facts| allow.admits(facts))
+    }
+
+    /// Whether they are named, so that nothing else matters.
+    pub(super) fn names(&self, user: &User) -> bool {
+        self.with_facts(user, |allow, facts| allow.names(facts))
+    }
+
+    fn with_facts<T>(&self, user: &User, decide: impl FnOnce(&Allowlist, &Facts<'_>) -> T) -> T {
+        let kind = self.0.kind;
+        let is_github = kind == ProviderKind::Github;
+        let gives_logins = matches!(kind, ProviderKind::Github | ProviderKind::Gitlab);
+        let groups = if is_github { user.groups.as_slice() } else { &[] };
+        let (teams, organisations): (Vec<&str>, Vec<&str>) = groups
+            .iter()
+            .chain(user.organisation.as_ref())
+            .map(String::as_str)
+            .partition(|name| is_github && name.contains('/'));
+        let facts = Facts {
+            id: user.id(),
+            login: user.username.as_deref().filter(|_| gives_logins),
+            email: user.email.as_deref().filter(|_| user.email_verified),
+            workspace: user.claims.get(HOSTED_DOMAIN).and_then(Value::as_str),
+            organisations: &organisations,
+            teams: &teams,
+            groups: if is_github { &[] } else { &user.groups },
+            roles: &user.roles,
+            names_ignore_case: is_github,
+        };
+        decide(&self.0.allow, &facts)
+    }
+
+    /// Whether a provider that said this has left out something that the allowlist must know.
+    pub(super) fn leaves_out(&self, said: &Map<String, Value>) -> bool {
+        let is_told = |path: &str| {
+            find(said, path).is_some_and(|value| !value.is_null()) || find_text(said, path).is_some()
+        };
+        self.needs().iter().any(|paths| !paths.iter().any(|path| is_told(path)))
+    }
+
+    /// Where the parts stand that the allowlist must know, of each as many paths as may lead to it.
+    pub(super) fn needs(&self) -> Vec<Vec<String>> {
+        let profile = &self.0.preset.profile;
+        let address = || vec![profile.email.clone(), profile.email_verified.clone()];
+        let names_address = |list| self.0.allow.entries(list).iter().any(|user| user.contains('@'));
+        let parts = self.0.allow.lists().flat_map(|list| match list {
+            List::Users if names_address(list) => address(),
+            List::Users if self.0.kind == ProviderKind::Gitlab => vec![profile.username.clone()],
+            List::Users | List::Teams => Vec::new(),
+            List::EmailDomains => address(),
+            List::WorkspaceDomains => vec![vec![HOSTED_DOMAIN.to_owned()]],
+            List::Organisations => vec![profile.organisation.clone()],
+            List::Groups => vec![profile.groups.clone()],
+            List::Roles => vec![profile.roles.clone()],
+        });
+        parts.filter(|paths| !paths.is_empty()).collect()
+    }
+
+    /// Whether the allowlist must know somebody's address.
+    pub(super) fn needs_address(&self) -> bool {
+        let email = &self.0.preset.profile.email;
+        self.needs().contains(email)
+    }
+
+    /// Tells the operator when Microsoft left the groups out because they are too many for a token: nobody can enter by them.
+    pub(super) fn note_left_out_groups(&self, claims: &Map<String, Value>) {
+        let sources = claims.get("_claim_names").and_then(|names| names.get("groups"));
+        if sources.is_some() && !self.0.allow.entries(List::Groups).is_empty() {
+            tracing::error!(
+                provider.name = %self.0.name,
+                "a user has too many groups for an ID token, so that none is known and none lets them in: let the token hold the groups \
+                 that are assigned to the application, or use roles"
+            );
+        }
+    }
+}
+
+/// Google's claim with the domain of a Workspace.
+const HOSTED_DOMAIN: &str = "hd";
