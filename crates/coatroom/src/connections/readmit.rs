@@ -38,10 +38,11 @@ impl Connections {
         let now = self.parts.clock.elapsed();
         let flight = {
             let mut questions = self.questions.0.lock().unwrap_or_else(PoisonError::into_inner);
-            // An outage is no answer.
+            // An outage is no answer, nor is silence.
             let counts = |question: &Question| match question.flight.peek() {
                 None => true,
-                Some(answer) => answer.is_ok() && now.saturating_sub(question.since) < SETTLING,
+                Some(Err(_) | Ok(Standing::Withheld)) => false,
+                Some(Ok(_)) => now.saturating_sub(question.since) < SETTLING,
             };
             questions.retain(|_, question| counts(question));
             let start = || {
