@@ -14,6 +14,7 @@ mod pages;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod providers_entry;
 mod providers_fake;
 #[cfg(test)]
 mod providers_known;
