@@ -202,40 +202,6 @@ impl ProviderConfig {
         self.header_map().map(drop)
     }
 
-    /// Checks that somebody could meet each list of the allowlist.
-    fn check_allowed(&self) -> Result<(), ProviderConfigError> {
-        let refusal =
-            |list: List, reason| Err(ProviderConfigError::Value { setting: list.setting(), reason });
-        let names_address = self.allow.entries(List::Users).iter().any(|user| user.contains('@'));
-        if names_address && !self.kind.reads(List::EmailDomains.setting()) {
-            let reason =
-                "cannot name an address: no address counts as verified at this kind of provider; name the id";
-            return refusal(List::Users, reason);
-        }
-        if self.kind == ProviderKind::Github
-            && self.allow.entries(List::Organisations).len() + self.allow.entries(List::Teams).len()
-                > MOST_ASKED
-        {
-            let reason = "may have at most 20 entries together with allow.teams, each of which is asked for";
-            return refusal(List::Organisations, reason);
-        }
-        let described = self.kind == ProviderKind::Oauth2;
-        let paths = [
-            (
-                List::EmailDomains,
-                described && (self.user.email.is_empty() || self.user.email_verified.is_empty()),
-            ),
-            (List::Organisations, self.kind.names_organisation() && self.user.organisation.is_empty()),
-            (List::Groups, described && self.user.groups.is_empty()),
-            (List::Roles, described && self.user.roles.is_empty()),
-        ];
-        let lacks = |(list, lacks): &(List, bool)| *lacks && !self.allow.entries(*list).is_empty();
-        match paths.into_iter().find(lacks) {
-            Some((list, _)) => refusal(list, "needs a path in `user` that says where it stands"),
-            None => Ok(()),
-        }
-    }
-
     /// The settings that only some kinds read, and whether they are set.
     fn set(&self) -> Vec<(&'static str, bool)> {
         let mut set = vec![
@@ -329,9 +295,6 @@ fn is_changeable(path: &str, emails: &[String]) -> bool {
     emails.iter().any(|email| email == path)
         || ["email", "mail"].contains(&last.to_ascii_lowercase().as_str())
 }
-
-/// How many organisations and teams GitHub is asked about at each sign-in.
-const MOST_ASKED: usize = 20;
 
 /// Parameters that are drawn for each sign-in or bind it to us.
 const OURS: &[&str] = &[

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::config::{ProviderConfig, ProviderConfigError};
 use super::kind::ProviderKind;
 use super::path::{find, find_text};
 use super::provider::Provider;
@@ -96,6 +97,60 @@ impl Provider {
         }
     }
 }
+
+impl ProviderConfig {
+    /// Whether everybody can get an account there, so that without an allowlist anybody may sign in.
+    #[must_use]
+    pub fn is_open_to_the_world(&self) -> bool {
+        match self.kind {
+            ProviderKind::Okta | ProviderKind::Oidc | ProviderKind::Oauth2 | ProviderKind::Demo => false,
+            ProviderKind::Github | ProviderKind::Gitlab => self.base_url.is_none(),
+            ProviderKind::Microsoft => {
+                let tenant = self.tenant.as_deref().unwrap_or("common");
+                tenant == "consumers"
+                    || (self.tenants.is_empty() && matches!(tenant, "common" | "organizations"))
+            }
+            _ => true,
+        }
+    }
+
+    /// Checks that somebody could meet each list of the allowlist.
+    pub(super) fn check_allowed(&self) -> Result<(), ProviderConfigError> {
+        let refusal =
+            |list: List, reason| Err(ProviderConfigError::Value { setting: list.setting(), reason });
+        let names_address = self.allow.entries(List::Users).iter().any(|user| user.contains('@'));
+        if names_address && !self.kind.reads(List::EmailDomains.setting()) {
+            let reason =
+                "cannot name an address: no address counts as verified at this kind of provider; name the id";
+            return refusal(List::Users, reason);
+        }
+        if self.kind == ProviderKind::Github
+            && self.allow.entries(List::Organisations).len() + self.allow.entries(List::Teams).len()
+                > MOST_ASKED
+        {
+            let reason = "may have at most 20 entries together with allow.teams, each of which is asked for";
+            return refusal(List::Organisations, reason);
+        }
+        let described = self.kind == ProviderKind::Oauth2;
+        let paths = [
+            (
+                List::EmailDomains,
+                described && (self.user.email.is_empty() || self.user.email_verified.is_empty()),
+            ),
+            (List::Organisations, self.kind.names_organisation() && self.user.organisation.is_empty()),
+            (List::Groups, described && self.user.groups.is_empty()),
+            (List::Roles, described && self.user.roles.is_empty()),
+        ];
+        let lacks = |(list, lacks): &(List, bool)| *lacks && !self.allow.entries(*list).is_empty();
+        match paths.into_iter().find(lacks) {
+            Some((list, _)) => refusal(list, "needs a path in `user` that says where it stands"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How many organisations and teams GitHub is asked about at each sign-in.
+const MOST_ASKED: usize = 20;
 
 /// Google's claim with the domain of a Workspace.
 const HOSTED_DOMAIN: &str = "hd";

@@ -4,6 +4,7 @@
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
+mod allow;
 mod client_documents;
 mod environment;
 mod introspection;

@@ -100,6 +100,27 @@ impl<'a> Section<'a> {
         self.entry(key).map(|(key, _)| Place::File(key.span()))
     }
 
+    /// Where a key is set, in the highest layer that has it.
+    pub(super) fn place(&self, key: &str) -> Option<Place> {
+        self.overriding(key).map(|found| found.place).or_else(|| self.in_file(key))
+    }
+
+    /// Notes variables of this section that are set to nothing, and those that are called like one and are none.
+    pub(super) fn refuse_unclear_variables(&self, known: &[&str]) {
+        let Some(prefix) = &self.variables else { return };
+        let names: Vec<String> = known.iter().map(|key| variable(prefix, key)).collect();
+        for (name, value) in self.layers.variables.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            self.layers.asked.borrow_mut().insert(name.clone());
+            let place = Place::Environment(name.clone());
+            if !names.contains(name) {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                self.refuse(&place, "not known", Some(meant(name, &names)));
+            } else if value.is_empty() {
+                self.refuse(&place, "is set, and empty", Some("unset it, or give it a value".to_owned()));
+            }
+        }
+    }
+
     /// The value of a key, read from text by `parse`; `None` when it is not set, or refused and noted.
     pub(super) fn value<T, E: Display>(
         &self,
