@@ -48,11 +48,14 @@ use crate::vault::{GrantVault, LiveKeys, VaultKey};
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     parts: Arc<ConnectionParts>,
-    flights: Arc<Mutex<HashMap<(GrantId, ProviderName), Flight<Held>>>>,
+    flights: Arc<Mutex<Renewals>>,
     checks: Arc<Checks>,
     #[cfg(feature = "server")]
     questions: Arc<Questions>,
 }
+
+/// The renewals that are under way.
+type Renewals = HashMap<(GrantId, ProviderName), Flight<Held>>;
 
 /// What every flight needs.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, ConnectionError>
 
 /// A credential as it stands after a renewal was looked for.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "who may go on is for the server to ask"))]
 pub(super) struct Held {
     pub(super) tokens: UpstreamTokens,
     /// The ID token that came with it. It is nowhere kept.

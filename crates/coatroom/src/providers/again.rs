@@ -3,7 +3,7 @@
 use super::answer::Members;
 use super::error::ProviderError;
 use super::id_token::IdTokenRefusal;
-use super::identify::object;
+use super::identify::{object, united};
 use super::path::find;
 use super::preset::{Endpoints, Identity};
 use super::provider::Provider;
@@ -100,7 +100,7 @@ impl Provider {
         }
         let Some(id_token) = id_token else {
             let is_partial = self.leaves_out(&told);
-            let user = Box::new(self.updated(known, told)?);
+            let user = Box::new(self.updated(known, &told)?);
             return Ok(if is_partial { Standing::Partly(user) } else { Standing::Known(user) });
         };
         let claims = self.verified_claims(endpoints, id_token, (&tokens.access_token, None)).await?;
@@ -114,7 +114,7 @@ impl Provider {
     }
 
     /// The user as they were known, with what is told now in the place of what was told before.
-    fn updated(&self, known: &User, told: Members) -> Result<User, ProviderError> {
+    fn updated(&self, known: &User, told: &Members) -> Result<User, ProviderError> {
         if told.is_empty() {
             return Ok(known.clone());
         }
@@ -126,9 +126,15 @@ impl Provider {
         let profile = &self.0.preset.profile;
         let mut user = profile.read(&self.0.name, claims)?;
         // An address and the word that it was verified are told together.
-        (user.email, user.email_verified) = profile.address(&told);
-        self.keep_profile(&mut user, known, &told);
+        (user.email, user.email_verified) = profile.address(told);
+        self.keep_profile(&mut user, known, told);
         Ok(user)
+    }
+
+    /// Whether the allowlist must know somebody's address.
+    fn needs_address(&self) -> bool {
+        let email = &self.0.preset.profile.email;
+        self.needs().contains(email)
     }
 
     /// What is told later may leave out what says nothing about memberships, and that an address, which is still the same, was
@@ -151,13 +157,4 @@ impl Provider {
             }
         }
     }
-}
-
-/// What the user endpoint and an ID token say together; the ID token's word counts. An address and the word that it was
-/// verified come from the same place, or the word means nothing.
-pub(super) fn united(mut told: Members, mut claims: Members) -> Members {
-    let without_address = if claims.contains_key("email") { &mut told } else { &mut claims };
-    without_address.remove("email_verified");
-    told.extend(claims);
-    told
 }

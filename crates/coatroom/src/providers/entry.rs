@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::config::{ProviderConfig, ProviderConfigError};
 use super::kind::ProviderKind;
 use super::path::{find, find_text};
+use super::profile::paths;
 use super::provider::Provider;
 use crate::allowlist::{Allowlist, Facts, List, NotAllowed};
 use crate::user::User;
@@ -21,36 +22,50 @@ impl Provider {
     /// # Errors
     /// [`NotAllowed`] names the list that keeps them out.
     pub fn admits(&self, user: &User) -> Result<(), NotAllowed> {
-        self.with_facts(user, |allow, facts| allow.admits(facts))
+        self.with_facts(user, Allowlist::admits)
     }
 
     /// Whether they are named, so that nothing else matters.
     pub(super) fn names(&self, user: &User) -> bool {
-        self.with_facts(user, |allow, facts| allow.names(facts))
+        self.with_facts(user, Allowlist::names)
     }
 
     fn with_facts<T>(&self, user: &User, decide: impl FnOnce(&Allowlist, &Facts<'_>) -> T) -> T {
-        let kind = self.0.kind;
-        let is_github = kind == ProviderKind::Github;
-        let gives_logins = matches!(kind, ProviderKind::Github | ProviderKind::Gitlab);
-        let groups = if is_github { user.groups.as_slice() } else { &[] };
-        let (teams, organisations): (Vec<&str>, Vec<&str>) = groups
-            .iter()
-            .chain(user.organisation.as_ref())
-            .map(String::as_str)
-            .partition(|name| is_github && name.contains('/'));
+        let is_github = self.0.kind == ProviderKind::Github;
+        // What GitHub was asked about, and no field of a profile that its user fills in.
+        let (memberships, groups) =
+            if is_github { (user.groups.as_slice(), &[][..]) } else { (&[][..], user.groups.as_slice()) };
+        let organisation = user.organisation.as_ref().filter(|_| !is_github);
+        let (teams, organisations): (Vec<&str>, Vec<&str>) =
+            memberships.iter().map(String::as_str).partition(|name| name.contains('/'));
+        let organisations: Vec<&str> =
+            organisations.into_iter().chain(organisation.map(String::as_str)).collect();
         let facts = Facts {
             id: user.id(),
-            login: user.username.as_deref().filter(|_| gives_logins),
+            login: self.login(user),
             email: user.email.as_deref().filter(|_| user.email_verified),
             workspace: user.claims.get(HOSTED_DOMAIN).and_then(Value::as_str),
             organisations: &organisations,
             teams: &teams,
-            groups: if is_github { &[] } else { &user.groups },
+            groups,
             roles: &user.roles,
             names_ignore_case: is_github,
         };
         decide(&self.0.allow, &facts)
+    }
+
+    /// The login, where the provider gives each to one person at a time. A configuration cannot have it read from elsewhere.
+    pub(super) fn login<'a>(&self, user: &'a User) -> Option<&'a str> {
+        self.logins().iter().find_map(|name| user.claims.get(*name)?.as_str())
+    }
+
+    /// The members of what the provider says that hold the login.
+    fn logins(&self) -> &'static [&'static str] {
+        match self.0.kind {
+            ProviderKind::Github => &["login"],
+            ProviderKind::Gitlab => &["preferred_username", "nickname"],
+            _ => &[],
+        }
     }
 
     /// Whether a provider that said this has left out something that the allowlist must know.
@@ -67,9 +82,11 @@ impl Provider {
         let address = || vec![profile.email.clone(), profile.email_verified.clone()];
         let names_address = |list| self.0.allow.entries(list).iter().any(|user| user.contains('@'));
         let parts = self.0.allow.lists().flat_map(|list| match list {
-            List::Users if names_address(list) => address(),
-            List::Users if self.0.kind == ProviderKind::Gitlab => vec![profile.username.clone()],
-            List::Users | List::Teams => Vec::new(),
+            List::Users => {
+                let named = if names_address(list) { address() } else { Vec::new() };
+                named.into_iter().chain([paths(self.logins())]).collect()
+            }
+            List::Teams => Vec::new(),
             List::EmailDomains => address(),
             List::WorkspaceDomains => vec![vec![HOSTED_DOMAIN.to_owned()]],
             List::Organisations => vec![profile.organisation.clone()],
@@ -77,12 +94,6 @@ impl Provider {
             List::Roles => vec![profile.roles.clone()],
         });
         parts.filter(|paths| !paths.is_empty()).collect()
-    }
-
-    /// Whether the allowlist must know somebody's address.
-    pub(super) fn needs_address(&self) -> bool {
-        let email = &self.0.preset.profile.email;
-        self.needs().contains(email)
     }
 
     /// Tells the operator when Microsoft left the groups out because they are too many for a token: nobody can enter by them.

@@ -8,7 +8,6 @@ use tracing::field::Empty;
 use tracing::info_span;
 use url::Url;
 
-use super::again::united;
 use super::answer::{Members, TokenAnswer, read_json};
 use super::error::ProviderError;
 use super::id_token::{Expected, IdTokenRefusal, check_claims};
@@ -184,6 +183,15 @@ impl Provider {
         let granted = if tokens.scopes.is_empty() { &asked } else { &tokens.scopes };
         granted.split(' ').any(|scope| addresses.scopes.contains(&scope))
     }
+}
+
+/// What the user endpoint and an ID token say together; the ID token's word counts. An address and the word that it was
+/// verified come from the same place, or the word means nothing.
+pub(super) fn united(mut told: Members, mut claims: Members) -> Members {
+    let without_address = if claims.contains_key("email") { &mut told } else { &mut claims };
+    without_address.remove("email_verified");
+    told.extend(claims);
+    told
 }
 
 pub(super) fn object(value: Value) -> Result<Map<String, Value>, ProviderError> {

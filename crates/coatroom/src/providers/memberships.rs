@@ -24,7 +24,7 @@ impl Provider {
         if self.names(user) {
             return Ok(());
         }
-        let login = user.username.clone().unwrap_or_default();
+        let login = self.login(user).unwrap_or_default().to_owned();
         for list in [List::Organisations, List::Teams] {
             for entry in self.0.allow.entries(list) {
                 let url = match entry.split_once('/').filter(|_| list == List::Teams) {

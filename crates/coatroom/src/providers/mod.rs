@@ -8,6 +8,7 @@
 //! Who may sign in is the rule of `allowlist`; `entry` and `memberships` find what it must know. Nothing here keeps tokens, and
 //! whoever may not enter is turned away by the server.
 
+#[cfg(feature = "server")]
 mod again;
 mod answer;
 mod apple;
@@ -43,6 +44,7 @@ mod slack;
 mod tokens;
 mod x;
 
+#[cfg(feature = "server")]
 pub(crate) use again::Standing;
 pub use answer::TokenPaths;
 pub(crate) use answer::{ErrorCodes, TokenAnswer, read_json};

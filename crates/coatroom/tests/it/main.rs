@@ -15,6 +15,7 @@ mod pages;
 mod providers;
 #[cfg(test)]
 mod providers_entry;
+#[cfg(test)]
 mod providers_fake;
 #[cfg(test)]
 mod providers_known;

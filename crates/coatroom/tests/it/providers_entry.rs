@@ -101,6 +101,26 @@ async fn of_somebody_who_is_named_nothing_more_is_asked() {
     assert!(closed.admits(&user).is_err());
 }
 
+#[tokio::test]
+async fn a_field_that_its_user_fills_in_is_no_fact_wherever_a_configuration_reads_it() {
+    let fake = github().await;
+    let profile =
+        value!({"id": 7, "login": "mallory", "name": "octocat", "company": "acme", "bio": "acme/platform"});
+    fake.on("/api/v3/user", json(200, &profile));
+    for list in [(List::Users, "octocat"), (List::Organisations, "acme"), (List::Teams, "acme/platform")] {
+        let mut config = fake.config(ProviderKind::Github);
+        config.allow = allow(&[(list.0, &[list.1])]);
+        config.user.username = vec!["name".to_owned()];
+        config.user.organisation = vec!["company".to_owned()];
+        config.user.groups = vec!["bio".to_owned()];
+        let closed = fake.configured(config);
+        let user = sign_in(&closed).await.unwrap().user;
+        assert_eq!(user.username.as_deref(), Some("octocat"));
+        assert_eq!(closed.admits(&user).unwrap_err().list(), list.0);
+    }
+    assert_eq!(fake.asked("GET /api/v3/orgs/acme/teams/platform/memberships/mallory").len(), 1);
+}
+
 /// An OpenID provider whose ID token says this.
 async fn openid(kind: ProviderKind, (token, keys): (&str, &str), claims: &Value) -> Fake {
     let (fake, key) = (Fake::start().await, SigningKey::new("k"));
