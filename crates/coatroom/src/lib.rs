@@ -9,10 +9,10 @@
 //! * `allowlist`, `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
-//! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
+//! * `clock`, `entropy`, `user`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
-//! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
+//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
 mod allowance;
 pub mod allowlist;

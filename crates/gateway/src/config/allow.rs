@@ -7,6 +7,7 @@ use std::convert::Infallible;
 
 use coatroom::allowlist::{Allowlist, List};
 
+use super::environment::variable;
 use super::reader::Section;
 
 /// Reads the lists that `reads` lets through; the others are somebody else's to refuse.
@@ -36,6 +37,11 @@ pub(super) fn read_allow(section: &Section<'_>, reads: impl Fn(List) -> bool) ->
         }
     }
     allow
+}
+
+/// Whether a variable is called like one that says who may enter somewhere.
+pub(super) fn is_allowlist(name: &str) -> bool {
+    List::ALL.iter().any(|list| name.ends_with(&variable("_ALLOW", list.as_str())))
 }
 
 #[cfg(test)]

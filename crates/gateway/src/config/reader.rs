@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::allow::is_allowlist;
 use super::environment::{PREFIX, variable};
 use super::problem::{Place, Problems};
 use super::suggest::nearest;
@@ -43,11 +44,17 @@ pub(super) struct Layers<'a> {
 impl Layers<'_> {
     /// Notes variables that nothing asked for and that look like one that something did.
     ///
-    /// Others are left alone: a cluster sets variables of its own for a service that is called `coatroom`.
+    /// Those that look like an allowlist are noted too. Others are left alone: a cluster sets variables of its own for a service that is called `coatroom`.
     pub(super) fn refuse_mistyped_variables(&self) {
         let asked = self.asked.borrow();
         let known: Vec<&str> = asked.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
         for name in self.variables.keys().filter(|name| !asked.contains(*name)) {
+            if is_allowlist(name) {
+                let message =
+                    "belongs to no provider or issuer that is configured, so it lets nobody in or out";
+                self.problems.add(&Place::Environment(name.clone()), message, None);
+                continue;
+            }
             let word = name.strip_prefix(PREFIX).filter(|word| !OTHER_VARIABLES.contains(word));
             if let Some(near) = word.and_then(|word| nearest(word, known.iter().copied())) {
                 let help = Some(format!("did you mean {PREFIX}{near}?"));

@@ -33,14 +33,14 @@ const COATROOM: Plan = &[
     ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
-    ("connections", "clock entropy store error providers vault records"),
+    ("connections", "clock entropy user store error providers vault records"),
     (
         "context",
         "clock entropy settings user store error providers issuers client_documents vault records connections",
     ),
     (
         "server",
-        "allowance clock entropy settings user store error providers issuers client_documents vault records connections context pages",
+        "allowance allowlist clock entropy settings user store error providers issuers client_documents vault records connections context pages",
     ),
     (
         "guard",

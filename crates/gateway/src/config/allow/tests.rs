@@ -95,6 +95,10 @@ fn what_names_nobody_is_refused() {
         (("COATROOM_GOOGLE_ALLOW_DOMAINS", "example.com"), "COATROOM_GOOGLE_ALLOW_DOMAINS: not known"),
         (("COATROOM_GOOGLE_ALLOWED_DOMAINS", "example.com"), "COATROOM_GOOGLE_ALLOWED_DOMAINS: not known"),
         (("COATROOM_GOOGLE_ALLOW", "example.com"), "COATROOM_GOOGLE_ALLOW: not known"),
+        (
+            ("COATROOM_CORP_ALLOW_USERS", "alice"),
+            "COATROOM_CORP_ALLOW_USERS: belongs to no provider or issuer",
+        ),
     ] {
         let report = google(&[variables]).unwrap_err().to_string();
         assert!(report.contains(expected), "{expected}: {report}");
