@@ -69,7 +69,8 @@ impl Provider {
         if user.subject != known.subject {
             return Standing::SomebodyElse;
         }
-        if let Some(map) = &self.0.user_map {
+        // Whoever is as they were known was mapped then.
+        if let Some(map) = self.0.user_map.as_ref().filter(|_| user != *known) {
             map.apply(&mut user);
         }
         standing(Box::new(user))

@@ -8,7 +8,7 @@ use coatroom::allowlist::{Allowlist, List};
 use coatroom::clock::ManualClock;
 use coatroom::outbound::Outbound;
 use coatroom::protocol::words::Timestamp;
-use coatroom::providers::{Provider, ProviderKind};
+use coatroom::providers::{Provider, ProviderKind, UserMap};
 use coatroom::store::{Kind, MemoryStore, Store as _};
 use futures_util::future::join_all;
 use serde_json::{Value, json as value};
@@ -137,6 +137,7 @@ impl Door {
 
 fn provider(fake: &Fake, clock: &Arc<ManualClock>, kind: ProviderKind, allow: Allowlist) -> Provider {
     let mut config = fake.config(kind);
+    config.user_map = Some(UserMap::new(|user| user.permissions.push("mapped".to_owned())));
     config.allow = allow;
     config.deadline = Duration::from_secs(1);
     Provider::new(config, Arc::new(Outbound::new()), clock.clone()).unwrap()
@@ -230,7 +231,9 @@ async fn a_refresh_ends_the_grant_of_whom_the_provider_took_out_of_the_group() {
     assert_eq!(door.noted(&tokens.access).await["groups"], value!(["staff", "all"]));
     door.user(&alice(&["staff"]));
     let tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
-    assert_eq!(door.noted(&tokens.access).await["groups"], value!(["staff"]), "what is told now is noted");
+    let noted = door.noted(&tokens.access).await;
+    assert_eq!(noted["groups"], value!(["staff"]), "what is told now is noted");
+    assert_eq!(noted["permissions"], value!(["mapped"]), "what the program adds is added once");
     door.user(&alice(&["all"]));
     assert_eq!(client.refresh(&tokens.refresh).await.error(), gone());
     assert_eq!(door.world.status(&tokens.access).await, 401);
@@ -383,7 +386,8 @@ async fn where_nothing_is_told_anew_the_user_of_the_sign_in_meets_the_list_of_to
     let (mut client, tokens) = door.entered().await;
     door.issues(true, None);
     let tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
-    assert_eq!(door.noted(&tokens.access).await["roles"], value!(["user"]));
+    let noted = door.noted(&tokens.access).await;
+    assert_eq!((&noted["roles"], &noted["permissions"]), (&value!(["user"]), &value!(["mapped"])));
     client.app = door.changed(allow(List::Roles, &["admin"]));
     assert_eq!(client.refresh(&tokens.refresh).await.error(), gone());
 }
