@@ -2,22 +2,23 @@
 //!
 //! # Rooms
 //!
-//! A room may use the rooms that stand before its arrow on the same line. `clock`, `entropy`, `settings`, `user`,
+//! A room may use the rooms that stand before its arrow on the same line. `allowlist`, `clock`, `entropy`, `settings`, `user`,
 //! `outbound` and `pages` use no other room; `settings` ← `allowance`.
 //!
 //! * `clock`, `entropy` ← `store` ← `error`
-//! * `clock`, `user`, `outbound` ← `providers` ← `issuers`
+//! * `allowlist`, `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
-//! * `clock`, `entropy`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
+//! * `clock`, `entropy`, `user`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
-//! * all of these but `allowance`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
+//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
 #[cfg(feature = "server")]
 pub mod accounts;
 mod allowance;
+pub mod allowlist;
 mod builder;
 #[cfg(feature = "server")]
 mod client_documents;

@@ -30,6 +30,10 @@ pub struct User {
     /// Their roles at the provider, or the groups that stand for them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
+    /// Their groups, as the provider calls them. At GitHub those organisations and teams (`organisation/team`) of the allowlist
+    /// that were found to be theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     /// What the provider says they may do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<String>,
@@ -54,6 +58,7 @@ impl User {
             nickname: None,
             picture: None,
             roles: Vec::new(),
+            groups: Vec::new(),
             permissions: Vec::new(),
             organisation: None,
             claims: serde_json::Map::new(),

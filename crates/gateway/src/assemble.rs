@@ -14,7 +14,7 @@ use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
-use coatroom::providers::Provider;
+use coatroom::providers::{Provider, ProviderKind};
 use coatroom::settings::Settings;
 use coatroom::store::{MemoryStore, SqliteStore, Store};
 use coatroom::vault::KeyRing;
@@ -39,6 +39,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     session_limits.per_user = config.limits.sessions_per_user;
     let sessions = coatroom.sessions(session_limits);
     let client = client(config.limits.upstream_connect)?;
+    log_who_may_enter(config);
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
         if server.auth == Auth::Off {
@@ -51,6 +52,25 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
+}
+
+/// Says who may enter by each provider and issuer, so that nobody is surprised by whom they let in.
+fn log_who_may_enter(config: &Config) {
+    for provider in config.providers.iter().filter(|provider| provider.kind != ProviderKind::Demo) {
+        let (name, allow) = (&provider.name, &provider.allow);
+        if allow.is_empty() && provider.is_open_to_the_world() {
+            tracing::warn!(
+                provider.name = %name,
+                "anybody who has or makes an account at {name} may sign in; name who may in [providers.{name}.allow]"
+            );
+        } else {
+            tracing::info!(provider.name = %name, allowed = %allow, "who may sign in at {name}: {allow}");
+        }
+    }
+    for issuer in &config.issuers {
+        let (name, allow) = (&issuer.name, &issuer.allow);
+        tracing::info!(issuer.name = %name, allowed = %allow, "whose tokens of {name} are taken: {allow}");
+    }
 }
 
 /// The server that the configuration describes, without what it serves.

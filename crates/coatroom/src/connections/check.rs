@@ -21,7 +21,7 @@ pub(super) struct Checks(Mutex<HashMap<(GrantId, ProviderName, Timestamp), Check
 struct Check {
     /// By the clock that never goes back.
     since: Duration,
-    flight: Flight,
+    flight: Flight<UpstreamToken>,
 }
 
 impl Connections {
@@ -51,7 +51,7 @@ impl Connections {
         flight.await
     }
 
-    fn ask(&self, grant: OpenGrant, seen: Seen<ConnectionRecord>) -> Flight {
+    fn ask(&self, grant: OpenGrant, seen: Seen<ConnectionRecord>) -> Flight<UpstreamToken> {
         let parts = Arc::clone(&self.parts);
         let span =
             tracing::info_span!("vault.check", provider.name = %seen.value.provider, grant.id = %grant.id);

@@ -39,6 +39,16 @@ impl Credential {
         UpstreamToken::new(self.access_token.as_str())
     }
 
+    /// What was sealed, but for what renews it.
+    pub(super) fn tokens(&self) -> UpstreamTokens {
+        UpstreamTokens {
+            access_token: self.access_token(),
+            refresh_token: None,
+            expires_at: None,
+            scopes: self.scopes.clone(),
+        }
+    }
+
     pub(super) fn refresh_token(&self) -> Option<UpstreamToken> {
         self.refresh_token.as_ref().map(|token| UpstreamToken::new(token.as_str()))
     }

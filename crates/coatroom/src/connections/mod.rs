@@ -5,6 +5,7 @@
 //! * `credential` is what a connection seals: the tokens of one user at one provider.
 //! * `farewell` tells providers that a grant has ended.
 //! * `freshness` decides when a credential is about to end.
+//! * `readmit` asks the identity provider again who a user is, where an allowlist decides who may go on.
 //! * `renew` asks the provider for a new one, once for all who wait: one flight per connection in a process, and one
 //!   lease across replicas.
 
@@ -15,6 +16,8 @@ mod credential;
 #[cfg(feature = "server")]
 mod farewell;
 mod freshness;
+#[cfg(feature = "server")]
+mod readmit;
 mod renew;
 
 #[cfg(feature = "server")]
@@ -30,7 +33,9 @@ use coatroom_protocol::words::{GrantId, ProviderName, Subject};
 
 use self::check::Checks;
 use self::freshness::{Freshness, freshness};
-use self::renew::{Flight, take_off};
+#[cfg(feature = "server")]
+use self::readmit::Questions;
+use self::renew::{Flight, Held, take_off};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::error::Error;
@@ -39,13 +44,18 @@ use crate::records::{self, ConnectionRecord, Seen};
 use crate::store::Store;
 use crate::vault::{GrantVault, LiveKeys, VaultKey};
 
-/// Reads, renews and writes the connections of grants.
-#[derive(Debug)]
+/// Reads, renews and writes the connections of grants. Clones share everything.
+#[derive(Debug, Clone)]
 pub(crate) struct Connections {
     parts: Arc<ConnectionParts>,
-    flights: Mutex<HashMap<(GrantId, ProviderName), Flight>>,
-    checks: Checks,
+    flights: Arc<Mutex<Renewals>>,
+    checks: Arc<Checks>,
+    #[cfg(feature = "server")]
+    questions: Arc<Questions>,
 }
+
+/// The renewals that are under way.
+type Renewals = HashMap<(GrantId, ProviderName), Flight<Held>>;
 
 /// What every flight needs.
 #[derive(Debug)]
@@ -98,7 +108,13 @@ impl From<Error> for ConnectionError {
 impl Connections {
     /// The connections of a server.
     pub(crate) fn new(parts: ConnectionParts) -> Self {
-        Self { parts: Arc::new(parts), flights: Mutex::default(), checks: Checks::default() }
+        Self {
+            parts: Arc::new(parts),
+            flights: Arc::default(),
+            checks: Arc::default(),
+            #[cfg(feature = "server")]
+            questions: Arc::default(),
+        }
     }
 
     /// The user's token at `provider`, renewed first when it is about to end.
@@ -111,7 +127,7 @@ impl Connections {
         provider: &ProviderName,
     ) -> Result<UpstreamToken, ConnectionError> {
         let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
-        self.fresh(grant, provider, &seen).await
+        Ok(self.fresh(grant, provider, &seen).await?.tokens.access_token)
     }
 
     /// The same, and a credential that is never renewed is shown to its provider: nothing else tells that it was revoked
@@ -126,8 +142,12 @@ impl Connections {
         provider: &ProviderName,
     ) -> Result<UpstreamToken, ConnectionError> {
         let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
-        let token = self.fresh(grant, provider, &seen).await?;
-        if seen.value.renewable { Ok(token) } else { self.check(grant, &seen, Duration::ZERO).await }
+        let held = self.fresh(grant, provider, &seen).await?;
+        if seen.value.renewable {
+            Ok(held.tokens.access_token)
+        } else {
+            self.check(grant, &seen, Duration::ZERO).await
+        }
     }
 
     async fn fresh(
@@ -135,18 +155,17 @@ impl Connections {
         grant: &OpenGrant,
         provider: &ProviderName,
         seen: &Seen<ConnectionRecord>,
-    ) -> Result<UpstreamToken, ConnectionError> {
+    ) -> Result<Held, ConnectionError> {
+        let kept = || Ok(Held::kept(&self.parts.open(grant, &seen.value)?));
         let now = self.parts.clock.now();
         match freshness(&seen.value, now) {
-            Freshness::Good => Ok(self.parts.open(grant, &seen.value)?.access_token()),
+            Freshness::Good => kept(),
             Freshness::Dead => Err(ConnectionError::Dead),
-            Freshness::EndsSoon if seen.value.is_leased(now) => {
-                Ok(self.parts.open(grant, &seen.value)?.access_token())
-            }
+            Freshness::EndsSoon if seen.value.is_leased(now) => kept(),
             Freshness::EndsSoon => match self.flight(grant, provider, seen).await {
                 Err(ConnectionError::Unavailable(error)) => {
                     tracing::warn!(provider.name = %provider, %error, "a renewal failed; the token is still good");
-                    Ok(self.parts.open(grant, &seen.value)?.access_token())
+                    kept()
                 }
                 result => result,
             },
@@ -178,7 +197,7 @@ impl Connections {
         if !seen.value.renewable {
             return self.check(grant, &seen, SETTLING).await;
         }
-        self.flight(grant, provider, &seen).await
+        Ok(self.flight(grant, provider, &seen).await?.tokens.access_token)
     }
 
     /// Joins the flight of this connection, or starts one.
@@ -187,7 +206,7 @@ impl Connections {
         grant: &OpenGrant,
         provider: &ProviderName,
         seen: &Seen<ConnectionRecord>,
-    ) -> Result<UpstreamToken, ConnectionError> {
+    ) -> Result<Held, ConnectionError> {
         let key = (grant.id, provider.clone());
         let flight = {
             let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);

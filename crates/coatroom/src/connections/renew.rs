@@ -13,21 +13,40 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tracing::{Instrument as _, Span};
 
+use super::credential::Credential;
 use super::{ConnectionError, ConnectionParts, OpenGrant, WHAT};
 use crate::error::Error;
-use crate::providers::{Provider, ProviderError, UpstreamToken};
+use crate::providers::{Provider, ProviderError, TokenAnswer, UpstreamToken, UpstreamTokens};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
 use crate::store::Version;
 use crate::vault::Binding;
 
-/// A renewal that everybody who needs it waits for.
-pub(super) type Flight = Shared<BoxFuture<'static, Result<UpstreamToken, ConnectionError>>>;
+/// A renewal, or a question, that everybody who needs it waits for.
+pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, ConnectionError>>>;
+
+/// A credential as it stands after a renewal was looked for.
+#[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "who may go on is for the server to ask"))]
+pub(super) struct Held {
+    pub(super) tokens: UpstreamTokens,
+    /// The ID token that came with it. It is nowhere kept.
+    pub(super) id_token: Option<UpstreamToken>,
+    /// Whether the provider has just issued it.
+    pub(super) is_new: bool,
+}
+
+impl Held {
+    /// A credential as it was kept.
+    pub(super) fn kept(credential: &Credential) -> Self {
+        Self { tokens: credential.tokens(), id_token: None, is_new: false }
+    }
+}
 
 /// Starts what goes on when nobody waits for it any more.
-pub(super) fn take_off(
+pub(super) fn take_off<T: Clone + Send + Sync + 'static>(
     span: Span,
-    flight: impl Future<Output = Result<UpstreamToken, ConnectionError>> + Send + 'static,
-) -> Flight {
+    flight: impl Future<Output = Result<T, ConnectionError>> + Send + 'static,
+) -> Flight<T> {
     let task = tokio::spawn(flight.instrument(span));
     let landed = async move {
         task.await.unwrap_or_else(|error| {
@@ -44,7 +63,7 @@ impl ConnectionParts {
         grant: &OpenGrant,
         provider: &ProviderName,
         stale: Timestamp,
-    ) -> Result<UpstreamToken, ConnectionError> {
+    ) -> Result<Held, ConnectionError> {
         let engine = self.engine(provider)?;
         let lease_life = engine.deadline() + LEASE_MARGIN;
         let patience = self.clock.elapsed() + lease_life;
@@ -54,7 +73,7 @@ impl ConnectionParts {
                 return Err(ConnectionError::Dead);
             }
             if seen.value.issued_at != stale {
-                return Ok(self.open(grant, &seen.value)?.access_token());
+                return Ok(Held::kept(&self.open(grant, &seen.value)?));
             }
             if seen.value.is_leased(self.clock.now()) {
                 if self.clock.elapsed() >= patience {
@@ -86,22 +105,22 @@ impl ConnectionParts {
         grant: &OpenGrant,
         engine: &Provider,
         leased: Seen<ConnectionRecord>,
-    ) -> Result<UpstreamToken, ConnectionError> {
+    ) -> Result<Held, ConnectionError> {
         let old = self.open(grant, &leased.value)?;
         let outcome = match old.refresh_token() {
-            Some(refresh) => engine.renew(&refresh).await,
+            Some(refresh) => engine.renewal(&refresh).await,
             None => Err(ProviderError::Dead { code: "no refresh token".to_owned() }),
         };
         let record = leased.value;
         match outcome {
-            Ok(mut tokens) => {
+            Ok(TokenAnswer { mut tokens, id_token }) => {
                 tokens.refresh_token = tokens.refresh_token.or_else(|| old.refresh_token());
                 let binding =
                     Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
                 let renewed = self.sealed(binding, &grant.vault, &tokens, record.kept_until)?;
                 let kept = self.keep(renewed, Seen { value: record, version: leased.version }).await?;
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");
-                Ok(self.open(grant, &kept)?.access_token())
+                Ok(Held { tokens: self.open(grant, &kept)?.tokens(), id_token, is_new: true })
             }
             Err(error) if error.is_dead() => {
                 Err(self.bury(Seen { value: record, version: leased.version }, &error).await)

@@ -295,6 +295,7 @@ impl Settings {
                     tracing::debug!(reason, "the token was refused");
                     return Err(Refusal::BadToken);
                 }
+                Err(VerifyError::NotAllowed) => return Err(Refusal::NotAllowed),
                 Err(VerifyError::Unavailable(error)) => {
                     tracing::warn!(error = %error, "nobody could verify the token");
                     return Err(Refusal::Unavailable);

@@ -79,7 +79,14 @@ impl RemoteTokens {
 impl VerifyToken for RemoteTokens {
     async fn verify(&self, token: &AccessToken, resource: &Resource) -> Result<Caller, VerifyError> {
         match self.issuer.verify(token, resource).await {
-            Ok(verified) => Ok(self.caller(verified, resource)),
+            Ok(verified) => match self.issuer.admits(&verified.user) {
+                Ok(()) => Ok(self.caller(verified, resource)),
+                Err(kept_out) => {
+                    let subject = &verified.user.subject;
+                    tracing::debug!(%subject, reason = %kept_out, "the user of a token may not enter");
+                    Err(VerifyError::NotAllowed)
+                }
+            },
             Err(RemoteTokenError::Refused(refusal)) => {
                 self.advise(refusal);
                 Err(VerifyError::Refused(refusal.as_str()))

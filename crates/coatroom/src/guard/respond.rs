@@ -34,6 +34,8 @@ pub(super) enum Refusal {
     TokenInQuery,
     /// The token is not good here.
     BadToken,
+    /// The token is good, and its user may not enter.
+    NotAllowed,
     /// Nobody can tell at the moment.
     Unavailable,
     /// A method that MCP does not use, or not in this era; these it uses.
@@ -160,9 +162,10 @@ impl Refusal {
             | Self::Body(_)
             | Self::Mirror(..)
             | Self::State(..) => StatusCode::BAD_REQUEST,
-            Self::Place(PlaceRefusal::Host | PlaceRefusal::Origin) | Self::Scopes(..) | Self::Denied(..) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::Place(PlaceRefusal::Host | PlaceRefusal::Origin)
+            | Self::NotAllowed
+            | Self::Scopes(..)
+            | Self::Denied(..) => StatusCode::FORBIDDEN,
             Self::Bearer(refusal) if !refusal.is_unauthenticated() => StatusCode::BAD_REQUEST,
             Self::NoToken(_) | Self::Bearer(_) | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -195,6 +198,7 @@ impl Refusal {
             Self::Bearer(refusal) => (RpcError::new(RpcCode::InvalidRequest, refusal.to_string()), None),
             Self::TokenInQuery => (invalid(TOKEN_IN_QUERY), None),
             Self::BadToken => (refused(BAD_TOKEN), None),
+            Self::NotAllowed => (refused("this account may not use this server"), None),
             Self::Unavailable => (refused("not available for the moment, try again"), None),
             Self::Method { .. } => (refused("this method is not used here"), None),
             Self::MediaType => (refused("the body must be application/json, not encoded"), None),

@@ -16,6 +16,7 @@ pub(super) struct ClaimPaths {
     pub nickname: &'static [&'static str],
     pub picture: &'static [&'static str],
     pub roles: &'static [&'static str],
+    pub groups: &'static [&'static str],
     pub permissions: Permissions,
     pub organisation: &'static [&'static str],
 }
@@ -49,6 +50,8 @@ pub enum ClaimField {
     Picture,
     /// Their roles.
     Roles,
+    /// Their groups.
+    Groups,
     /// What they may do.
     Permissions,
     /// The organisation that they signed in to.
@@ -65,6 +68,7 @@ impl ClaimField {
         ("nickname", Self::Nickname),
         ("picture", Self::Picture),
         ("roles", Self::Roles),
+        ("groups", Self::Groups),
         ("permissions", Self::Permissions),
         ("organisation", Self::Organisation),
     ];
@@ -79,6 +83,7 @@ impl ClaimPaths {
         nickname: &["nickname"],
         picture: &["picture", "avatar_url"],
         roles: &["roles"],
+        groups: &["groups"],
         permissions: Permissions::At(&["permissions"]),
         organisation: &["org_id"],
     };
@@ -117,6 +122,7 @@ impl ClaimPaths {
             nickname: text(ClaimField::Nickname, self.nickname),
             picture: text(ClaimField::Picture, self.picture).filter(|url| url.starts_with("https://")),
             roles: list(ClaimField::Roles, self.roles).unwrap_or_default(),
+            groups: list(ClaimField::Groups, self.groups).unwrap_or_default(),
             permissions: permissions.unwrap_or_default(),
             organisation: text(ClaimField::Organisation, self.organisation),
             ..User::new(subject)
@@ -172,14 +178,14 @@ mod tests {
     fn usual_claims_are_read_and_all_are_kept() {
         let said = json!({
             "email": "a@example.com", "email_verified": true, "name": "Alice", "preferred_username": "al",
-            "nickname": "ali", "picture": "https://idp.example/a.png", "roles": ["admin", 7], "permissions": "one",
+            "nickname": "ali", "picture": "https://idp.example/a.png", "roles": ["admin", 7], "groups": ["staff"], "permissions": "one",
             "org_id": "org_1", "more": { "x": 1 },
         });
         let user = read(&said, &[]);
         assert_eq!((user.email.as_deref(), user.email_verified), (Some("a@example.com"), true));
         assert_eq!((user.name.as_deref(), user.username.as_deref()), (Some("Alice"), Some("al")));
         assert_eq!((user.roles, user.permissions), (vec!["admin".to_owned()], vec!["one".to_owned()]));
-        assert_eq!(user.organisation.as_deref(), Some("org_1"));
+        assert_eq!((user.groups, user.organisation.as_deref()), (vec!["staff".to_owned()], Some("org_1")));
         assert_eq!(Value::Object(user.claims), said);
     }
 

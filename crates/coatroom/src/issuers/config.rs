@@ -11,6 +11,7 @@ use url::Url;
 use super::claims::ClaimField;
 use super::preset::Preset;
 use super::{auth0, better_auth, clerk, custom, keycloak, scalekit, supabase, workos};
+use crate::allowlist::{Allowlist, List};
 use crate::outbound::DEFAULT_DEADLINE;
 use crate::providers::{UrlRefusal, secure_url};
 
@@ -43,6 +44,8 @@ pub struct IssuerConfig {
     pub endpoints: Option<IssuerEndpoints>,
     /// Where parts of a user stand in its tokens, if not where they usually do: the name of a claim, or a dotted path.
     pub claims: BTreeMap<ClaimField, String>,
+    /// Whose tokens open anything; everybody's by default.
+    pub allow: Allowlist,
     /// How long one call of the issuer may take; 10 seconds by default.
     pub deadline: Duration,
 }
@@ -86,6 +89,7 @@ impl IssuerConfig {
             keys: None,
             endpoints: None,
             claims: BTreeMap::new(),
+            allow: Allowlist::default(),
             deadline: DEFAULT_DEADLINE,
         }
     }
@@ -111,6 +115,9 @@ impl IssuerConfig {
         }?;
         if self.audience.as_ref().is_some_and(|audience| audience.trim().is_empty()) {
             return Err(IssuerConfigError::bad("audience", "is empty"));
+        }
+        if let Some(list) = self.allow.lists().find(|list| !LISTS.contains(list)) {
+            return Err(IssuerConfigError::NotUsed { setting: list.setting(), kind: self.kind });
         }
         if let Some(scopes) = &self.scopes {
             preset.scopes = scopes.clone();
@@ -166,6 +173,9 @@ impl IssuerConfig {
         }
     }
 }
+
+/// The lists of an allowlist that a token can tell about.
+const LISTS: &[List] = &[List::Users, List::EmailDomains, List::Organisations, List::Groups, List::Roles];
 
 /// The issuers that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -18,6 +18,7 @@ use url::Url;
 use super::claims::ClaimField;
 use super::config::{IssuerConfig, IssuerConfigError, IssuerKind};
 use super::preset::{Endpoints, Keys, Preset};
+use crate::allowlist::{Allowlist, Facts, NotAllowed};
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 use crate::providers::{
@@ -34,6 +35,7 @@ struct Inner {
     kind: IssuerKind,
     preset: Preset,
     elsewhere: BTreeMap<ClaimField, String>,
+    allow: Allowlist,
     deadline: Duration,
     metadata: Document<Value>,
     keys: Document<KeySet>,
@@ -91,6 +93,7 @@ impl RemoteIssuer {
             kind: config.kind,
             preset,
             elsewhere: config.claims,
+            allow: config.allow,
             deadline: config.deadline,
             metadata: Document::new(Arc::clone(&clock)),
             keys: Document::new(Arc::clone(&clock)),
@@ -121,6 +124,28 @@ impl RemoteIssuer {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         self.0.preset.advice
+    }
+
+    /// Whose tokens open anything.
+    #[must_use]
+    pub fn allowlist(&self) -> &Allowlist {
+        &self.0.allow
+    }
+
+    /// Whether a user whom a token names may enter.
+    ///
+    /// # Errors
+    /// [`NotAllowed`] names the list that keeps them out.
+    pub fn admits(&self, user: &User) -> Result<(), NotAllowed> {
+        let organisations: Vec<&str> = user.organisation.iter().map(String::as_str).collect();
+        self.0.allow.admits(&Facts {
+            id: user.id(),
+            email: user.email.as_deref().filter(|_| user.email_verified),
+            organisations: &organisations,
+            groups: &user.groups,
+            roles: &user.roles,
+            ..Facts::default()
+        })
     }
 
     /// Verifies an access token for `resource`.

@@ -40,7 +40,7 @@ pub use local::{
 };
 pub use mail::{MailText, mail_text};
 pub use stylesheet::{Stylesheet, stylesheet};
-pub use trouble::{ErrorPage, Trouble};
+pub use trouble::{ErrorPage, Person, Trouble};
 
 use coatroom_protocol::words::Issuer;
 

@@ -1,5 +1,6 @@
 //! The page that explains an error to a person: what happened, why, and what to do next.
 
+use std::fmt;
 use std::time::Duration;
 
 use askama::Template;
@@ -74,8 +75,13 @@ pub enum Trouble<'a> {
     },
     /// The browser is not the one that began, or it keeps no cookies. 403.
     NoCookie,
-    /// The person is known, but may not enter. 403.
-    NotAllowed,
+    /// The person signed in, and may not enter. 403.
+    NotAllowed {
+        /// The provider.
+        provider: &'a str,
+        /// Who signed in.
+        person: Person<'a>,
+    },
     /// The store, a key or something else here is down. 503.
     Unavailable,
     /// The rate limit. 429.
@@ -107,7 +113,7 @@ impl Trouble<'_> {
             | Self::DocumentHost { .. }
             | Self::SignInRefused { .. }
             | Self::NoCookie
-            | Self::NotAllowed => StatusCode::FORBIDDEN,
+            | Self::NotAllowed { .. } => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyRequests | Self::DocumentsBusy => StatusCode::TOO_MANY_REQUESTS,
@@ -137,7 +143,10 @@ impl Trouble<'_> {
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),
             Self::ProviderUnavailable { provider } => (words.provider_unavailable)(&isolated(provider)),
             Self::NoCookie => words.no_cookie.clone(),
-            Self::NotAllowed => words.not_allowed.clone(),
+            Self::NotAllowed { provider, person } => {
+                let person = plain(person.0, NAME_LIMIT);
+                (words.not_allowed)(&isolated(&person), &isolated(provider))
+            }
             Self::Unavailable => words.unavailable.clone(),
             Self::TooManyRequests => words.too_many_requests.clone(),
             Self::NotFound => words.not_found.clone(),
@@ -151,6 +160,24 @@ impl Trouble<'_> {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Some(RETRY_AFTER_DEFAULT),
             _ => None,
         }
+    }
+}
+
+/// What to call somebody on a page. What it says is not for the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Person<'a>(&'a str);
+
+impl<'a> Person<'a> {
+    /// Somebody of this name.
+    #[must_use]
+    pub const fn new(name: &'a str) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Debug for Person<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person(…)")
     }
 }
 
@@ -230,5 +257,7 @@ struct WayBack<'a> {
 }
 
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
+/// The longest name that is shown, in characters.
+const NAME_LIMIT: usize = 60;
 /// The longest detail that is shown, in characters.
 const DETAIL_LIMIT: usize = 500;

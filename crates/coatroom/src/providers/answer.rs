@@ -114,10 +114,10 @@ pub(super) struct Sent<'a> {
 }
 
 /// A successful answer of a token endpoint.
-#[derive(Debug)]
-pub(super) struct TokenAnswer {
-    pub tokens: UpstreamTokens,
-    pub id_token: Option<UpstreamToken>,
+#[derive(Debug, Clone)]
+pub(crate) struct TokenAnswer {
+    pub(crate) tokens: UpstreamTokens,
+    pub(crate) id_token: Option<UpstreamToken>,
 }
 
 /// Reads the answer of a token endpoint (RFC 6749 §5.1 and §5.2).

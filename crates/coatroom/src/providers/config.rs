@@ -10,6 +10,7 @@ use super::answer::TokenPaths;
 use super::kind::ProviderKind;
 use super::path::is_path;
 use super::profile::{UserMap, UserPaths};
+use crate::allowlist::{Allowlist, List};
 use crate::outbound::DEFAULT_DEADLINE;
 
 /// What an operator says about one provider. Each kind reads some of it, and refuses the rest.
@@ -40,6 +41,8 @@ pub struct ProviderConfig {
     pub user: UserPaths,
     /// What the program makes of each user.
     pub user_map: Option<UserMap>,
+    /// Who may sign in here; everybody who has an account there by default.
+    pub allow: Allowlist,
     /// The issuer, exactly as its metadata spells it; for [`ProviderKind::Oidc`], which needs it.
     pub issuer: Option<String>,
     /// Where the provider is, if not at its public address: one's own GitLab or GitHub, the demo provider, a test.
@@ -123,6 +126,7 @@ impl ProviderConfig {
             token_params: Vec::new(),
             user: UserPaths::default(),
             user_map: None,
+            allow: Allowlist::default(),
             issuer: None,
             base_url: None,
             api_url: None,
@@ -194,12 +198,13 @@ impl ProviderConfig {
                 return Err(ProviderConfigError::Value { setting, reason });
             }
         }
+        self.check_allowed()?;
         self.header_map().map(drop)
     }
 
     /// The settings that only some kinds read, and whether they are set.
     fn set(&self) -> Vec<(&'static str, bool)> {
-        vec![
+        let mut set = vec![
             ("client_secret", self.client_secret.is_some()),
             ("scopes", !self.scopes.is_empty()),
             ("issuer", self.issuer.is_some()),
@@ -226,7 +231,10 @@ impl ProviderConfig {
             ("token", self.token != TokenPaths::default()),
             ("user.id", !self.user.id.is_empty()),
             ("user.email_verified", !self.user.email_verified.is_empty()),
-        ]
+        ];
+        let is_allowed = |list: &List| (list.setting(), !self.allow.entries(*list).is_empty());
+        set.extend(List::ALL.iter().filter(|list| **list != List::Users).map(is_allowed));
+        set
     }
 
     /// The headers that go along with each question about a user.

@@ -2,14 +2,17 @@
 //!
 //! OAuth 2.0 without OpenID: the user comes from the API. Errors come with status 200, answers as forms unless JSON
 //! is asked for, scopes with commas. Tokens of OAuth apps do not expire; those of GitHub apps may, and are renewed
-//! once each.
+//! once each. Whether somebody belongs to an organisation or a team is asked for one by one, which takes `read:org`.
 
 use std::sync::Arc;
+
+use coatroom_protocol::words::Scope;
 
 use super::answer::{ErrorCodes, TokenQuirks};
 use super::config::{ClientAuth, ProviderConfig, ProviderConfigError, below};
 use super::preset::{Addresses, Endpoints, Identity, Place, Preset, Prompts, Revocation};
 use super::profile::{UserPaths, paths};
+use crate::allowlist::List;
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
     let base = config.base_url.as_deref().unwrap_or("https://github.com");
@@ -30,9 +33,13 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
     }
     let addresses =
         Addresses { url: below("api_url", &api, "/user/emails")?, scopes: &["user:email", "user"] };
-    let scopes = config.scopes_or(&["read:user", "user:email"]);
+    let asks_memberships =
+        [List::Organisations, List::Teams].iter().any(|list| !config.allow.entries(*list).is_empty());
+    let more = asks_memberships.then(|| "read:org".parse::<Scope>().ok()).flatten();
+    let scopes = config.scopes_or(&["read:user", "user:email"]).iter().cloned().chain(more).collect();
     let identity = Identity::UserEndpoint { addresses: Some(addresses), query: None };
     Ok(Preset {
+        memberships: asks_memberships.then(|| below("api_url", &api, "")).transpose()?,
         prompts: Prompts { always: None, known: &["select_account"] },
         login_hint: "login",
         profile: UserPaths {

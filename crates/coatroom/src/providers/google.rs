@@ -10,6 +10,7 @@ use super::config::{ClientAuth, ProviderConfig, ProviderConfigError};
 use super::id_token::Issuers;
 use super::preset::{Endpoints, Identity, Place, Preset, Prompts, Revocation, pairs};
 use super::profile::{UserPaths, paths};
+use crate::allowlist::List;
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
     let at = |host: &str, path: &str| config.at(host, path);
@@ -22,8 +23,15 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
         ..Endpoints::new(authorize, at("https://oauth2.googleapis.com", "/token")?, ClientAuth::Body)
     }));
     let issuers = Issuers::Listed(vec![ISSUER.to_owned(), "accounts.google.com".to_owned()]);
+    let offline = pairs(&[("access_type", "offline")]);
+    // Which accounts Google shows; who may enter, the claim decides.
+    let workspaces = config.allow.entries(List::WorkspaceDomains);
+    let hint = match (workspaces, config.allow.entries(List::Users)) {
+        ([only], []) => pairs(&[("hd", only)]),
+        _ => Vec::new(),
+    };
     Ok(Preset {
-        authorize_params: pairs(&[("access_type", "offline")]),
+        authorize_params: offline.into_iter().chain(hint).collect(),
         prompts: Prompts { always: Some("consent"), ..Prompts::OPENID },
         profile: UserPaths { organisation: paths(&["hd"]), ..UserPaths::openid() },
         // Revoking one token ends everything that the user granted to this app, their other connections too.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::answer::{Members, TokenAnswer, read_json};
 use super::error::ProviderError;
-use super::id_token::{Expected, IdTokenRefusal, Issuers, check_claims};
+use super::id_token::{Expected, IdTokenRefusal, check_claims};
 use super::preset::{Addresses, Endpoints, Identity};
 use super::provider::{Provider, observed};
 use super::requests::{ask, get};
@@ -22,24 +22,15 @@ impl Provider {
     pub(super) async fn openid_user(
         &self,
         endpoints: &Endpoints,
-        issuers: &Issuers,
         answer: &TokenAnswer,
         nonce: Option<&str>,
     ) -> Result<User, ProviderError> {
         let token = answer.id_token.as_ref().ok_or(IdTokenRefusal::Missing)?;
-        let jws = Jws::parse(token.expose()).map_err(IdTokenRefusal::from)?;
-        let claims = self.genuine_claims(endpoints, &jws).await?;
         let access_token = &answer.tokens.access_token;
-        let expected = Expected {
-            issuers,
-            client_id: &self.0.registration.id,
-            nonce: nonce.ok_or(IdTokenRefusal::Nonce)?,
-            access_token,
-            now: self.0.clock.now(),
-        };
-        check_claims(&claims, jws.algorithm(), &expected)?;
+        let nonce = nonce.ok_or(IdTokenRefusal::Nonce)?;
+        let claims = self.verified_claims(endpoints, token, (access_token, Some(nonce))).await?;
         let claims = match &endpoints.user {
-            Some(url) if lacks_something(&claims, &self.0.preset.scopes) => {
+            Some(url) if lacks_something(&claims, &self.0.preset.scopes) || self.leaves_out(&claims) => {
                 self.complete(claims, url, access_token).await?
             }
             _ => claims,
@@ -47,17 +38,42 @@ impl Provider {
         self.0.preset.profile.read(&self.0.name, claims)
     }
 
-    /// The user whom the user endpoint describes.
+    /// The claims of an ID token that is good; without a nonce for one that came with a renewal.
+    pub(super) async fn verified_claims(
+        &self,
+        endpoints: &Endpoints,
+        token: &UpstreamToken,
+        (access_token, nonce): (&UpstreamToken, Option<&str>),
+    ) -> Result<Members, ProviderError> {
+        let Identity::IdToken { issuers } = &self.0.preset.identity else {
+            return Err(ProviderError::bad_answer("an ID token of a provider that has none"));
+        };
+        let jws = Jws::parse(token.expose()).map_err(IdTokenRefusal::from)?;
+        let claims = self.genuine_claims(endpoints, &jws).await?;
+        let expected = Expected {
+            issuers,
+            client_id: &self.0.registration.id,
+            nonce,
+            access_token,
+            now: self.0.clock.now(),
+        };
+        check_claims(&claims, jws.algorithm(), &expected)?;
+        self.note_left_out_groups(&claims);
+        Ok(claims)
+    }
+
+    /// The user whom the user endpoint describes, and why their addresses could not be read, if so.
     pub(super) async fn endpoint_user(
         &self,
         endpoints: &Endpoints,
         (addresses, query): (Option<&Addresses>, Option<&str>),
         tokens: &UpstreamTokens,
-    ) -> Result<User, ProviderError> {
+    ) -> Result<(User, Option<ProviderError>), ProviderError> {
         let url = endpoints.user.as_ref();
         let url = url.ok_or_else(|| ProviderError::misconfigured("the provider has no user endpoint"))?;
         let said = object(self.ask(url, &tokens.access_token, query).await?)?;
         let mut user = self.0.preset.profile.read(&self.0.name, said)?;
+        let mut unread = None;
         if let Some(addresses) = addresses.filter(|addresses| self.opens(addresses, tokens)) {
             match self.ask(&addresses.url, &tokens.access_token, None).await {
                 Ok(list) => {
@@ -68,10 +84,14 @@ impl Provider {
                 }
                 Err(error @ ProviderError::Transient { .. }) => return Err(error),
                 // The provider does not let us see the addresses; who the user is does not depend on them.
-                Err(error) => tracing::debug!(reason = %error, "the user's addresses could not be read"),
+                Err(error) => {
+                    tracing::debug!(reason = %error, "the user's addresses could not be read");
+                    unread = Some(error);
+                }
             }
         }
-        Ok(user)
+        self.add_memberships(&mut user, &tokens.access_token).await?;
+        Ok((user, unread))
     }
 
     /// Whether the provider still takes an access token for its user. It is asked only where the same endpoint said who
@@ -85,12 +105,7 @@ impl Provider {
         let checked = async {
             let endpoints = self.endpoints().await?;
             let Some(url) = &endpoints.user else { return Ok(()) };
-            let answer = self.send(ask(url, access_token, &self.0.preset.headers, *query)?).await?;
-            // RFC 6750 §3.1: expired, revoked, or malformed.
-            if answer.status() == StatusCode::UNAUTHORIZED {
-                return Err(ProviderError::Dead { code: "status 401".to_owned() });
-            }
-            read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()]).map(drop)
+            self.read(url, access_token, *query).await.map(drop)
         };
         observed(span, checked).await
     }
@@ -133,26 +148,32 @@ impl Provider {
         if said.get("sub") != claims.get("sub") {
             return Err(IdTokenRefusal::Subject.into());
         }
-        // An address and the word that it was verified come from the same place, or the word means nothing.
-        let (mut all, mut claims) = (said, claims);
-        let without_address = if claims.contains_key("email") { &mut all } else { &mut claims };
-        without_address.remove("email_verified");
-        all.extend(claims);
-        Ok(all)
+        Ok(united(said, claims))
     }
 
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         url: &Url,
         access_token: &UpstreamToken,
         query: Option<&str>,
     ) -> Result<Value, ProviderError> {
         let span = info_span!("provider.user", provider.name = %self.0.name, outcome = Empty);
-        let asked = async {
-            let answer = self.send(ask(url, access_token, &self.0.preset.headers, query)?).await?;
-            read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()])
-        };
-        observed(span, asked).await
+        observed(span, self.read(url, access_token, query)).await
+    }
+
+    /// What an endpoint tells to whoever has this token.
+    pub(super) async fn read(
+        &self,
+        url: &Url,
+        access_token: &UpstreamToken,
+        query: Option<&str>,
+    ) -> Result<Value, ProviderError> {
+        let answer = self.send(ask(url, access_token, &self.0.preset.headers, query)?).await?;
+        // RFC 6750 §3.1: expired, revoked, or malformed.
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            return Err(ProviderError::Dead { code: "status 401".to_owned() });
+        }
+        read_json(&answer, &self.0.preset.tokens.codes, &[access_token.expose()])
     }
 
     /// Whether the scopes that were granted open the list of addresses. Silence means that those asked for were granted
@@ -164,7 +185,16 @@ impl Provider {
     }
 }
 
-fn object(value: Value) -> Result<Map<String, Value>, ProviderError> {
+/// What the user endpoint and an ID token say together; the ID token's word counts. An address and the word that it was
+/// verified come from the same place, or the word means nothing.
+pub(super) fn united(mut told: Members, mut claims: Members) -> Members {
+    let without_address = if claims.contains_key("email") { &mut told } else { &mut claims };
+    without_address.remove("email_verified");
+    told.extend(claims);
+    told
+}
+
+pub(super) fn object(value: Value) -> Result<Map<String, Value>, ProviderError> {
     match value {
         Value::Object(members) => Ok(members),
         _ => Err(ProviderError::bad_answer("not a JSON object")),

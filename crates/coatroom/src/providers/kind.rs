@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::allowlist::List;
+
 /// The providers that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -155,10 +157,34 @@ impl ProviderKind {
         }
     }
 
+    /// The lists of an allowlist that this kind can know about somebody, beside who they are.
+    const fn lists(self) -> &'static [List] {
+        use List::{EmailDomains, Groups, Organisations, Roles, Teams, WorkspaceDomains};
+        match self {
+            Self::Github => &[EmailDomains, Organisations, Teams],
+            Self::Google => &[EmailDomains, WorkspaceDomains],
+            // No address counts as verified there.
+            Self::Microsoft => &[Groups, Roles],
+            Self::Linear | Self::Notion => &[Organisations],
+            Self::Slack => &[EmailDomains, Organisations],
+            Self::Gitlab => &[EmailDomains, Groups],
+            Self::Discord | Self::X | Self::Atlassian | Self::Apple => &[EmailDomains],
+            Self::Okta | Self::Oidc | Self::Oauth2 => &[EmailDomains, Organisations, Groups, Roles],
+            Self::Demo => &[EmailDomains, Groups, Roles],
+        }
+    }
+
+    /// Whether only its configuration says where it names an organisation.
+    pub(super) const fn names_organisation(self) -> bool {
+        matches!(self, Self::Okta | Self::Oidc | Self::Oauth2)
+    }
+
     /// Whether this kind reads a setting; which ones there are, [`ProviderKind::SETTINGS`] says.
     #[must_use]
     pub fn reads(self, setting: &str) -> bool {
-        self.own().contains(&setting) || !Self::SETTINGS.contains(&setting)
+        self.own().contains(&setting)
+            || self.lists().iter().any(|list| list.setting() == setting)
+            || !Self::SETTINGS.contains(&setting)
     }
 
     /// The settings that only some kinds read.
@@ -189,6 +215,12 @@ impl ProviderKind {
         "token",
         "user.id",
         "user.email_verified",
+        List::EmailDomains.setting(),
+        List::WorkspaceDomains.setting(),
+        List::Organisations.setting(),
+        List::Teams.setting(),
+        List::Groups.setting(),
+        List::Roles.setting(),
     ];
 }
 

@@ -5,8 +5,11 @@
 //! for the engine: where the endpoints are, and how the provider departs from the RFCs. [`ProviderError`] keeps apart
 //! what must never be confused: a credential that is dead, a provider that is down, a registration that is wrong.
 //!
-//! Nothing here keeps tokens or decides who may sign in: the vault and the server do.
+//! Who may sign in is the rule of `allowlist`; `entry` and `memberships` find what it must know. Nothing here keeps tokens, and
+//! whoever may not enter is turned away by the server.
 
+#[cfg(feature = "server")]
+mod again;
 mod answer;
 mod apple;
 mod atlassian;
@@ -16,6 +19,7 @@ mod demo;
 mod discord;
 mod discovery;
 mod document;
+mod entry;
 mod error;
 mod github;
 mod gitlab;
@@ -24,6 +28,7 @@ mod id_token;
 mod identify;
 mod kind;
 mod linear;
+mod memberships;
 mod microsoft;
 mod notion;
 mod oauth2;
@@ -39,8 +44,10 @@ mod slack;
 mod tokens;
 mod x;
 
+#[cfg(feature = "server")]
+pub(crate) use again::Standing;
 pub use answer::TokenPaths;
-pub(crate) use answer::{ErrorCodes, read_json};
+pub(crate) use answer::{ErrorCodes, TokenAnswer, read_json};
 pub use config::{ClientAuth, ProviderConfig, ProviderConfigError, TokenBody, UrlRefusal};
 pub(crate) use config::{append, is_loopback, secure_url};
 pub(crate) use document::Document;

@@ -35,6 +35,8 @@ pub(super) struct Preset {
     /// What it calls the parameter that suggests an account.
     pub login_hint: &'static str,
     pub identity: Identity,
+    /// Where its API is, if it must be asked about each organisation and team that the allowlist names.
+    pub memberships: Option<Url>,
     pub profile: UserPaths,
     pub tokens: TokenQuirks,
     /// Whether a renewal that does not repeat the scopes narrows them.
@@ -63,6 +65,7 @@ impl Preset {
             prompts: Prompts::OPENID,
             login_hint: "login_hint",
             identity,
+            memberships: None,
             profile: UserPaths::openid(),
             tokens: TokenQuirks::default(),
             resend_scope: false,

@@ -33,6 +33,8 @@ pub struct UserPaths {
     pub picture: Vec<String>,
     /// Their roles: a list, or a single one.
     pub roles: Vec<String>,
+    /// Their groups: a list, or a single one.
+    pub groups: Vec<String>,
     /// What they may do: a list, or a single one.
     pub permissions: Vec<String>,
     /// The organisation that they signed in to.
@@ -51,6 +53,7 @@ impl UserPaths {
             nickname: paths(&["nickname"]),
             picture: paths(&["picture"]),
             roles: paths(&["roles"]),
+            groups: paths(&["groups"]),
             permissions: paths(&["permissions"]),
             organisation: Vec::new(),
         }
@@ -59,22 +62,26 @@ impl UserPaths {
     /// These, where they are given; else those of `other`.
     pub(super) fn or(self, other: Self) -> Self {
         let or = |mine: Vec<String>, theirs| if mine.is_empty() { theirs } else { mine };
+        // What says that one address was verified says nothing of another.
+        let is_another_address = !self.email.is_empty() && self.email != other.email;
+        let theirs = if is_another_address { Vec::new() } else { other.email_verified };
         Self {
             id: or(self.id, other.id),
             email: or(self.email, other.email),
-            email_verified: or(self.email_verified, other.email_verified),
+            email_verified: or(self.email_verified, theirs),
             name: or(self.name, other.name),
             username: or(self.username, other.username),
             nickname: or(self.nickname, other.nickname),
             picture: or(self.picture, other.picture),
             roles: or(self.roles, other.roles),
+            groups: or(self.groups, other.groups),
             permissions: or(self.permissions, other.permissions),
             organisation: or(self.organisation, other.organisation),
         }
     }
 
     /// Every list with its name in a configuration file.
-    pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 10] {
+    pub(super) fn lists(&self) -> [(&'static str, &Vec<String>); 11] {
         [
             ("user.id", &self.id),
             ("user.email", &self.email),
@@ -84,6 +91,7 @@ impl UserPaths {
             ("user.nickname", &self.nickname),
             ("user.picture", &self.picture),
             ("user.roles", &self.roles),
+            ("user.groups", &self.groups),
             ("user.permissions", &self.permissions),
             ("user.organisation", &self.organisation),
         ]
@@ -100,16 +108,16 @@ impl UserPaths {
             |paths: &[String]| paths.iter().find_map(|path| find_texts(&said, path)).unwrap_or_default();
         let id = self.id.iter().find_map(|path| find_text(&said, path).filter(|id| is_id(id)));
         let id = id.ok_or_else(|| ProviderError::bad_answer("the user has no id"))?;
-        let email = first(&self.email);
-        let verified = self.email_verified.iter().find_map(|path| find(&said, path));
+        let (email, email_verified) = self.address(&said);
         let user = User {
-            email_verified: verified.is_some_and(|value| says_verified(value, email.as_deref())),
             email,
+            email_verified,
             name: first(&self.name),
             username: first(&self.username),
             nickname: first(&self.nickname),
             picture: first(&self.picture).filter(|url| url.starts_with("https://")),
             roles: all(&self.roles),
+            groups: all(&self.groups),
             permissions: all(&self.permissions),
             organisation: first(&self.organisation),
             ..User::new(Subject { provider: provider.clone(), id })
@@ -118,6 +126,14 @@ impl UserPaths {
             said.remove(*name);
         }
         Ok(User { claims: said, ..user })
+    }
+
+    /// The address that is told, and whether it is told that it was verified.
+    pub(super) fn address(&self, said: &Map<String, Value>) -> (Option<String>, bool) {
+        let email = self.email.iter().find_map(|path| find_text(said, path));
+        let verified = self.email_verified.iter().find_map(|path| find(said, path));
+        let is_verified = verified.is_some_and(|value| says_verified(value, email.as_deref()));
+        (email, is_verified)
     }
 }
 
@@ -183,6 +199,7 @@ mod tests {
             username: paths(&["data.login"]),
             picture: paths(&["data.picture"]),
             roles: paths(&["data.roles"]),
+            groups: paths(&["data.groups"]),
             permissions: paths(&["data.may"]),
             organisation: paths(&["data.org"]),
             ..UserPaths::default()
@@ -249,9 +266,10 @@ mod tests {
 
     #[test]
     fn roles_permissions_and_the_organisation_are_read() {
-        let said = json!({"id": 1, "data": {"roles": ["admin", 7, "dev"], "may": "deploy", "org": 42}});
+        let said = json!({"id": 1, "data": {"roles": ["admin", 7, "dev"], "groups": ["staff"], "may": "deploy", "org": 42}});
         let user = read(&said).unwrap();
         assert_eq!(user.roles, ["admin", "dev"]);
+        assert_eq!(user.groups, ["staff"]);
         assert_eq!(user.permissions, ["deploy"]);
         assert_eq!(user.organisation.as_deref(), Some("42"));
         assert!(read(&json!({"id": 1})).unwrap().roles.is_empty());
@@ -261,6 +279,19 @@ mod tests {
     fn configured_paths_replace_those_of_the_provider_one_by_one() {
         let mine = UserPaths { name: paths(&["cn"]), ..UserPaths::default() }.or(UserPaths::openid());
         assert_eq!((mine.name, mine.id), (paths(&["cn"]), paths(&["sub"])));
+    }
+
+    #[test]
+    fn the_word_that_one_address_was_verified_says_nothing_of_another() {
+        let mine = |email: &str, verified: &[&str]| {
+            let mine =
+                UserPaths { email: paths(&[email]), email_verified: paths(verified), ..UserPaths::default() };
+            let said = json!({"email": "a@example.com", "email_verified": true, "upn": "b@example.com", "upn_ok": true});
+            mine.or(UserPaths::openid()).address(said.as_object().unwrap())
+        };
+        assert_eq!(mine("email", &[]), (Some("a@example.com".to_owned()), true));
+        assert_eq!(mine("upn", &[]), (Some("b@example.com".to_owned()), false));
+        assert_eq!(mine("upn", &["upn_ok"]), (Some("b@example.com".to_owned()), true));
     }
 
     #[test]

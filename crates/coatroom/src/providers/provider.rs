@@ -29,6 +29,7 @@ use super::{
     apple, atlassian, demo, discord, github, gitlab, google, linear, microsoft, notion, oauth2, oidc, okta,
     slack, x,
 };
+use crate::allowlist::Allowlist;
 use crate::clock::Clock;
 use crate::outbound::Outbound;
 
@@ -38,10 +39,12 @@ pub struct Provider(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub name: ProviderName,
+    pub kind: ProviderKind,
+    pub allow: Allowlist,
     label: String,
     pub registration: Registration,
     pub preset: Preset,
-    user_map: Option<UserMap>,
+    pub user_map: Option<UserMap>,
     deadline: Duration,
     metadata: Document<Endpoints>,
     pub keys: Document<KeySet>,
@@ -63,6 +66,8 @@ impl Provider {
         preset.adjust(&config);
         Ok(Self(Arc::new(Inner {
             name: config.name,
+            kind: config.kind,
+            allow: config.allow,
             label: config.label.unwrap_or_else(|| preset.label.to_owned()),
             registration: Registration { id: config.client_id, secret: config.client_secret },
             preset,
@@ -176,11 +181,9 @@ impl Provider {
         let span = info_span!("provider.exchange", provider.name = %self.0.name, outcome = Empty);
         let answer = observed(span, self.tokens(&endpoints, &form, &[callback.code, verifier])).await?;
         let mut user = match &self.0.preset.identity {
-            Identity::IdToken { issuers } => {
-                self.openid_user(&endpoints, issuers, &answer, callback.nonce).await?
-            }
+            Identity::IdToken { .. } => self.openid_user(&endpoints, &answer, callback.nonce).await?,
             Identity::UserEndpoint { addresses, query } => {
-                self.endpoint_user(&endpoints, (addresses.as_ref(), *query), &answer.tokens).await?
+                self.endpoint_user(&endpoints, (addresses.as_ref(), *query), &answer.tokens).await?.0
             }
         };
         if self.0.preset.form_post && user.name.is_none() {
@@ -197,6 +200,11 @@ impl Provider {
     /// # Errors
     /// [`ProviderError::Dead`] only if the provider says that the refresh token will never work again.
     pub async fn renew(&self, refresh_token: &UpstreamToken) -> Result<UpstreamTokens, ProviderError> {
+        self.renewal(refresh_token).await.map(|answer| answer.tokens)
+    }
+
+    /// The same, with the ID token that may come with new tokens.
+    pub(crate) async fn renewal(&self, refresh_token: &UpstreamToken) -> Result<TokenAnswer, ProviderError> {
         let span = info_span!("provider.renew", provider.name = %self.0.name, outcome = Empty);
         let renewal = async {
             let endpoints = self.endpoints().await?;
@@ -209,7 +217,7 @@ impl Provider {
             let too_late = |_| ProviderError::transient("no answer in time");
             tokio::time::timeout(self.0.deadline, renewal).await.map_err(too_late)?
         };
-        observed(span, in_time).await.map(|answer| answer.tokens)
+        observed(span, in_time).await
     }
 
     /// Tells the provider that a credential is thrown away, where it can be told without ending the user's other connections:

@@ -11,6 +11,7 @@ use super::config::{ClientAuth, ProviderConfig, ProviderConfigError};
 use super::id_token::Issuers;
 use super::preset::{Endpoints, Identity, Place, Preset, Prompts, Revocation};
 use super::profile::{UserPaths, paths};
+use crate::allowlist::List;
 
 pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigError> {
     let at = |path: &str| config.at("https://slack.com", path);
@@ -36,6 +37,10 @@ pub(super) fn preset(config: &ProviderConfig) -> Result<Preset, ProviderConfigEr
             revocation: Revocation::Never,
             ..Preset::standard("Slack", place, identity, scopes)
         });
+    }
+    if !config.allow.entries(List::EmailDomains).is_empty() {
+        let reason = "needs `openid` among the scopes: with a user token no address is known";
+        return Err(ProviderConfigError::Value { setting: List::EmailDomains.setting(), reason });
     }
     let (authorize, token) = (at("/oauth/v2/authorize")?, at("/api/oauth.v2.access")?);
     let place = Place::Fixed(Arc::new(Endpoints {

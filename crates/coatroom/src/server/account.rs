@@ -23,7 +23,7 @@ use super::body;
 use super::cookies::{self, CookieJar};
 use super::flow::{Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
-use super::upstream_leg::{Returned, depart};
+use super::upstream_leg::{Returned, depart, throw_away};
 use super::visit::{Stop, Visit};
 use crate::context::{GrantSummary, SignInAt};
 use crate::entropy::draw;
@@ -31,7 +31,7 @@ use crate::pages::{
     ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
     OfferedProvider, PROVIDER_FIELD, ReturnAddress, SignInPage, SignedIn, Trouble,
 };
-use crate::providers::{Provider, UpstreamPrompt, UpstreamTokens};
+use crate::providers::UpstreamPrompt;
 
 /// Answers `GET /account`.
 pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
@@ -239,21 +239,11 @@ pub(super) async fn signed_in(
     visit: &Visit<'_>,
     returned: &Returned<'_, SignIn>,
 ) -> Result<Response, Stop> {
-    let mut arrival = returned.sign_in(app, returned.code(visit).await?).await?;
+    let mut arrival = returned.enter(app, returned.code(visit).await?).await?;
     if let (SignInAt::Provider(provider), Some(tokens)) = (returned.place, arrival.tokens.take()) {
         throw_away(Provider::clone(provider), tokens);
     }
     Ok(back(Session::cookie(&app.context, &visit.jar, &arrival)?))
-}
-
-/// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is
-/// left to expire: some providers end every session of an app with it.
-fn throw_away(provider: Provider, tokens: UpstreamTokens) {
-    tokio::spawn(async move {
-        if let Err(error) = provider.revoke(&tokens.access_token, None).await {
-            tracing::debug!(provider.name = %provider.name(), %error, "a provider was not told that a token is not kept");
-        }
-    });
 }
 
 /// What a person has just done, kept in a cookie until the page that tells them so.

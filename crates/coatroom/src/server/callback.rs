@@ -151,7 +151,7 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> 
             return hand_over::to_client(app, visit, flow, Answer::Error(code));
         }
     };
-    let arrival = returned.sign_in(app, code).await?;
+    let arrival = returned.enter(app, code).await?;
     let code = begin_grant(app, flow, &arrival).await?;
     let mut response = hand_over::to_client(app, visit, flow, Answer::Code(&code))?;
     cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &arrival)?);

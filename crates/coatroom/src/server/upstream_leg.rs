@@ -11,7 +11,7 @@ use super::{App, cookies, hand_over, here};
 use crate::context::SignInAt;
 use crate::pages::Trouble;
 use crate::providers::{
-    CodeExchange, Provider, ProviderError, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens,
+    CodeExchange, Provider, ProviderError, SignedIn, UpstreamAuthorization, UpstreamPrompt, UpstreamTokens,
 };
 use crate::records::AccountRecord;
 use crate::user::User;
@@ -124,15 +124,39 @@ impl<'a, T: Carried> Returned<'a, T> {
         }
     }
 
-    /// Exchanges the code.
-    pub(super) async fn sign_in(&self, app: &App, code: Code<'_>) -> Result<Arrival, Stop> {
-        let Self { place, carried, .. } = self;
-        let provider = match place {
+    /// Finds out who signs in: whoever may not enter stops here, and their tokens are thrown away.
+    pub(super) async fn enter(&self, app: &App, code: Code<'_>) -> Result<Arrival, Stop> {
+        let provider = match self.place {
             SignInAt::Provider(provider) => provider,
             SignInAt::Here(accounts) => {
-                return here::arrive(app, accounts, (&carried.id().to_string(), code.code)).await;
+                return here::arrive(app, accounts, (&self.carried.id().to_string(), code.code)).await;
             }
         };
+        let SignedIn { user, tokens } = self.exchange(app, provider, code).await?;
+        let Err(kept_out) = provider.admits(&user) else {
+            return Ok(Arrival { user, tokens: Some(tokens), account: None });
+        };
+        tracing::info!(
+            target: "coatroom::audit",
+            event = "sign_in.refused",
+            provider.name = %provider.name(),
+            subject = %user.subject,
+            reason = %kept_out,
+            "a user may not enter"
+        );
+        throw_away(Provider::clone(provider), tokens);
+        let (provider, person) = (provider.label().to_owned(), user.display_name().to_owned());
+        Err(Stop::NotAllowed { provider, person })
+    }
+
+    /// Exchanges the code, whoever it is.
+    pub(super) async fn exchange(
+        &self,
+        app: &App,
+        provider: &Provider,
+        code: Code<'_>,
+    ) -> Result<SignedIn, Stop> {
+        let Self { carried, .. } = self;
         let upstream: &UpstreamSecrets = carried.upstream().ok_or(Stop::Trouble(Trouble::Expired))?;
         let exchange = CodeExchange {
             code: code.code,
@@ -142,12 +166,21 @@ impl<'a, T: Carried> Returned<'a, T> {
             iss: code.iss,
             user: self.params.one("user").ok().flatten(),
         };
-        let signed_in = provider.sign_in(exchange).await.map_err(|error| {
+        provider.sign_in(exchange).await.map_err(|error| {
             tracing::warn!(provider.name = %provider.name(), %error, "a sign-in failed");
             provider_stop(provider, &error)
-        })?;
-        Ok(Arrival { user: signed_in.user, tokens: Some(signed_in.tokens), account: None })
+        })
     }
+}
+
+/// Tells the provider that the token of a mere sign-in is not kept. The person need not wait for that. The refresh token is
+/// left to expire: some providers end every session of an app with it.
+pub(super) fn throw_away(provider: Provider, tokens: UpstreamTokens) {
+    tokio::spawn(async move {
+        if let Err(error) = provider.revoke(&tokens.access_token, None).await {
+            tracing::debug!(provider.name = %provider.name(), %error, "a provider was not told that a token is not kept");
+        }
+    });
 }
 
 /// What a person reads when the provider lets them down.

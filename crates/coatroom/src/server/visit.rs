@@ -15,7 +15,7 @@ use super::respond::log;
 use crate::context::SignInAt;
 use crate::entropy::{NoEntropy, draw};
 use crate::error::Error;
-use crate::pages::{ErrorPage, Language, ReturnAddress, Trouble};
+use crate::pages::{ErrorPage, Language, Person, ReturnAddress, Trouble};
 
 /// A person's request for a page.
 pub(super) struct Visit<'a> {
@@ -36,6 +36,8 @@ pub(super) enum Stop {
     AtProvider(fn(&str) -> Trouble<'_>, String),
     /// The same about what a client's document says, at a host, with the reason for its developer.
     AboutDocument(fn(&str) -> Trouble<'_>, String, String),
+    /// Somebody signed in at a provider, by its label, and may not enter.
+    NotAllowed { provider: String, person: String },
     /// The request is at fault.
     Refused(OAuthError),
     /// Something here is down.
@@ -43,11 +45,12 @@ pub(super) enum Stop {
 }
 
 impl Stop {
-    /// What the client of a good request may be told: that we or the provider failed. Whoever else is at fault, such as a
+    /// What the client of a good request may be told: that we or the provider failed, or that its user may not enter. Whoever else is at fault, such as a
     /// browser that comes back twice, has no answer to give to a client.
     pub(super) fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Trouble(_) | Self::AboutDocument(..) | Self::Refused(_) => None,
+            Self::NotAllowed { .. } => Some(ErrorCode::AccessDenied),
             Self::Inside(_) => Some(ErrorCode::TemporarilyUnavailable),
             Self::AtProvider(trouble, label) => Some(match trouble(label) {
                 Trouble::ProviderUnavailable { .. } => ErrorCode::TemporarilyUnavailable,
@@ -110,6 +113,10 @@ impl<'a> Visit<'a> {
         match stop {
             Stop::Trouble(trouble) => self.page(trouble, None, way_back),
             Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, way_back),
+            Stop::NotAllowed { provider, person } => {
+                let trouble = Trouble::NotAllowed { provider: &provider, person: Person::new(&person) };
+                self.page(trouble, None, way_back)
+            }
             Stop::AboutDocument(trouble, host, reason) => self.page(trouble(&host), Some(&reason), way_back),
             Stop::Refused(error) => self.page(Trouble::InvalidRequest, Some(error.description()), way_back),
             Stop::Inside(error) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use coatroom::allowlist::{Allowlist, List};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::Caller;
 use coatroom::issuers::{IssuerConfig, IssuerKind, RemoteIssuer};
@@ -86,6 +87,10 @@ impl Served {
 
     /// Calls a tool, and returns what a server behind the guard says about its caller.
     async fn call(&self, tool: &str, token: &str) -> (StatusCode, String, Value) {
+        self.call_at("/mcp", tool, token).await
+    }
+
+    async fn call_at(&self, path: &str, tool: &str, token: &str) -> (StatusCode, String, Value) {
         let server = tower::service_fn(|request: Request<Body>| async move {
             let caller = request.extensions().get::<Caller>().unwrap();
             let provider = ProviderName::parse("github").unwrap();
@@ -99,8 +104,7 @@ impl Served {
             Ok::<_, Infallible>(Response::new(Body::from(said.to_string())))
         });
         let body = value!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool } });
-        let mut request =
-            Request::builder().method(Method::POST).uri("/mcp").header("host", "mcp.example.com");
+        let mut request = Request::builder().method(Method::POST).uri(path).header("host", "mcp.example.com");
         request = request.header("content-type", "application/json");
         if !token.is_empty() {
             request = request.header("authorization", format!("Bearer {token}"));
@@ -108,15 +112,20 @@ impl Served {
         if tool == "token" {
             request = request.header("x-wants-token", "yes");
         }
-        let guard = self.coatroom.guard("/mcp").unwrap().layer(server);
+        let guard = self.coatroom.guard(path).unwrap().layer(server);
         read(guard.oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap()).await
     }
 }
 
 fn issuer(fake: &Fake, name: &str) -> RemoteIssuer {
+    issuer_for(fake, name, Allowlist::default())
+}
+
+fn issuer_for(fake: &Fake, name: &str, allow: Allowlist) -> RemoteIssuer {
     let name = ProviderName::parse(name).unwrap();
     let mut config = IssuerConfig::new(name, IssuerKind::Keycloak, &fake.base);
     config.realm = Some("acme".to_owned());
+    config.allow = allow;
     RemoteIssuer::new(config, Arc::new(Outbound::new()), fake.clock.clone()).unwrap()
 }
 
@@ -318,5 +327,57 @@ async fn what_contradicts_a_remote_issuer_is_named() {
     let problems = built.unwrap_err().problems.join("\n");
     for expected in ["issuer nobody, which is not set", "sign in there", "both called idp", "default path"] {
         assert!(problems.contains(expected), "{problems}");
+    }
+}
+
+// UP-13, RS-16, RS-17: the token is good, so there is no challenge, which clients would follow for ever.
+#[tokio::test]
+async fn a_good_token_of_a_user_who_may_not_enter_is_a_403_without_a_challenge() {
+    for (list, entry, admitted, kept_out) in [
+        (List::Users, "alice", value!({}), value!({"sub": "bob"})),
+        (
+            List::Users,
+            "alice@example.com",
+            value!({"email": "Alice@example.com", "email_verified": true}),
+            value!({"email": "alice@example.com", "email_verified": false}),
+        ),
+        (
+            List::EmailDomains,
+            "example.com",
+            value!({"email": "a@example.com", "email_verified": true}),
+            value!({"email": "a@example.com"}),
+        ),
+        (List::Roles, "admin", value!({}), value!({"realm_access": {"roles": ["user"]}})),
+        (List::Groups, "staff", value!({"groups": ["staff"]}), value!({"groups": ["guests"]})),
+    ] {
+        let allow = Allowlist::default().with(list, [entry]).unwrap();
+        let served = Served::with(|builder, fake| {
+            builder.remote_issuer(issuer_for(fake, "closed", allow)).protect(protection("/closed", "closed"))
+        })
+        .await;
+        let token = |more: &Value| {
+            let mut claims = value!({ "aud": format!("{PUBLIC}/closed") });
+            claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            served.token(&claims)
+        };
+        let (status, _, said) = served.call_at("/closed", "read", &token(&admitted)).await;
+        assert_eq!(status, 200, "{list} {said}");
+        let (status, challenge, body) = served.call_at("/closed", "read", &token(&kept_out)).await;
+        assert_eq!((status, challenge.as_str()), (StatusCode::FORBIDDEN, ""), "{list} {body}");
+        assert_eq!(body["error"]["message"], "this account may not use this server");
+        let (status, challenge, _) = served.call_at("/closed", "read", "").await;
+        assert_eq!(status, 401);
+        assert!(challenge.starts_with("Bearer resource_metadata="), "{challenge}");
+    }
+}
+
+#[test]
+fn lists_that_a_token_cannot_tell_about_are_refused() {
+    let name = ProviderName::parse("keycloak").unwrap();
+    let mut config = IssuerConfig::new(name, IssuerKind::Keycloak, "https://id.example");
+    config.realm = Some("acme".to_owned());
+    for (list, entry) in [(List::WorkspaceDomains, "example.com"), (List::Teams, "acme/platform")] {
+        config.allow = Allowlist::default().with(list, [entry]).unwrap();
+        assert_eq!(config.check().unwrap_err().setting(), list.setting());
     }
 }

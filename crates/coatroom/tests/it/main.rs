@@ -14,6 +14,8 @@ mod pages;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
+mod providers_entry;
+#[cfg(test)]
 mod providers_fake;
 #[cfg(test)]
 mod providers_known;

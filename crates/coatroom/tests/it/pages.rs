@@ -7,8 +7,8 @@ use std::time::Duration;
 use coatroom::pages::{
     AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage,
     ConnectSignInPage, ConnectedApp, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language, McpServer,
-    OfferedProvider, Outcome, PageResponse, Pages, ReturnAddress, SignInPage, SignedIn, Trouble, UsedAccount,
-    stylesheet,
+    OfferedProvider, Outcome, PageResponse, Pages, Person, ReturnAddress, SignInPage, SignedIn, Trouble,
+    UsedAccount, stylesheet,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -36,7 +36,7 @@ const TROUBLES: [Trouble<'static>; 23] = [
     Trouble::SignInCancelled { provider: PROVIDER },
     Trouble::ProviderUnavailable { provider: PROVIDER },
     Trouble::NoCookie,
-    Trouble::NotAllowed,
+    Trouble::NotAllowed { provider: PROVIDER, person: Person::new("Alice") },
     Trouble::Unavailable,
     Trouble::TooManyRequests,
     Trouble::NotFound,

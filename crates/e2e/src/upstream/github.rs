@@ -1,11 +1,11 @@
 //! A server shaped like GitHub, with its habits: answers are form-encoded unless JSON is asked for, errors come with
 //! status 200, ids are numbers, the e-mail address may be null, and the API wants a `User-Agent`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{delete, get, post};
@@ -51,6 +51,8 @@ struct Kept {
     /// Refresh token → account.
     refresh: HashMap<String, String>,
     refreshes: u64,
+    /// Account and organisation.
+    members: HashSet<(String, String)>,
 }
 
 /// The gateway's registration there.
@@ -68,6 +70,7 @@ impl GitHub {
             .route("/login/oauth/access_token", post(token))
             .route("/api/v3/user", get(user))
             .route("/api/v3/user/emails", get(emails))
+            .route("/api/v3/user/memberships/orgs/{organisation}", get(membership))
             .route("/api/v3/applications/{client_id}/token", delete(forget))
             .with_state(Arc::clone(&inside));
         Self { origin: serve(routes).await, inside }
@@ -105,6 +108,18 @@ impl GitHub {
     #[must_use]
     pub fn refreshes(&self) -> u64 {
         self.inside.kept.lock().expect("the record").refreshes
+    }
+
+    /// An organisation takes somebody in.
+    pub fn join(&self, account: &str, organisation: &str) {
+        let member = (account.to_owned(), organisation.to_owned());
+        self.inside.kept.lock().expect("the record").members.insert(member);
+    }
+
+    /// They leave it.
+    pub fn leave(&self, account: &str, organisation: &str) {
+        let member = (account.to_owned(), organisation.to_owned());
+        self.inside.kept.lock().expect("the record").members.remove(&member);
     }
 
     /// The user takes the app's authorization back, in GitHub's own settings.
@@ -208,6 +223,20 @@ async fn emails(State(inside): State<Arc<Inside>>, headers: HeaderMap) -> Respon
     let Some(account) = owner(&inside, &headers) else { return bad_credentials(&headers) };
     let address = json!({"email": format!("{account}@example.com"), "primary": true, "verified": true, "visibility": null});
     json_answer(StatusCode::OK, &json!([address]))
+}
+
+async fn membership(
+    State(inside): State<Arc<Inside>>,
+    Path(organisation): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some(account) = owner(&inside, &headers) else { return bad_credentials(&headers) };
+    let member = (account, organisation);
+    if !inside.kept.lock().expect("the record").members.contains(&member) {
+        return json_answer(StatusCode::NOT_FOUND, &json!({"message": "Not Found"}));
+    }
+    let said = json!({"state": "active", "role": "member", "organization": {"login": member.1}});
+    json_answer(StatusCode::OK, &said)
 }
 
 /// `DELETE /applications/{client_id}/token`: the app gives one token back.

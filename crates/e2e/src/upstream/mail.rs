@@ -75,12 +75,14 @@ impl MailServer {
     /// Waits for the next mail, which is none of those that were read before.
     pub async fn next(&self) -> Value {
         let began = Instant::now();
-        loop {
+        let read = || {
             let mut mails = self.mails.lock().expect("the mails");
-            if !mails.is_empty() {
-                return mails.remove(0);
+            (!mails.is_empty()).then(|| mails.remove(0))
+        };
+        loop {
+            if let Some(mail) = read() {
+                return mail;
             }
-            drop(mails);
             assert!(began.elapsed() < Duration::from_secs(60), "no mail came");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -11,6 +11,7 @@ mod conformance;
 mod connect;
 mod connections;
 mod endpoints;
+mod entry;
 mod foreign;
 mod guard;
 mod harness;

@@ -7,6 +7,7 @@ use coatroom::protocol::jws::Algorithm;
 use coatroom::protocol::words::{ClientSecret, ProviderName};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::allow::read_allow;
 use super::environment::{PREFIX, variable};
 use super::problem::Place;
 use super::providers::key_set;
@@ -123,6 +124,7 @@ fn read_variables(
     let value = |found: Option<Found<String>>| found.map(|found| found.value);
     (config.audience, config.realm, config.resource_id) = (value(audience), value(realm), value(resource_id));
     config.jwt_secret = secret.map(|secret| jwt_secret(&secret));
+    config.allow = read_allow(&root.section(by.kind.as_str()), |_| true);
     let missing = [(by.realm, &config.realm), (by.resource_id, &config.resource_id)];
     let missing = missing.into_iter().find_map(|(name, value)| name.filter(|_| value.is_none()));
     let name = Found { value: name, place: url.place.clone() };
@@ -132,9 +134,10 @@ fn read_variables(
         return Some((name, None));
     }
     if let Err(error) = config.check() {
+        let own = place_of(error.setting(), &root.section(by.kind.as_str()));
         let variable = by.variable_of(error.setting()).unwrap_or(word);
         let place = root.any_variable(&names(variable)).map_or(url.place, |found| found.place);
-        root.refuse(&place, error.to_string(), None);
+        root.refuse(&own.unwrap_or(place), error.to_string(), None);
         return Some((name, None));
     }
     Some((name, Some(config)))
@@ -194,12 +197,21 @@ fn read_issuer(name: &Found<String>, section: &Section<'_>) -> Option<IssuerConf
     config.endpoints = read_endpoints(section);
     config.claims = read_claims(section);
     config.deadline = section.value("deadline", duration).map_or(config.deadline, |found| found.value);
+    config.allow = read_allow(section, |_| true);
     if let Err(error) = config.check() {
-        let place = section.text(error.setting()).map_or(name.place.clone(), |found| found.place);
+        let place = place_of(error.setting(), section).unwrap_or_else(|| name.place.clone());
         section.refuse(&place, error.to_string(), None);
         return None;
     }
     Some(config)
+}
+
+/// Where a setting, or `TABLE.KEY`, was made.
+fn place_of(setting: &str, section: &Section<'_>) -> Option<Place> {
+    match setting.split_once('.') {
+        Some((table, key)) => section.section(table).place(key),
+        None => section.place(setting),
+    }
 }
 
 fn read_kind(name: &Found<String>, section: &Section<'_>) -> Option<IssuerKind> {
@@ -282,6 +294,7 @@ const KEYS: &[&str] = &[
     "token_endpoint",
     "registration_endpoint",
     "claims",
+    "allow",
     "deadline",
 ];
 

@@ -5,6 +5,7 @@
 //! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
 
 mod accounts;
+mod allow;
 mod client_documents;
 mod environment;
 mod introspection;

@@ -7,6 +7,7 @@ use coatroom::providers::{ClientAuth, ProviderConfig, ProviderKind, TokenBody};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::allow::read_allow;
 use super::environment::variable;
 use super::problem::Place;
 use super::reader::{Found, Section, meant};
@@ -111,8 +112,11 @@ fn read_common(config: &mut ProviderConfig, section: &Section<'_>) {
     config.user.nickname = user.one_or_several("nickname");
     config.user.picture = user.one_or_several("picture");
     config.user.roles = user.one_or_several("roles");
+    config.user.groups = user.one_or_several("groups");
     config.user.permissions = user.one_or_several("permissions");
     config.user.organisation = user.one_or_several("organisation");
+    let kind = config.kind;
+    config.allow = read_allow(section, |list| kind.reads(list.setting()));
 }
 
 /// Reads what some kinds of providers have. What a kind does not read was noted before.
@@ -195,10 +199,13 @@ fn check_keys(name: &Found<String>, kind: Option<ProviderKind>, section: &Sectio
 
 /// Where a setting, or the table of `TABLE.KEY`, was made; where the provider was named, if that is not known.
 fn place_of(setting: &str, name: &Found<String>, section: &Section<'_>) -> Place {
-    let is_one = !SEVERAL.contains(&setting) && !setting.contains('.');
+    if let Some((table, key)) = setting.split_once('.') {
+        let place = section.section(table).place(key).or_else(|| section.in_file(table));
+        return place.unwrap_or_else(|| name.place.clone());
+    }
+    let is_one = !SEVERAL.contains(&setting);
     let value = is_one.then(|| section.text(setting)).flatten().map(|found| found.place);
-    let table = setting.split('.').next().unwrap_or(setting);
-    value.or_else(|| section.in_file(table)).unwrap_or_else(|| name.place.clone())
+    value.or_else(|| section.in_file(setting)).unwrap_or_else(|| name.place.clone())
 }
 
 /// Whether a setting, or `TABLE.KEY`, is set at all.
@@ -345,6 +352,7 @@ const KEYS: &[&str] = &[
     "authorize_params",
     "token_params",
     "user",
+    "allow",
     "issuer",
     "base_url",
     "api_url",
@@ -379,6 +387,7 @@ const USER: &[&str] = &[
     "nickname",
     "picture",
     "roles",
+    "groups",
     "permissions",
     "organisation",
 ];

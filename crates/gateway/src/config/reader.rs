@@ -12,6 +12,7 @@ use secrecy::SecretString;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::allow::is_allowlist;
 use super::environment::{PREFIX, variable};
 use super::problem::{Place, Problems};
 use super::suggest::nearest;
@@ -43,11 +44,17 @@ pub(super) struct Layers<'a> {
 impl Layers<'_> {
     /// Notes variables that nothing asked for and that look like one that something did.
     ///
-    /// Others are left alone: a cluster sets variables of its own for a service that is called `coatroom`.
+    /// Those that look like an allowlist are noted too. Others are left alone: a cluster sets variables of its own for a service that is called `coatroom`.
     pub(super) fn refuse_mistyped_variables(&self) {
         let asked = self.asked.borrow();
         let known: Vec<&str> = asked.iter().filter_map(|name| name.strip_prefix(PREFIX)).collect();
         for name in self.variables.keys().filter(|name| !asked.contains(*name)) {
+            if is_allowlist(name) {
+                let message =
+                    "belongs to no provider or issuer that is configured, so it lets nobody in or out";
+                self.problems.add(&Place::Environment(name.clone()), message, None);
+                continue;
+            }
             let word = name.strip_prefix(PREFIX).filter(|word| !OTHER_VARIABLES.contains(word));
             if let Some(near) = word.and_then(|word| nearest(word, known.iter().copied())) {
                 let help = Some(format!("did you mean {PREFIX}{near}?"));
@@ -98,6 +105,27 @@ impl<'a> Section<'a> {
     /// Whether the file has this key.
     pub(super) fn in_file(&self, key: &str) -> Option<Place> {
         self.entry(key).map(|(key, _)| Place::File(key.span()))
+    }
+
+    /// Where a key is set, in the highest layer that has it.
+    pub(super) fn place(&self, key: &str) -> Option<Place> {
+        self.overriding(key).map(|found| found.place).or_else(|| self.in_file(key))
+    }
+
+    /// Notes variables of this section that are set to nothing, and those that are called like one and are none.
+    pub(super) fn refuse_unclear_variables(&self, known: &[&str]) {
+        let Some(prefix) = &self.variables else { return };
+        let names: Vec<String> = known.iter().map(|key| variable(prefix, key)).collect();
+        for (name, value) in self.layers.variables.iter().filter(|(name, _)| name.starts_with(prefix)) {
+            self.layers.asked.borrow_mut().insert(name.clone());
+            let place = Place::Environment(name.clone());
+            if !names.contains(name) {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                self.refuse(&place, "not known", Some(meant(name, &names)));
+            } else if value.is_empty() {
+                self.refuse(&place, "is set, and empty", Some("unset it, or give it a value".to_owned()));
+            }
+        }
     }
 
     /// The value of a key, read from text by `parse`; `None` when it is not set, or refused and noted.

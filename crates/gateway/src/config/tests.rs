@@ -362,7 +362,7 @@ code = "1 week"
     23 | auth = "none"
        |        ^^^^^^ known: required, optional, off
 
-    error: `X-User`: `{user.mail}` means nothing; known: {github.access_token}, {gogle.access_token}, {google.access_token}, {user.id}, {user.email}, {user.name}, {user.username}, {user.nickname}, {user.picture}, {user.roles}, {user.permissions}, {user.organisation}, {client.id}, {claims.…}
+    error: `X-User`: `{user.mail}` means nothing; known: {github.access_token}, {gogle.access_token}, {google.access_token}, {user.id}, {user.email}, {user.name}, {user.username}, {user.nickname}, {user.picture}, {user.roles}, {user.groups}, {user.permissions}, {user.organisation}, {client.id}, {claims.…}
       --> coatroom.toml:24:22
        |
     24 | headers = { X-User = "{user.mail}" }

@@ -27,6 +27,7 @@ enum Part {
     Nickname,
     Picture,
     Roles,
+    Groups,
     Permissions,
     Organisation,
     ClientId,
@@ -172,6 +173,7 @@ impl Part {
             Self::Nickname => user.nickname.clone(),
             Self::Picture => user.picture.clone(),
             Self::Roles => joined(Some(user.roles.clone()))?,
+            Self::Groups => joined(Some(user.groups.clone()))?,
             Self::Permissions => joined(Some(user.permissions.clone()))?,
             Self::Organisation => user.organisation.clone(),
             Self::Claim(path) => claim(&user.claims, path)?,
@@ -194,6 +196,7 @@ fn part(name: &str, own: Option<&ProviderName>, providers: &[ProviderName]) -> R
         ("user", "nickname") => Ok(Part::Nickname),
         ("user", "picture") => Ok(Part::Picture),
         ("user", "roles") => Ok(Part::Roles),
+        ("user", "groups") => Ok(Part::Groups),
         ("user", "permissions") => Ok(Part::Permissions),
         ("user", "organisation") => Ok(Part::Organisation),
         ("client", "id") => Ok(Part::ClientId),
@@ -248,6 +251,7 @@ const NAMES: &[&str] = &[
     "user.nickname",
     "user.picture",
     "user.roles",
+    "user.groups",
     "user.permissions",
     "user.organisation",
     "client.id",
@@ -290,9 +294,11 @@ mod tests {
     fn a_user_with_roles_has_them_in_one_line() {
         let mut user = alice().user().clone();
         user.roles = vec!["admin".to_owned(), "reader".to_owned()];
+        user.groups = vec!["staff".to_owned()];
         user.organisation = Some("org_1".to_owned());
         let value = |part: Part, user: &User| part.of_user(user).map(Option::unwrap_or_default);
         assert_eq!(value(Part::Roles, &user).as_deref(), Ok("admin,reader"));
+        assert_eq!(value(Part::Groups, &user).as_deref(), Ok("staff"));
         assert_eq!(value(Part::Organisation, &user).as_deref(), Ok("org_1"));
         user.permissions = vec!["a,b".to_owned()];
         assert_eq!(value(Part::Permissions, &user), Err(Unprintable));

@@ -18,6 +18,7 @@ const PROTOCOL: Plan = &[
 ];
 
 const COATROOM: Plan = &[
+    ("allowlist", ""),
     ("clock", ""),
     ("entropy", ""),
     ("settings", ""),
@@ -27,12 +28,12 @@ const COATROOM: Plan = &[
     ("allowance", "settings"),
     ("store", "clock entropy"),
     ("error", "entropy store"),
-    ("providers", "clock user outbound"),
-    ("issuers", "clock user outbound providers"),
+    ("providers", "allowlist clock user outbound"),
+    ("issuers", "allowlist clock user outbound providers"),
     ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
-    ("connections", "clock entropy store error providers vault records"),
+    ("connections", "clock entropy user store error providers vault records"),
     ("accounts", "allowance clock entropy settings user store error vault records"),
     (
         "context",
@@ -40,7 +41,7 @@ const COATROOM: Plan = &[
     ),
     (
         "server",
-        "allowance clock entropy settings user store error providers issuers client_documents vault records connections accounts context pages",
+        "allowance allowlist clock entropy settings user store error providers issuers client_documents vault records connections accounts context pages",
     ),
     (
         "guard",

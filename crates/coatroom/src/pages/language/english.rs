@@ -263,12 +263,15 @@ const ERROR: ErrorWords = ErrorWords {
         "Cookies may be blocked, or the link was opened in another window, browser or device.",
         "Allow cookies for this site, then start again from your app and stay in the same browser.",
     ),
-    not_allowed: text(
-        "You may not use this server",
-        "You are signed in, but this account may not use this server.",
-        "The people who run this site decide who may.",
-        "Start again with another account, or ask the people who run this site.",
-    ),
+    not_allowed: |person, provider| {
+        told(
+            "This account may not be used here".to_owned(),
+            format!("You signed in with {provider} as {person}. This account may not use this site."),
+            "The people who run this site decide which accounts may, and this one is not among them."
+                .to_owned(),
+            "Start again from your app and choose another account, or ask the people who run this site.",
+        )
+    },
     unavailable: text(
         "This does not work at the moment",
         "Something that this site needs does not answer.",

@@ -202,7 +202,8 @@ pub(super) struct ErrorWords {
     pub(super) sign_in_cancelled: fn(&str) -> TroubleText,
     pub(super) provider_unavailable: fn(&str) -> TroubleText,
     pub(super) no_cookie: TroubleText,
-    pub(super) not_allowed: TroubleText,
+    /// Arguments: person, provider.
+    pub(super) not_allowed: fn(&str, &str) -> TroubleText,
     pub(super) unavailable: TroubleText,
     pub(super) too_many_requests: TroubleText,
     pub(super) not_found: TroubleText,

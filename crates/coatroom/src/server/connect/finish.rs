@@ -37,7 +37,7 @@ async fn sign_in(
     returned: &Returned<'_, Errand>,
     code: Code<'_>,
 ) -> Result<Response, Stop> {
-    let arrival = returned.sign_in(app, code).await?;
+    let arrival = returned.enter(app, code).await?;
     let back = address(&link_address(&app.context, &returned.carried.link))?;
     let page = HandOverPage { client: None, to: &back, outcome: Outcome::SignedIn };
     let mut response = app.pages.hand_over(visit.language, &page);
@@ -68,7 +68,7 @@ async fn connect(
         Standing::Stranger { .. } => return Err(Stop::Trouble(Trouble::OtherUser)),
     };
     let vault = record.vault.as_ref().ok_or(Stop::Trouble(Trouble::GrantEnded))?;
-    let tokens = returned.sign_in(app, code).await?.tokens.ok_or_else(expired)?;
+    let SignedIn { tokens, .. } = returned.exchange(app, provider, code).await?;
     let binding = Binding { grant: &errand.grant, subject: &record.grant.subject, provider: provider.name() };
     let kept_until = record.connections_kept_until(context.settings.refresh_life);
     let fresh = FreshConnection { provider: provider.name(), tokens: &tokens, kept_until };

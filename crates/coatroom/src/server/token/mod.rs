@@ -1,6 +1,7 @@
 //! `POST /token`: codes and refresh tokens into tokens (OAuth 2.1 §3.2).
 
 mod code;
+mod readmit;
 mod refresh;
 
 use std::sync::Arc;

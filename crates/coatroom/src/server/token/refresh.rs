@@ -1,6 +1,5 @@
 //! `grant_type=refresh_token`: applies the verdict of [`decide_refresh`] with one `replace` (ARCHITECTURE.md, rule 4).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use coatroom_protocol::client::Client;
@@ -15,10 +14,10 @@ use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes
 use super::super::authenticate::Authenticated;
 use super::super::respond::Failure;
 use super::code::refresh_ends;
+use super::readmit::readmit;
 use super::{
     Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
 };
-use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
@@ -57,10 +56,7 @@ pub(super) async fn refresh(
         let issued = match verdict {
             RefreshVerdict::Rotate => {
                 let open = OpenVault::open(context, &seen.value, Ticket::Refresh(&token))?;
-                if let Some(refusal) = refresh.sign_in_ended(&seen.value, &open).await? {
-                    return Err(refusal.into());
-                }
-                refresh.succeed(seen, &open).await?
+                refresh.readmit_and_succeed(seen, &open).await?
             }
             RefreshVerdict::Displace => refresh.displace(seen).await?,
             RefreshVerdict::Repeat => refresh.repeat(seen).await?,
@@ -139,6 +135,18 @@ struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
+    /// Makes a successor, if the grant may go on.
+    async fn readmit_and_succeed(
+        &self,
+        mut seen: Seen<GrantRecord>,
+        open: &OpenVault,
+    ) -> Result<Option<Issued>, Failure> {
+        if let Some(refusal) = readmit(self.context, &mut seen.value, open).await? {
+            return Err(refusal.into());
+        }
+        Ok(self.succeed(seen, open).await?)
+    }
+
     /// Makes a successor with a fresh salt. `None` when someone was faster.
     async fn succeed(&self, seen: Seen<GrantRecord>, open: &OpenVault) -> Result<Option<Issued>, Error> {
         let Seen { value: mut record, version } = seen;
@@ -178,19 +186,20 @@ impl Refresh<'_> {
     }
 
     /// Replaces a successor that nobody ever used: its tokens die with it.
-    async fn displace(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Error> {
+    async fn displace(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Failure> {
         let Some((unused, _)) = self.known_successor(&seen.value)? else { return Ok(None) };
         let displaced = seen.value.grant.refresh().map(|refresh| refresh.issued.clone()).unwrap_or_default();
         let grant = seen.value.grant.id;
         let open = OpenVault::open(self.context, &seen.value, Ticket::Refresh(&unused.refresh))?;
-        let issued = self.succeed(seen, &open).await?;
+        let issued = self.readmit_and_succeed(seen, &open).await?;
         if issued.is_some() {
             tracing::warn!(
                 target: "coatroom::audit", event = "refresh.displaced", grant.id = %grant,
                 "a refresh was repeated after its window; the unused successor was displaced"
             );
             for token in displaced {
-                self.context.store.delete(Kind::AccessToken, &AccessTokenRecord::key_of(&token)).await?;
+                let key = AccessTokenRecord::key_of(&token);
+                self.context.store.delete(Kind::AccessToken, &key).await.map_err(Error::from)?;
             }
         }
         Ok(issued)
@@ -254,47 +263,6 @@ impl Refresh<'_> {
             kept_until,
         };
         write_access(self.context, open, new).await
-    }
-
-    /// Whether the identity provider ended the sign-in that the grant rests on: then the client must really authorize again,
-    /// or it would loop. A provider that does not answer ends nothing.
-    async fn sign_in_ended(
-        &self,
-        record: &GrantRecord,
-        open: &OpenVault,
-    ) -> Result<Option<OAuthError>, Error> {
-        if self.context.is_here(&record.grant.subject) {
-            return self.account_ended(record).await;
-        }
-        let grant = OpenGrant {
-            id: record.grant.id,
-            subject: record.grant.subject.clone(),
-            vault: open.vault.clone(),
-            key: Arc::clone(&open.key),
-        };
-        match self.context.connections.checked(&grant, &record.grant.subject.provider).await {
-            Err(ConnectionError::Dead) => {
-                self.context.revoke(&grant.id, RevokedReason::SignInEnded).await?;
-                Ok(Some(RefreshRefusal::Revoked { at: self.context.clock.now() }.into()))
-            }
-            Ok(_) | Err(ConnectionError::Missing | ConnectionError::Unavailable(_)) => Ok(None),
-        }
-    }
-
-    /// The same for a grant that rests on a local account.
-    async fn account_ended(&self, record: &GrantRecord) -> Result<Option<OAuthError>, Error> {
-        let Grant { id, subject, .. } = &record.grant;
-        let email = record.user.as_ref().and_then(|user| user.email.as_deref());
-        let stands = match (&self.context.accounts, email) {
-            (Some(accounts), Some(email)) => accounts.user_of(subject, email).await?.is_some(),
-            // The operator has given local accounts up.
-            _ => false,
-        };
-        if stands {
-            return Ok(None);
-        }
-        self.context.revoke(id, RevokedReason::SignInEnded).await?;
-        Ok(Some(RefreshRefusal::Revoked { at: self.context.clock.now() }.into()))
     }
 }
 

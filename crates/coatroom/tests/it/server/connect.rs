@@ -39,14 +39,17 @@ enum Speaks {
 const URL: &str = r#"{"elicitation":{"url":{}}}"#;
 const FORM: &str = r#"{"elicitation":{}}"#;
 
+fn both() -> Protection {
+    Protection::new("/both", "Two accounts").with_provider(demo()).with_connections([other()])
+}
+
 impl Scene {
     async fn new() -> Self {
         Self::with(|_| ()).await
     }
 
     async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let both = Protection::new("/both", "Two accounts").with_provider(demo()).with_connections([other()]);
-        let world = World::with(change, |builder| builder.protect(both)).await;
+        let world = World::with(change, |builder| builder.protect(both())).await;
         let sessions: Arc<Sessions> = world.coatroom.sessions(SessionLimits::default());
         let guard = world.coatroom.guard_with("/both", Some(sessions)).unwrap();
         let mcp = Router::new().route("/both", any(server)).layer(guard);
@@ -697,4 +700,22 @@ async fn neither_the_store_nor_the_client_sees_a_third_partys_token() {
     for secret in scene.world.idp.issued() {
         assert!(!written.contains(&secret) && !told.contains(&secret), "{secret}");
     }
+}
+
+// UP-13: whoever may not enter any more is not signed in on the way to a link either.
+#[tokio::test]
+async fn who_may_not_enter_is_not_signed_in_to_connect() {
+    let scene = Scene::new().await;
+    let (_, tokens) = scene.signed_in("alice").await;
+    let (link, _) = scene.link(&tokens.access).await;
+    let replica = scene.world.replica_for(&["bob-1"], |builder| builder.protect(both()));
+    let mut browser = Browser::new(&replica.routes());
+    let page = browser.open(&link).await;
+    let address = refresh_of(&browser.press_connect(&page, "sign-in").await);
+    let writes = scene.world.store.writes();
+    let back = browser.open(&scene.world.idp.sign_in(&address, "alice")).await;
+    assert_eq!(back.status, 403);
+    assert!(back.body.contains("You signed in with Demo as alice."), "{}", back.body);
+    assert!(browser.cookies.keys().all(|name| !name.contains("session")), "{:?}", browser.cookies);
+    assert_eq!(scene.world.store.writes(), writes);
 }

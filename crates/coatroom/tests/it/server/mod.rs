@@ -19,6 +19,7 @@ mod documents;
 mod documents_kept;
 mod dpop;
 mod endpoints;
+mod entry;
 mod habits;
 mod idp;
 mod introspection;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::routing::any;
 use axum::{Extension, Router};
+use coatroom::allowlist::{Allowlist, List};
 use coatroom::clock::{Clock as _, ManualClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Caller, UpstreamError};
@@ -144,6 +145,14 @@ impl World {
         build(builder.store(self.store.clone()).keys(self.keys.clone())).build().unwrap()
     }
 
+    /// A replica at whose provider `demo` only these may sign in.
+    pub(crate) fn replica_for(&self, users: &[&str], build: impl FnOnce(Builder) -> Builder) -> Coatroom {
+        let allow = Allowlist::default().with(List::Users, users).unwrap();
+        let demo = provider_for(&self.idp, &self.clock, "demo", allow);
+        let builder = builder_with(ISSUER, (&self.idp, demo), &self.clock, Settings::default());
+        build(builder.store(self.store.clone()).keys(self.keys.clone())).build().unwrap()
+    }
+
     /// A replica whose operator forgot the provider `demo`.
     pub(crate) fn replica_without_demo(&self) -> Coatroom {
         Coatroom::builder(ISSUER)
@@ -229,12 +238,21 @@ impl World {
 }
 
 fn builder(issuer: &str, idp: &Idp, clock: &Arc<ManualClock>, settings: Settings) -> Builder {
+    builder_with(issuer, (idp, provider(idp, clock, "demo")), clock, settings)
+}
+
+fn builder_with(
+    issuer: &str,
+    (idp, demo_provider): (&Idp, Provider),
+    clock: &Arc<ManualClock>,
+    settings: Settings,
+) -> Builder {
     let portal = RedirectUri::parse(PORTAL, &AppUris::none()).unwrap();
     Coatroom::builder(issuer)
         .settings(settings)
         .client_documents(ClientDocuments::in_mode(DocumentMode::Off))
         .clock(clock.clone())
-        .provider(provider(idp, clock, "demo"))
+        .provider(demo_provider)
         .provider(provider(idp, clock, "other"))
         .client(KnownClient::configured("portal", None, vec![portal]).unwrap())
         .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
@@ -243,11 +261,16 @@ fn builder(issuer: &str, idp: &Idp, clock: &Arc<ManualClock>, settings: Settings
 }
 
 fn provider(idp: &Idp, clock: &Arc<ManualClock>, name: &str) -> Provider {
+    provider_for(idp, clock, name, Allowlist::default())
+}
+
+fn provider_for(idp: &Idp, clock: &Arc<ManualClock>, name: &str, allow: Allowlist) -> Provider {
     let name = ProviderName::parse(name).unwrap();
     let mut config = ProviderConfig::new(name, ProviderKind::Demo, "our-id");
     config.client_secret = Some(ClientSecret::new("our-secret"));
     config.base_url = Some(idp.base.clone());
     config.deadline = Duration::from_secs(1);
+    config.allow = allow;
     Provider::new(config, Arc::new(Outbound::new()), clock.clone()).unwrap()
 }
 
