@@ -14,7 +14,7 @@ pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp};
-pub use oidc::OidcProvider;
+pub use oidc::{Canaille, OidcProvider};
 
 /// Serves routes on a free loopback port for as long as the test runs; returns the origin.
 async fn serve(routes: axum::Router) -> String {

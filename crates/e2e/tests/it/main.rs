@@ -21,6 +21,7 @@ mod kills;
 mod limits;
 mod measured;
 mod old_clients;
+mod openid;
 mod pages;
 mod processes;
 mod refresh;
