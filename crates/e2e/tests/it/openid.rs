@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use coatroom_e2e::evidence::{self, Secret};
 use coatroom_e2e::oauth::http;
 use coatroom_e2e::upstream::{Canaille, EchoServer, OidcProvider};
-use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, OAuthClient, Tokens, tools};
+use coatroom_e2e::{Answer, Browser, Era, FormBrowser, Gateway, Mcp, OAuthClient, Tokens, tools};
 use serde_json::{Value, json};
 
 use crate::upstreams::configuration;
@@ -111,6 +111,25 @@ async fn canaille_signs_users_in_and_their_tokens_are_renewed_and_revoked() {
     })
     .await;
     assert_eq!(headers(&call(&gateway, bob).await)["x-coatroom-user"], "corp:bob");
+}
+
+// === In a real browser ===
+
+#[tokio::test]
+async fn a_person_signs_in_in_chromium() {
+    let scene = Scene::new(json!({}), json!({})).await;
+    let browser = Browser::start().await;
+    let (alice, bob) = (browser.profile().await, browser.profile().await);
+    for (person, name) in [(alice, "Alice"), (bob, "Bob")] {
+        let pending = scene.client.start(None);
+        person.approve(&pending.url, name).await;
+        let callback = scene.client.callback(&pending).await;
+        let tokens = scene.client.redeem(&pending, &callback).await.tokens();
+        let answer = scene.call(&tokens).await;
+        assert_eq!(headers(&answer)["x-coatroom-user"], format!("corp:{}", name.to_lowercase()));
+        assert_eq!(userinfo(&scene.provider, "/me", &bearer(&answer)).await.status(), 200);
+    }
+    browser.close().await;
 }
 
 // === Settings of `oidc-provider` ===

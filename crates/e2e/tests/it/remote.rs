@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use coatroom_e2e::foreign::{Script, Transcript};
+use coatroom_e2e::oauth::CALLBACK_TEXT;
 use coatroom_e2e::upstream::{Canaille, EchoServer, OidcProvider};
-use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, oauth, tools};
+use coatroom_e2e::{Answer, Browser, Era, FormBrowser, Gateway, Mcp, oauth, tools};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -204,6 +205,38 @@ async fn a_client_signs_in_at_better_auth_which_variables_name() {
         assert_eq!(headers["x-roles"], roles, "{headers}");
         assert!(headers["authorization"].is_null(), "the client's token travels on: {headers}");
     }
+}
+
+/// In a real browser, with the pages that the issuer needs.
+async fn in_chromium(scene: &Scene, buttons: &[&str], user: &str) {
+    let browser = Browser::start().await;
+    let person = browser.profile().await;
+    let sign_in = async |url: &str| {
+        person.open(url).await;
+        for button in buttons {
+            person.click(button).await;
+        }
+        person.wait_for(CALLBACK_TEXT).await;
+    };
+    let plan = json!(["list", { "call": "headers" }]);
+    Script::Node("ts-sdk-2.mjs").run_where(&scene.gateway.mcp_url(), &plan, sign_in).await;
+    let headers = &scene.last_call()["headers"];
+    assert!(headers["x-coatroom-user"].as_str().unwrap().starts_with(user), "{headers}");
+    assert_eq!(headers["x-name"], "Alice Example", "{headers}");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_person_signs_in_at_a_remote_issuer_in_chromium() {
+    in_chromium(&Scene::new(BY_HAND, &[]).await, &["Alice Example"], "idp:alice").await;
+}
+
+#[tokio::test]
+async fn a_person_signs_in_at_better_auth_in_chromium() {
+    let port = tools::free_port();
+    let idp = OidcProvider::better_auth_for(&format!("http://localhost:{port}/mcp")).await;
+    let scene = Scene::at(port, idp, "", &["COATROOM_BETTER_AUTH_URL"]).await;
+    in_chromium(&scene, &["Alice Example", "Allow"], "better-auth:").await;
 }
 
 /// The provider keeps its keys where Better Auth does.
