@@ -1,5 +1,6 @@
 //! What stands behind the gateway in the tests: identity providers, and MCP servers that tell what reached them.
 
+pub mod apple;
 pub mod behind;
 pub mod echo;
 pub mod everything;
@@ -10,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+pub use apple::Apple;
 pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};

@@ -2,6 +2,7 @@
 
 mod accessibility;
 mod afterwards;
+mod apple;
 mod authorize;
 mod bad_input;
 mod burdens;
