@@ -32,6 +32,7 @@ mod revocation;
 mod secrets;
 mod step_up;
 mod strangers;
+mod takeover;
 mod two_users;
 mod upstreams;
 mod wire;
