@@ -5,6 +5,7 @@ pub mod behind;
 pub mod echo;
 pub mod everything;
 pub mod github;
+pub mod issuer;
 pub mod oidc;
 
 use axum::http::StatusCode;
@@ -16,6 +17,7 @@ pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp};
+pub use issuer::KeyServer;
 pub use oidc::{Canaille, OidcProvider};
 
 /// Serves routes on a free loopback port for as long as the test runs; returns the origin.

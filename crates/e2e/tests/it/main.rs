@@ -16,6 +16,7 @@ mod foreign;
 mod guard;
 mod harness;
 mod introspection;
+mod issuers;
 mod journey;
 mod keys;
 mod kills;
