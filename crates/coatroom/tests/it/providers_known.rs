@@ -12,7 +12,7 @@ use serde_json::{Value, json as value};
 use crate::providers_fake::{
     Fake, NONCE, NOW, ask, has, json, query, renew, sign_in, sign_in_with, with_type,
 };
-use crate::providers_openid::SigningKey;
+use crate::signer::Signer;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const OTHER: &str = "b9419818-09af-49c2-b0c3-653adc1f376e";
@@ -22,14 +22,14 @@ const OID: &str = "690222be-ff1a-4d56-abd1-7e4f7d38e474";
 /// An OpenID provider whose endpoints stand where the real one has them.
 struct Known {
     fake: Fake,
-    key: SigningKey,
+    key: Signer,
     token: &'static str,
 }
 
 impl Known {
     async fn at(token: &'static str, keys: &str) -> Self {
         let fake = Fake::start().await;
-        let key = SigningKey::new("the-key");
+        let key = Signer::new("the-key");
         fake.on(keys, json(200, &value!({"keys": [key.jwk()]})));
         Self { fake, key, token }
     }
