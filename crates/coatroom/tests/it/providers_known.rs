@@ -104,6 +104,32 @@ async fn a_microsoft_user_is_tenant_and_object_and_never_an_address() {
     assert_eq!(moved.subject.id, format!("{TENANT}.{OID}"));
 }
 
+/// Each key of the document says whose tokens it is for.
+#[tokio::test]
+async fn a_microsoft_key_of_one_tenant_signs_nobody_of_another_in() {
+    let known = microsoft().await;
+    let provider = known.fake.provider(ProviderKind::Microsoft);
+    let publish = |tenant: &str| {
+        let mut jwk = known.key.jwk();
+        jwk["issuer"] = value!(format!("{}/{tenant}/v2.0", known.fake.base));
+        known.fake.on("/common/discovery/v2.0/keys", json(200, &value!({"keys": [jwk]})));
+        known.fake.clock.advance(std::time::Duration::from_hours(1));
+    };
+    let claims = |tenant: &str| {
+        let mut claims = microsoft_claims(&known, tenant);
+        claims["exp"] = value!(NOW + 24 * 3600);
+        claims
+    };
+    publish("{tenantid}");
+    for tenant in [TENANT, OTHER] {
+        assert!(known.sign_in(&provider, &claims(tenant)).await.is_ok(), "{tenant}");
+    }
+    publish(CONSUMERS);
+    assert!(known.sign_in(&provider, &claims(CONSUMERS)).await.is_ok());
+    let error = known.sign_in(&provider, &claims(TENANT)).await.unwrap_err();
+    assert_eq!(error, ProviderError::IdToken(IdTokenRefusal::Issuer));
+}
+
 #[tokio::test]
 async fn a_microsoft_user_without_tenant_or_object_is_refused() {
     let known = microsoft().await;

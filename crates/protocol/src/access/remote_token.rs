@@ -91,6 +91,7 @@ impl From<JwsRefusal> for RemoteRefusal {
             JwsRefusal::Algorithm => Self::Algorithm,
             JwsRefusal::UnknownKey => Self::UnknownKey,
             JwsRefusal::Signature => Self::Signature,
+            JwsRefusal::Issuer => Self::Issuer,
         }
     }
 }
