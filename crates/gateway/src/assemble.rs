@@ -22,7 +22,7 @@ use tower_layer::Layer as _;
 
 use crate::config::{
     Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig, ServerConfig,
-    StoreLocation, Unlisted,
+    StoreLocation, Unlisted, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -40,9 +40,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let client = client(config.limits.upstream_connect)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
-        if server.auth == Auth::Off {
-            tracing::warn!(server = %server.name, path = %server.path, "auth is off: whoever reaches this server may use it");
-        }
+        warn_of_openness(config, server);
         let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
         let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
         let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
@@ -50,6 +48,24 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
+}
+
+/// Says who may use a server that lets in more people than its operator may think.
+fn warn_of_openness(config: &Config, server: &ServerConfig) {
+    let ServerConfig { name, path, auth, issuer, .. } = server;
+    if *auth == Auth::Off {
+        tracing::warn!(server = %name, %path, "auth is off: whoever reaches this server may use it");
+    }
+    let issuer = config.issuers.iter().find(|known| issuer.as_ref() == Some(&known.name));
+    if let Some(issuer) = issuer.filter(|issuer| issuer.names_no_audience()) {
+        let audience = variable("COATROOM", &format!("{}_audience", issuer.name));
+        tracing::warn!(
+            server = %name,
+            issuer = %issuer.name,
+            "the tokens of this issuer need not name an audience, so each may open this server, whatever it was issued for: \
+             set `audience`, or {audience}"
+        );
+    }
 }
 
 /// The server that the configuration describes, without what it serves.

@@ -278,6 +278,21 @@ async fn with_supabases_secret_its_key_opens_nothing() {
     assert_eq!(scene.idp.fetches(), 0, "no key is asked for");
 }
 
+#[tokio::test]
+async fn an_issuer_whose_tokens_name_no_audience_is_warned_about() {
+    const WARNING: &str = "need not name an audience";
+    let clerk = ROWS.iter().find(|row| row.user.starts_with("clerk:")).unwrap();
+    let open = Scene::new(clerk, "COATROOM_", &[]).await;
+    let log = open.gateway.log();
+    assert!(log.contains(WARNING) && log.contains("COATROOM_CLERK_AUDIENCE"), "{log}");
+    open.accepts(&open.idp.key.sign(&open.claims(&[]))).await;
+
+    let narrow = Scene::new(clerk, "COATROOM_", &[("CLERK_AUDIENCE", "notes")]).await;
+    assert!(!narrow.gateway.log().contains(WARNING));
+    narrow.accepts(&narrow.idp.key.sign(&narrow.claims(&[("aud", json!("notes"))]))).await;
+    narrow.refuses("no audience", &narrow.idp.key.sign(&narrow.claims(&[]))).await;
+}
+
 /// What variables name that no test can be: a service of the internet. What clients are told is all that can be seen.
 #[tokio::test]
 async fn services_are_spelled_as_their_tokens_spell_them() {

@@ -32,7 +32,7 @@ use toml::de::DeTable;
 
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
-pub(crate) use environment::{Environment, ProcessEnvironment};
+pub(crate) use environment::{Environment, ProcessEnvironment, variable};
 pub(crate) use introspection::IntrospectionConfig;
 pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;
