@@ -490,7 +490,7 @@ mod tests {
             ),
             (Value::Null, &own, Ok(())),
         ] {
-            assert_eq!(verdict(&[issuer.clone()], claims), expected, "{issuer} {claims}");
+            assert_eq!(verdict(std::slice::from_ref(&issuer), claims), expected, "{issuer} {claims}");
         }
         // A key may stand in the document once for each of its issuers.
         assert_eq!(verdict(&[json!("https://other.example"), json!(ANY)], &own), Ok(()));
