@@ -10,6 +10,7 @@
 //! goes into the corpus under a name that says what it is.
 
 pub mod assertion;
+pub mod claims;
 pub mod document;
 pub mod engine;
 pub mod jsonrpc;

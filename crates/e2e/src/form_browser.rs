@@ -74,6 +74,17 @@ impl FormBrowser {
         self.send(page, page.form(label)).await
     }
 
+    /// Fills in fields, presses the button whose text contains `label`, and follows where it leads.
+    pub async fn fill(&self, page: &Page, label: &str, values: &[(&str, &str)]) -> Page {
+        let mut form = page.form(label);
+        for (name, value) in values {
+            let field = form.fields.iter_mut().find(|(field, _)| field == name);
+            let (_, filled) = field.unwrap_or_else(|| panic!("no field {name:?} at {}", page.url));
+            *filled = (*value).to_owned();
+        }
+        self.send(page, form).await
+    }
+
     /// Sends a form and follows where it leads.
     pub async fn send(&self, page: &Page, form: Form) -> Page {
         let request = self.request(page, &form);

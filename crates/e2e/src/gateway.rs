@@ -68,6 +68,14 @@ impl Gateway {
         Self::start(folder, port, ["serve", "--config", &file], environment).await
     }
 
+    /// Starts `coatroom serve` before the one server at `upstream`, without a file: what else it needs to know are variables.
+    pub async fn serve_by_variables(port: u16, upstream: &str, environment: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("no temporary folder");
+        let (listen, origin) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"));
+        let arguments = ["serve", "--public-url", &origin, "--listen", &listen, "--upstream", upstream];
+        Self::start(folder, port, arguments, environment).await
+    }
+
     /// Starts another process over the same store and with the same configuration, but for the port.
     pub async fn beside(&self, port: u16) -> Self {
         let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
@@ -321,7 +329,13 @@ impl Gateway {
     }
 
     async fn wait_until_ready(&mut self, started: Instant) {
-        let discovery = format!("http://127.0.0.1:{}/.well-known/oauth-authorization-server", self.port);
+        // Where there is no authorization server here, the answer is that of one elsewhere, if it can be had.
+        let path = if self.arguments.iter().any(|argument| argument == "--upstream") {
+            "oauth-protected-resource"
+        } else {
+            "oauth-authorization-server"
+        };
+        let discovery = format!("http://127.0.0.1:{}/.well-known/{path}", self.port);
         let http = reqwest::Client::new();
         let (_, host) = self.place();
         loop {

@@ -8,6 +8,7 @@
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
 //! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
 //! - [`evidence`] keeps what the program said and every secret that a test saw, for the check after all tests.
+//! - [`Signer`] signs tokens of issuers that a test plays itself.
 //! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
 
 pub mod browser;
@@ -20,6 +21,7 @@ pub mod gateway;
 pub mod mcp;
 pub mod oauth;
 pub mod senses;
+pub mod signer;
 pub mod token_proxy;
 pub mod tools;
 pub mod upstream;
@@ -30,4 +32,5 @@ pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
 pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
 pub use senses::Look;
+pub use signer::Signer;
 pub use token_proxy::TokenProxy;

@@ -15,7 +15,7 @@ use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
 use coatroom::providers::{Provider, ProviderKind};
-use coatroom::settings::Settings;
+use coatroom::settings::{Settings, SignUp};
 use coatroom::store::{MemoryStore, SqliteStore, Store};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
@@ -23,7 +23,7 @@ use tower_layer::Layer as _;
 
 use crate::config::{
     AccountsConfig, Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig,
-    ServerConfig, StoreLocation, Unlisted,
+    ServerConfig, StoreLocation, Unlisted, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -42,9 +42,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     log_who_may_enter(config);
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
-        if server.auth == Auth::Off {
-            tracing::warn!(server = %server.name, path = %server.path, "auth is off: whoever reaches this server may use it");
-        }
+        warn_of_openness(config, server);
         let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
         let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
         let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
@@ -67,9 +65,37 @@ fn log_who_may_enter(config: &Config) {
             tracing::info!(provider.name = %name, allowed = %allow, "who may sign in at {name}: {allow}");
         }
     }
+    match config.accounts.as_ref().map(|accounts| accounts.settings.sign_up) {
+        None => {}
+        Some(SignUp::Open) => {
+            tracing::warn!("anybody who has an e-mail address may make an account here: sign-up is open");
+        }
+        Some(SignUp::Invitation) => {
+            tracing::info!("who may have an account here: whom `coatroom users add` invites");
+        }
+        Some(SignUp::Closed) => tracing::info!("who may have an account here: nobody new"),
+    }
     for issuer in &config.issuers {
         let (name, allow) = (&issuer.name, &issuer.allow);
         tracing::info!(issuer.name = %name, allowed = %allow, "whose tokens of {name} are taken: {allow}");
+    }
+}
+
+/// Says who may use a server that lets in more people than its operator may think.
+fn warn_of_openness(config: &Config, server: &ServerConfig) {
+    let ServerConfig { name, path, auth, issuer, .. } = server;
+    if *auth == Auth::Off {
+        tracing::warn!(server = %name, %path, "auth is off: whoever reaches this server may use it");
+    }
+    let issuer = config.issuers.iter().find(|known| issuer.as_ref() == Some(&known.name));
+    if let Some(issuer) = issuer.filter(|issuer| issuer.names_no_audience()) {
+        let audience = variable("COATROOM", &format!("{}_audience", issuer.name));
+        tracing::warn!(
+            server = %name,
+            issuer = %issuer.name,
+            "the tokens of this issuer need not name an audience, so each may open this server, whatever it was issued for: \
+             set `audience`, or {audience}"
+        );
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod shared_secret;
 
+use std::borrow::Cow;
+
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
@@ -94,6 +96,9 @@ pub enum JwsRefusal {
     /// The key that it names did not sign it.
     #[error("its signature is wrong")]
     Signature,
+    /// The key that signed it is for the tokens of another issuer.
+    #[error("its key is another issuer's")]
+    Issuer,
 }
 
 #[derive(Deserialize)]
@@ -182,12 +187,16 @@ impl KeySet {
     /// The claims of a token that one of the keys signed.
     ///
     /// # Errors
-    /// [`JwsRefusal::UnknownKey`] when no key could have signed it, [`JwsRefusal::Signature`] when the named one did not.
+    /// [`JwsRefusal::UnknownKey`] when no key could have signed it, [`JwsRefusal::Signature`] when the named one did not,
+    /// [`JwsRefusal::Issuer`] when each that did is for the tokens of another issuer.
     pub fn verify(&self, token: &Jws<'_>) -> Result<Map<String, Value>, JwsRefusal> {
         // A name is a hint (RFC 7515 §4.1.4): without one on either side every key that fits is tried.
         let named = |key: &&Key| key.kid.is_none() || token.kid.is_none() || key.kid == token.kid;
-        if self.0.iter().filter(named).any(|key| key.verifies(token)) {
-            return parse_object(&token.payload).map_err(|_| JwsRefusal::Malformed);
+        let mut signed = self.0.iter().filter(named).filter(|key| key.verifies(token)).peekable();
+        if signed.peek().is_some() {
+            let claims = parse_object(&token.payload).map_err(|_| JwsRefusal::Malformed)?;
+            let admitted = signed.any(|key| key.admits(&claims));
+            return if admitted { Ok(claims) } else { Err(JwsRefusal::Issuer) };
         }
         let known = token.kid.is_some() && self.0.iter().any(|key| key.kid == token.kid);
         Err(if known { JwsRefusal::Signature } else { JwsRefusal::UnknownKey })
@@ -199,6 +208,9 @@ struct Key {
     kid: Option<String>,
     /// The one algorithm of this key, if its issuer pins one; the material allows few anyway.
     pinned: Option<Algorithm>,
+    /// The one issuer whose tokens it is for, if its document says so. Microsoft publishes the keys of all tenants in one
+    /// document, and writes `{tenantid}` where each may stand.
+    issuer: Option<String>,
     material: Material,
 }
 
@@ -215,6 +227,7 @@ struct Jwk {
     kty: String,
     kid: Option<String>,
     alg: Option<String>,
+    issuer: Option<String>,
     #[serde(rename = "use")]
     purpose: Option<String>,
     key_ops: Option<Vec<String>>,
@@ -238,7 +251,19 @@ impl Key {
             None => None,
         };
         let material = Material::parse(&jwk)?;
-        Some(Self { kid: jwk.kid, pinned, material })
+        Some(Self { kid: jwk.kid, pinned, issuer: jwk.issuer, material })
+    }
+
+    /// Whether it is for the tokens of the issuer that the claims name.
+    fn admits(&self, claims: &Map<String, Value>) -> bool {
+        let Some(own) = &self.issuer else { return true };
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let own = match text("tid") {
+            Some(tenant) => Cow::from(own.replace(TENANT, tenant)),
+            None if own.contains(TENANT) => return false,
+            None => Cow::from(own),
+        };
+        text("iss") == Some(&*own)
     }
 
     fn verifies(&self, token: &Jws<'_>) -> bool {
@@ -297,6 +322,8 @@ fn unsigned(bytes: Vec<u8>) -> Vec<u8> {
 }
 
 const MAX_KEYS: usize = 100;
+
+const TENANT: &str = "{tenantid}";
 
 #[cfg(test)]
 mod tests {
@@ -420,6 +447,56 @@ mod tests {
         assert!(verify(&keys, &signed(&json!({"alg": "EdDSA", "kid": "k"}), sign)).is_ok());
         let other = signed(&json!({"alg": "EdDSA", "kid": "other"}), sign);
         assert_eq!(verify(&keys, &other), Err(JwsRefusal::UnknownKey));
+    }
+
+    // Microsoft's documents have the keys of all tenants, some of which are for one tenant alone.
+    #[test]
+    fn a_key_that_names_an_issuer_verifies_no_other_issuers_tokens() {
+        const ONE: &str = "https://login.microsoftonline.com/11111111-1111-1111-1111-111111111111/v2.0";
+        const ANY: &str = "https://login.microsoftonline.com/{tenantid}/v2.0";
+        let (pair, jwk) = ed25519();
+        let verdict = |issuers: &[Value], claims: &Value| {
+            let part = |value: &Value| base64url(value.to_string().as_bytes());
+            let input = format!("{}.{}", part(&json!({"alg": "EdDSA", "kid": "k"})), part(claims));
+            let token = format!("{input}.{}", base64url(pair.sign(input.as_bytes()).as_ref()));
+            let key = |issuer: &Value| {
+                let mut jwk = jwk.clone();
+                jwk["issuer"] = issuer.clone();
+                jwk
+            };
+            let keys: Vec<Value> = issuers.iter().map(key).collect();
+            verify(&json!({"keys": keys}), &token).map(drop)
+        };
+        let own = json!({"iss": ONE, "tid": "11111111-1111-1111-1111-111111111111"});
+        let others = json!({"iss": ONE, "tid": "22222222-2222-2222-2222-222222222222"});
+        let without_tenant = json!({"iss": ONE});
+        let template = json!({"iss": ANY, "tid": "{tenantid}"});
+        let nobody = json!({"iss": ANY.replace("{tenantid}", ""), "tid": ""});
+        for (issuer, claims, expected) in [
+            (json!(ANY), &own, Ok(())),
+            (json!(ANY), &others, Err(JwsRefusal::Issuer)),
+            (json!(ANY), &without_tenant, Err(JwsRefusal::Issuer)),
+            (json!(ANY), &json!({"iss": ANY}), Err(JwsRefusal::Issuer)),
+            (json!(ANY), &nobody, Err(JwsRefusal::Issuer)),
+            (json!(ONE), &own, Ok(())),
+            (json!(ONE), &without_tenant, Ok(())),
+            (json!(ONE), &others, Ok(())),
+            (json!(ONE), &json!({"iss": "https://evil.example", "tid": "x"}), Err(JwsRefusal::Issuer)),
+            (json!(ONE), &json!({}), Err(JwsRefusal::Issuer)),
+            (
+                json!("https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0"),
+                &own,
+                Err(JwsRefusal::Issuer),
+            ),
+            (Value::Null, &own, Ok(())),
+        ] {
+            assert_eq!(verdict(std::slice::from_ref(&issuer), claims), expected, "{issuer} {claims}");
+        }
+        // A key may stand in the document once for each of its issuers.
+        assert_eq!(verdict(&[json!("https://other.example"), json!(ANY)], &own), Ok(()));
+        // A name that is no text is no name that could be compared.
+        assert_eq!(verdict(&[json!(7)], &own), Err(JwsRefusal::UnknownKey));
+        assert_eq!(verdict(&[json!(ANY)], &template), Ok(()), "what a tenant is called, others decide");
     }
 
     #[test]

@@ -102,17 +102,11 @@ impl Challenger {
 
     /// The answer to a refused request.
     pub(super) fn respond(&self, refusal: Refusal) -> Response<Body> {
-        let refusal = match refusal {
-            Refusal::InResult(result) => return json(StatusCode::OK, result),
-            refusal => refusal,
-        };
         let status = refusal.status();
         let challenge = self.challenge(&refusal);
         let wait = if let Refusal::TooMany(too_many) = refusal { Some(too_many.wait) } else { None };
         let allowed = if let Refusal::Method { allowed } = refusal { Some(allowed) } else { None };
-        let (error, id) = refusal.into_error();
-        tracing::debug!(status = status.as_u16(), reason = %error.message, "the guard refused a request");
-        let mut response = json(status, error.to_json(id.as_ref()));
+        let mut response = json(status, refusal.into_body());
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS));
@@ -183,13 +177,15 @@ impl Refusal {
         }
     }
 
-    fn into_error(self) -> (RpcError, Option<Id<'static>>) {
+    fn into_body(self) -> String {
+        let status = self.status().as_u16();
         let refused = |message: &'static str| RpcError::new(RpcCode::Refused, message);
         let too_large = |what: &str, limit: usize| {
             RpcError::new(RpcCode::Refused, format!("{what} may have at most {limit} bytes"))
         };
         let invalid = |message: &'static str| RpcError::new(RpcCode::InvalidRequest, message);
-        match self {
+        let (error, id) = match self {
+            Self::InResult(result) => return result,
             Self::HeadersTooLarge(limit) => (too_large("the headers", limit), None),
             Self::Place(PlaceRefusal::HostUnclear) => (invalid("the request needs one Host"), None),
             Self::Place(PlaceRefusal::Host) => (refused("this host is not served here"), None),
@@ -210,12 +206,13 @@ impl Refusal {
             Self::Era(refusal, id) => (refusal.into(), id),
             Self::State(refusal, id) => (refusal.into(), id),
             Self::Scopes(_, id) => (refused(MORE_SCOPES_NEEDED), id),
-            Self::InResult(_) => (refused(MORE_SCOPES_NEEDED), None),
             Self::Denied(denial, id) => (RpcError::new(RpcCode::Refused, denial.to_string()), id),
             Self::Session(id) => (refused("there is no such session"), id),
             Self::Mirror(refusal, id) => (refusal.into(), Some(id)),
             Self::Answer(refusal, id) => (refusal.into_error(), id),
-        }
+        };
+        tracing::debug!(status, reason = %error.message, "the guard refused a request");
+        error.to_json(id.as_ref())
     }
 }
 

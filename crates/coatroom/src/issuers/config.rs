@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use coatroom_protocol::access::Audience;
 use coatroom_protocol::jws::{Algorithm, KeySet};
 use coatroom_protocol::words::{ClientSecret, ProviderName, Scopes};
 use url::Url;
@@ -100,6 +101,12 @@ impl IssuerConfig {
     /// [`IssuerConfigError`] names the setting.
     pub fn check(&self) -> Result<(), IssuerConfigError> {
         self.preset().map(drop)
+    }
+
+    /// Whether its tokens name nobody whom they are for, so that each opens every server of this issuer. An `audience` ends that.
+    #[must_use]
+    pub fn names_no_audience(&self) -> bool {
+        self.preset().is_ok_and(|preset| preset.rule.audience == Audience::Unnamed)
     }
 
     pub(super) fn preset(&self) -> Result<Preset, IssuerConfigError> {

@@ -64,6 +64,7 @@ impl From<JwsRefusal> for IdTokenRefusal {
             JwsRefusal::Algorithm => Self::Algorithm,
             JwsRefusal::UnknownKey => Self::UnknownKey,
             JwsRefusal::Signature => Self::Signature,
+            JwsRefusal::Issuer => Self::Issuer,
         }
     }
 }

@@ -31,7 +31,7 @@ use crate::pages::{
     ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
     OfferedProvider, PROVIDER_FIELD, ReturnAddress, SignInPage, SignedIn, Trouble,
 };
-use crate::providers::UpstreamPrompt;
+use crate::providers::{Provider, UpstreamPrompt};
 
 /// Answers `GET /account`.
 pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {

@@ -104,7 +104,12 @@ impl<'a, T: Carried> Returned<'a, T> {
         }
         if let Some(error) = one("error") {
             tracing::info!(provider.name = %place.name(), "the provider answered with an error");
-            return Ok(Answer::Error(error));
+            // Apple has a word of its own for a person who turns back.
+            return Ok(Answer::Error(if error == "user_cancelled_authorize" {
+                "access_denied"
+            } else {
+                error
+            }));
         }
         Ok(Answer::Code(Code { code: one("code").ok_or(Stop::Trouble(Trouble::Expired))?, iss }))
     }

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use coatroom::issuers::{
     ClaimField, IssuerConfig, IssuerEndpoints, IssuerKeys, IssuerKind, RemoteIssuer, RemoteTokenError,
     VerifiedToken,
@@ -13,53 +10,17 @@ use coatroom::issuers::{
 use coatroom::outbound::Outbound;
 use coatroom::protocol::access::RemoteRefusal;
 use coatroom::protocol::jws::{Algorithm, KeySet};
-use coatroom::protocol::words::{AccessToken, ClientSecret, ProviderName, Resource, base64url};
+use coatroom::protocol::words::{AccessToken, ClientSecret, ProviderName, Resource};
 use serde_json::{Value, json as value};
 
 use crate::providers_fake::{Behaviour, Fake, NOW, json, with_type};
+use crate::signer::{self, Signer, unsigned};
 
 const RESOURCE: &str = "https://mcp.example.com/mcp";
 const SECRET: &str = "a-jwt-secret-of-a-project-that-is-long";
 
-/// A key of an issuer.
-pub(crate) struct Signer {
-    kid: &'static str,
-    pair: EcdsaKeyPair,
-}
-
-impl Signer {
-    pub(crate) fn new(kid: &'static str) -> Self {
-        Self { kid, pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap() }
-    }
-
-    pub(crate) fn jwk(&self) -> Value {
-        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
-        value!({
-            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
-            "kid": self.kid, "x": base64url(x), "y": base64url(y),
-        })
-    }
-
-    pub(crate) fn sign(&self, claims: &Value) -> String {
-        self.sign_as(&value!({"alg": "ES256", "kid": self.kid, "typ": "JWT"}), claims)
-    }
-
-    fn sign_as(&self, header: &Value, claims: &Value) -> String {
-        let input = unsigned(header, claims);
-        let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", base64url(signature.as_ref()))
-    }
-}
-
-fn unsigned(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| base64url(value.to_string().as_bytes());
-    format!("{}.{}", part(header), part(claims))
-}
-
 fn hs256(claims: &Value, secret: &[u8]) -> String {
-    let input = unsigned(&value!({"alg": "HS256", "typ": "JWT"}), claims);
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-    format!("{input}.{}", base64url(hmac::sign(&key, input.as_bytes()).as_ref()))
+    signer::hs256(&value!({"alg": "HS256", "typ": "JWT"}), claims, secret)
 }
 
 /// An issuer of one kind on loopback, with one key.
@@ -317,7 +278,7 @@ async fn whatever_is_wrong_with_a_token_of_any_issuer_it_is_refused() {
         let none = format!("{}.", unsigned(&value!({"alg": "none", "kid": "first"}), &idp.claims()));
         assert_eq!(idp.refusal(&none).await, RemoteRefusal::Algorithm, "{kind}");
         // The public key as the secret of an HMAC, in the two forms in which somebody might hand it over.
-        for secret in [idp.key.pair.public_key().as_ref().to_vec(), idp.key.jwk().to_string().into_bytes()] {
+        for secret in [idp.key.public_key().to_vec(), idp.key.jwk().to_string().into_bytes()] {
             let confused = hs256(&idp.claims(), &secret);
             assert_eq!(idp.refusal(&confused).await, RemoteRefusal::Algorithm, "{kind}");
         }

@@ -23,8 +23,8 @@ use serde_json::{Value, json as value};
 use tower::ServiceExt as _;
 use tower_layer::Layer as _;
 
-use crate::issuers::Signer;
 use crate::providers_fake::{Fake, NOW, json};
+use crate::signer::Signer;
 
 const PUBLIC: &str = "https://mcp.example.com";
 const KEYS: &str = "/realms/acme/protocol/openid-connect/certs";

@@ -27,6 +27,8 @@ mod providers_openid;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(test)]
+mod signer;
+#[cfg(test)]
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde_json::{Value, json as value};
 use crate::providers_fake::{
     Fake, NONCE, NOW, ask, has, json, query, renew, sign_in, sign_in_with, with_type,
 };
-use crate::providers_openid::SigningKey;
+use crate::signer::Signer;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 const OTHER: &str = "b9419818-09af-49c2-b0c3-653adc1f376e";
@@ -22,14 +22,14 @@ const OID: &str = "690222be-ff1a-4d56-abd1-7e4f7d38e474";
 /// An OpenID provider whose endpoints stand where the real one has them.
 struct Known {
     fake: Fake,
-    key: SigningKey,
+    key: Signer,
     token: &'static str,
 }
 
 impl Known {
     async fn at(token: &'static str, keys: &str) -> Self {
         let fake = Fake::start().await;
-        let key = SigningKey::new("the-key");
+        let key = Signer::new("the-key");
         fake.on(keys, json(200, &value!({"keys": [key.jwk()]})));
         Self { fake, key, token }
     }
@@ -102,6 +102,32 @@ async fn a_microsoft_user_is_tenant_and_object_and_never_an_address() {
     moved["email"] = value!("bob@contoso.example");
     let moved = known.sign_in(&provider, &moved).await.unwrap().user;
     assert_eq!(moved.subject.id, format!("{TENANT}.{OID}"));
+}
+
+/// Each key of the document says whose tokens it is for.
+#[tokio::test]
+async fn a_microsoft_key_of_one_tenant_signs_nobody_of_another_in() {
+    let known = microsoft().await;
+    let provider = known.fake.provider(ProviderKind::Microsoft);
+    let publish = |tenant: &str| {
+        let mut jwk = known.key.jwk();
+        jwk["issuer"] = value!(format!("{}/{tenant}/v2.0", known.fake.base));
+        known.fake.on("/common/discovery/v2.0/keys", json(200, &value!({"keys": [jwk]})));
+        known.fake.clock.advance(std::time::Duration::from_hours(1));
+    };
+    let claims = |tenant: &str| {
+        let mut claims = microsoft_claims(&known, tenant);
+        claims["exp"] = value!(NOW + 24 * 3600);
+        claims
+    };
+    publish("{tenantid}");
+    for tenant in [TENANT, OTHER] {
+        assert!(known.sign_in(&provider, &claims(tenant)).await.is_ok(), "{tenant}");
+    }
+    publish(CONSUMERS);
+    assert!(known.sign_in(&provider, &claims(CONSUMERS)).await.is_ok());
+    let error = known.sign_in(&provider, &claims(TENANT)).await.unwrap_err();
+    assert_eq!(error, ProviderError::IdToken(IdTokenRefusal::Issuer));
 }
 
 #[tokio::test]

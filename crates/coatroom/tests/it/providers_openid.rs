@@ -1,8 +1,5 @@
 //! OpenID providers: discovery, keys that rotate, and ID tokens that are not what they should be.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use coatroom::protocol::words::base64url;
 use coatroom::providers::{
     IdTokenRefusal, Provider, ProviderError, ProviderKind, RevokeOutcome, SignedIn, UpstreamAuthorization,
     UpstreamToken,
@@ -11,51 +8,21 @@ use serde_json::{Value, json as value};
 use std::time::Duration;
 
 use crate::providers_fake::{Behaviour, Fake, NONCE, NOW, REDIRECT_URI, json, sign_in, sign_in_with_iss};
+use crate::signer::{Signer, hs256, unsigned};
 
 const METADATA: &str = "/.well-known/openid-configuration";
-
-/// A key of the provider.
-pub(crate) struct SigningKey {
-    kid: &'static str,
-    pair: EcdsaKeyPair,
-}
-
-impl SigningKey {
-    pub(crate) fn new(kid: &'static str) -> Self {
-        Self { kid, pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap() }
-    }
-
-    pub(crate) fn jwk(&self) -> Value {
-        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
-        value!({
-            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256",
-            "kid": self.kid, "x": base64url(x), "y": base64url(y),
-        })
-    }
-
-    pub(crate) fn sign(&self, claims: &Value) -> String {
-        let input = unsigned(&value!({"alg": "ES256", "kid": self.kid, "typ": "JWT"}), claims);
-        let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", base64url(signature.as_ref()))
-    }
-}
-
-fn unsigned(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| base64url(value.to_string().as_bytes());
-    format!("{}.{}", part(header), part(claims))
-}
 
 /// An OpenID provider with one key, whose ID tokens are good until a test changes them.
 struct Idp {
     fake: Fake,
     provider: Provider,
-    key: SigningKey,
+    key: Signer,
 }
 
 impl Idp {
     async fn start() -> Self {
         let fake = Fake::start().await;
-        let key = SigningKey::new("first");
+        let key = Signer::new("first");
         fake.on(METADATA, json(200, &metadata(&fake)));
         fake.on("/keys", json(200, &value!({"keys": [key.jwk()]})));
         let provider = fake.provider(ProviderKind::Oidc);
@@ -232,11 +199,8 @@ async fn an_id_token_without_signature_is_refused() {
 #[tokio::test]
 async fn a_public_key_is_no_hmac_secret() {
     let idp = Idp::start().await;
-    let input = unsigned(&value!({"alg": "HS256", "kid": "first"}), &idp.claims());
-    for secret in [idp.key.jwk().to_string().as_bytes(), idp.key.pair.public_key().as_ref()] {
-        let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
-        let tag = aws_lc_rs::hmac::sign(&key, input.as_bytes());
-        let token = format!("{input}.{}", base64url(tag.as_ref()));
+    for secret in [idp.key.jwk().to_string().as_bytes(), idp.key.public_key()] {
+        let token = hs256(&value!({"alg": "HS256", "kid": "first"}), &idp.claims(), secret);
         assert_refused(idp.sign_in_with(&token).await, IdTokenRefusal::Algorithm);
     }
 }
@@ -244,7 +208,7 @@ async fn a_public_key_is_no_hmac_secret() {
 #[tokio::test]
 async fn an_id_token_signed_by_somebody_else_is_refused() {
     let idp = Idp::start().await;
-    let mallory = SigningKey::new("first");
+    let mallory = Signer::new("first");
     assert_refused(idp.sign_in_with(&mallory.sign(&idp.claims())).await, IdTokenRefusal::Signature);
 }
 
@@ -258,7 +222,7 @@ async fn an_answer_without_id_token_is_refused() {
 #[tokio::test]
 async fn google_signs_with_either_spelling_of_its_issuer() {
     let fake = Fake::start().await;
-    let key = SigningKey::new("g");
+    let key = Signer::new("g");
     fake.on("/oauth2/v3/certs", json(200, &value!({"keys": [key.jwk()]})));
     let provider = fake.provider(ProviderKind::Google);
     for (iss, good) in [
@@ -285,12 +249,12 @@ async fn google_signs_with_either_spelling_of_its_issuer() {
 async fn a_rotated_key_is_fetched_once_and_unknown_keys_do_not_hammer_the_provider() {
     let idp = Idp::start().await;
     idp.sign_in().await.unwrap();
-    let second = SigningKey::new("second");
+    let second = Signer::new("second");
     idp.fake.on("/keys", json(200, &value!({"keys": [idp.key.jwk(), second.jwk()]})));
     idp.sign_in_with(&second.sign(&idp.claims())).await.unwrap();
     assert_eq!(idp.fake.asked("GET /keys").len(), 2);
 
-    let stranger = SigningKey::new("third");
+    let stranger = Signer::new("third");
     for _ in 0..5 {
         assert_refused(idp.sign_in_with(&stranger.sign(&idp.claims())).await, IdTokenRefusal::UnknownKey);
     }
@@ -319,7 +283,7 @@ async fn an_unknown_key_during_an_outage_is_no_accusation() {
     let idp = Idp::start().await;
     idp.sign_in().await.unwrap();
     idp.fake.on("/keys", json(503, &value!({})));
-    let second = SigningKey::new("second");
+    let second = Signer::new("second");
     assert!(idp.sign_in_with(&second.sign(&idp.claims())).await.unwrap_err().is_transient());
 }
 

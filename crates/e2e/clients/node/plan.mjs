@@ -1,7 +1,8 @@
 // What the scripts of both TypeScript SDKs share: a callback listener, a provider that remembers in memory, and the
 // interpreter of a plan.
 //
-// A plan is a JSON array: "list", "refresh", or {"call": tool, "arguments": {…}}. Each step prints one JSON line.
+// A plan is a JSON array: "list", "refresh", or {"call": tool, "arguments": {…}}. Each step prints one JSON line. It may begin
+// with {"registered": {"client_id", "port"}}: a client that is registered already, for a listener on that port.
 // Whenever the SDK wants a person, {"authorize": url} is printed and the listener waits for the browser.
 
 import { createServer } from 'node:http';
@@ -9,8 +10,8 @@ import { randomBytes } from 'node:crypto';
 
 export const say = line => process.stdout.write(JSON.stringify(line) + '\n');
 
-/** Listens on a free loopback port and hands out each callback's query once. */
-export async function callbackListener() {
+/** Listens on a loopback port, a free one by default, and hands out each callback's query once. */
+export async function callbackListener(port = 0) {
   const waiting = [];
   const arrived = [];
   const server = createServer((request, response) => {
@@ -22,7 +23,7 @@ export async function callbackListener() {
     if (next) next(url.searchParams);
     else arrived.push(url.searchParams);
   });
-  await new Promise(ready => server.listen(0, '127.0.0.1', ready));
+  await new Promise(ready => server.listen(port, '127.0.0.1', ready));
   return {
     url: `http://127.0.0.1:${server.address().port}/callback`,
     next: () => new Promise(done => (arrived.length ? done(arrived.shift()) : waiting.push(done))),
@@ -65,8 +66,11 @@ export class Provider {
  */
 export async function run(sdk) {
   const [serverUrl, planText] = process.argv.slice(2);
-  const listener = await callbackListener();
+  const plan = JSON.parse(planText);
+  const registered = plan[0]?.registered && plan.shift().registered;
+  const listener = await callbackListener(registered?.port);
   const provider = new Provider(listener.url, sdk.name);
+  if (registered) provider.saveClientInformation({ client_id: registered.client_id });
 
   const withPerson = async step => {
     for (let visits = 0; ; visits += 1) {
@@ -87,7 +91,7 @@ export async function run(sdk) {
   };
 
   try {
-    for (const step of JSON.parse(planText)) {
+    for (const step of plan) {
       if (step === 'list') {
         const { tools } = await withPerson(client => client.listTools());
         say({ tools: tools.map(tool => tool.name) });

@@ -1,9 +1,11 @@
 //! What stands behind the gateway in the tests: identity providers, and MCP servers that tell what reached them.
 
+pub mod apple;
 pub mod behind;
 pub mod echo;
 pub mod everything;
 pub mod github;
+pub mod issuer;
 mod mail;
 pub mod oidc;
 
@@ -11,12 +13,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+pub use apple::Apple;
 pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp};
+pub use issuer::KeyServer;
 pub use mail::{MailServer, code_of, link_of};
-pub use oidc::OidcProvider;
+pub use oidc::{Canaille, OidcProvider};
 
 /// Serves routes on a free loopback port for as long as the test runs; returns the origin.
 async fn serve(routes: axum::Router) -> String {

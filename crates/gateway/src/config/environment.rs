@@ -29,7 +29,7 @@ pub(super) const PREFIX: &str = "COATROOM_";
 
 /// The variable that belongs to a key, or to a provider's name, below `prefix`: `COATROOM` and `public_url` give
 /// `COATROOM_PUBLIC_URL`.
-pub(super) fn variable(prefix: &str, key: &str) -> String {
+pub(crate) fn variable(prefix: &str, key: &str) -> String {
     format!("{prefix}_{}", key.to_ascii_uppercase().replace('-', "_"))
 }
 

@@ -79,7 +79,12 @@ const BY_VARIABLES: &[ByVariables] = &[
         ignored: &["BETTER_AUTH_SECRET"],
         ..NONE
     },
-    ByVariables { kind: IssuerKind::Clerk, url: &["CLERK_FRONTEND_API_URL"], ..NONE },
+    ByVariables {
+        kind: IssuerKind::Clerk,
+        url: &["CLERK_FRONTEND_API_URL"],
+        audience: Some("CLERK_AUDIENCE"),
+        ..NONE
+    },
     ByVariables { kind: IssuerKind::WorkOs, url: &["WORKOS_SUBDOMAIN"], ..NONE },
     ByVariables {
         kind: IssuerKind::Supabase,

@@ -35,7 +35,7 @@ use toml::de::DeTable;
 pub(crate) use accounts::AccountsConfig;
 #[cfg(test)]
 pub(crate) use environment::fake::FakeEnvironment;
-pub(crate) use environment::{Environment, ProcessEnvironment};
+pub(crate) use environment::{Environment, ProcessEnvironment, variable};
 pub(crate) use introspection::IntrospectionConfig;
 pub(crate) use limits::{Lifetimes, Limits};
 pub(crate) use problem::Report;

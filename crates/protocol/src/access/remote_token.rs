@@ -21,7 +21,7 @@ pub struct RemoteRule {
     pub issuers: Vec<String>,
     /// Whom its tokens must be for.
     pub audience: Audience,
-    /// The claims that may name the user, of which the first that is there counts; usually `sub` alone.
+    /// The claims, or dotted paths, that may name the user, of which the first that is there counts; usually `sub` alone.
     pub subject: Vec<String>,
 }
 
@@ -91,6 +91,7 @@ impl From<JwsRefusal> for RemoteRefusal {
             JwsRefusal::Algorithm => Self::Algorithm,
             JwsRefusal::UnknownKey => Self::UnknownKey,
             JwsRefusal::Signature => Self::Signature,
+            JwsRefusal::Issuer => Self::Issuer,
         }
     }
 }
@@ -149,7 +150,7 @@ impl RemoteRule {
         if !self.audience.admits(claims, resource) {
             return Err(RemoteRefusal::Audience);
         }
-        let subject = self.subject.iter().find_map(|name| text(claims, name)).filter(|text| is_id(text));
+        let subject = self.subject.iter().find_map(|path| text_at(claims, path)).filter(|text| is_id(text));
         Ok(RemoteClaims {
             subject: subject.ok_or(RemoteRefusal::Subject)?.to_owned(),
             client: ["client_id", "azp", "cid"].iter().find_map(|name| text(claims, name)).map(str::to_owned),
@@ -233,6 +234,16 @@ fn scopes(claims: &Map<String, Value>) -> Scopes {
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The text of the claim of this name, or else at this dotted path: names of claims may be URLs.
+fn text_at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a str> {
+    let inside = || {
+        let mut names = path.split('.');
+        let first = claims.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.get(name))?.as_str().filter(|text| !text.is_empty())
+    };
+    if claims.contains_key(path) { text(claims, path) } else { inside() }
 }
 
 /// Whether it stays the same wherever it is written, in a header too. At most 255 characters (OpenID Connect Core 1.0 §2).
@@ -380,6 +391,27 @@ mod tests {
             assert_eq!(check(&with("sub", bad.clone())), Err(RemoteRefusal::Subject), "{bad}");
         }
         assert_eq!(check(&without("sub")), Err(RemoteRefusal::Subject));
+    }
+
+    #[test]
+    fn a_remote_token_may_name_its_user_elsewhere() {
+        let resource = Resource::parse(RESOURCE).unwrap();
+        let named_at = |path: &str, claims: &Value| {
+            let rule = RemoteRule { subject: vec![path.to_owned()], ..rule(Audience::Resource) };
+            let said = rule.check(None, claims.as_object().unwrap(), &resource, Timestamp::from_unix(NOW));
+            said.map(|said| said.subject)
+        };
+        let nested = with("user", json!({ "id": "u-1", "ids": ["u-2"] }));
+        assert_eq!(named_at("user.id", &nested).as_deref(), Ok("u-1"));
+        let mut both = nested.clone();
+        both["user.id"] = json!("u-3");
+        assert_eq!(named_at("user.id", &both).as_deref(), Ok("u-3"));
+        both["user.id"] = json!(7);
+        for (path, claims) in
+            [("user.id", &both), ("user.ids", &nested), ("user.other", &nested), ("oid", &nested)]
+        {
+            assert_eq!(named_at(path, claims), Err(RemoteRefusal::Subject), "{path}");
+        }
     }
 
     // RS-14

@@ -7,7 +7,7 @@ use super::{Errand, Leg, Ready, Standing, ended, standing};
 use crate::connections::FreshConnection;
 use crate::context::{SignInAt, link_address};
 use crate::pages::{ConnectEnd, HandOverPage, Outcome, Trouble};
-use crate::providers::{Provider, UpstreamTokens};
+use crate::providers::{Provider, SignedIn, UpstreamTokens};
 use crate::records::{self, GrantRecord, Written};
 use crate::server::session::Session;
 use crate::server::upstream_leg::{Code, Returned};

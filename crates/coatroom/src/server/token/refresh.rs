@@ -5,7 +5,7 @@ use std::time::Duration;
 use coatroom_protocol::client::Client;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::{
-    Grant, GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
+    GrantState, PresentedRefresh, PreviousRefresh, RefreshParts, RefreshRefusal, RefreshState,
     RefreshVerdict, RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret,
     narrow_scopes, parse_refresh_token, refresh_token, successor_secret,
 };

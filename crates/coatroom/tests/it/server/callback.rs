@@ -129,6 +129,8 @@ async fn the_providers_errors_are_mapped_for_the_client() {
     let world = World::new().await;
     for (theirs, ours) in [
         ("access_denied", "access_denied"),
+        // Apple's word for it.
+        ("user_cancelled_authorize", "access_denied"),
         ("temporarily_unavailable", "temporarily_unavailable"),
         ("server_error", "server_error"),
         ("unheard_of", "server_error"),

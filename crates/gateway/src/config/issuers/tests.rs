@@ -53,6 +53,10 @@ fn the_environment_alone_names_each_issuer_under_our_names_and_those_of_before()
             &[("CLERK_FRONTEND_API_URL", "https://x.clerk.accounts.dev")],
             "clerk https://x.clerk.accounts.dev - - - -",
         ),
+        (
+            &[("CLERK_FRONTEND_API_URL", "https://x.clerk.accounts.dev"), ("CLERK_AUDIENCE", "notes")],
+            "clerk https://x.clerk.accounts.dev notes - - -",
+        ),
         (&[("WORKOS_SUBDOMAIN", "x.authkit.app")], "workos x.authkit.app - - - -"),
         (&[("SUPABASE_PROJECT_ID", "abc")], "supabase https://abc.supabase.co - - - -"),
         (
