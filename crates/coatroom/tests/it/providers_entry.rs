@@ -7,7 +7,7 @@ use coatroom::providers::{Provider, ProviderConfig, ProviderConfigError, Provide
 use serde_json::{Value, json as value};
 
 use crate::providers_fake::{Fake, NONCE, NOW, ask, has, json, query, sign_in};
-use crate::providers_openid::SigningKey;
+use crate::signer::Signer;
 
 fn allow(lists: &[(List, &[&str])]) -> Allowlist {
     lists.iter().fold(Allowlist::default(), |all, (list, entries)| all.with(*list, *entries).unwrap())
@@ -123,7 +123,7 @@ async fn a_field_that_its_user_fills_in_is_no_fact_wherever_a_configuration_read
 
 /// An OpenID provider whose ID token says this.
 async fn openid(kind: ProviderKind, (token, keys): (&str, &str), claims: &Value) -> Fake {
-    let (fake, key) = (Fake::start().await, SigningKey::new("k"));
+    let (fake, key) = (Fake::start().await, Signer::new("k"));
     fake.on(keys, json(200, &value!({"keys": [key.jwk()]})));
     let issuer = match kind {
         ProviderKind::Google => "https://accounts.google.com".to_owned(),

@@ -17,7 +17,7 @@ use super::browser::{Browser, refresh_of, way_back_of};
 use super::client::{Answer, Client, query_of};
 use super::world::{ISSUER, NOW, Tokens, World};
 use crate::providers_fake::{Fake, json};
-use crate::providers_openid::SigningKey;
+use crate::signer::Signer;
 
 const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 
@@ -25,7 +25,7 @@ const TENANT: &str = "72f988bf-86f1-41af-91ab-2d7cd011db47";
 struct Door {
     world: World,
     fake: Fake,
-    key: SigningKey,
+    key: Signer,
     kind: ProviderKind,
     /// Where its token endpoint is.
     token: &'static str,
@@ -54,7 +54,7 @@ impl Door {
     }
 
     async fn of(kind: ProviderKind, token: &'static str, claims: Value, allow: Allowlist) -> Self {
-        let (fake, key) = (Fake::start().await, SigningKey::new("k"));
+        let (fake, key) = (Fake::start().await, Signer::new("k"));
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));
         let provider = provider(&fake, &clock, kind, allow);
         let store = MemoryStore::new(clock.clone());
