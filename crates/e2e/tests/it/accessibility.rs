@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use coatroom_e2e::upstream::{EchoServer, MailServer, link_of};
 use coatroom_e2e::{Browser, Gateway, Look, OAuthClient, Profile, tools};
 use serde_json::json;
+
+use crate::local_accounts;
 
 /// Looks at a page in every way; what is wrong with it, by name of the page.
 async fn inspect(person: &Profile, name: &str, wrong: &mut Vec<String>) {
@@ -96,6 +99,61 @@ async fn no_page_has_a_barrier_in_light_or_dark_wide_or_narrow() {
         person.open(&format!("{origin}{path}")).await;
         inspect(&person, name, &mut wrong).await;
     }
+    browser.close().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+// The pages of local accounts, with and without something wrong on them.
+#[tokio::test]
+async fn no_page_of_a_local_account_has_a_barrier() {
+    let (echo, mail) = (EchoServer::start().await, MailServer::start(0).await);
+    let gateway = local_accounts::serve(&echo, &mail, "[accounts]\nsign_up = \"open\"\n").await;
+    let browser = Browser::start().await;
+    let person = browser.profile().await;
+    let mut wrong = Vec::new();
+
+    gateway.users(&mail, &["add", "alice@example.com", "--name", "Alice"]).await;
+    let link = link_of(&mail.next().await);
+    person.open(&link).await;
+    inspect(&person, "password link", &mut wrong).await;
+    for field in ["New password", "New password once more"] {
+        person.type_into(field, "password1234").await;
+    }
+    person.click("Set the password").await;
+    person.wait_for("easily guessed").await;
+    inspect(&person, "password link with a fault", &mut wrong).await;
+    for field in ["New password", "New password once more"] {
+        person.type_into(field, "seven lamps over quiet harbour").await;
+    }
+    person.click("Set the password").await;
+    person.wait_for("Your password is set").await;
+    inspect(&person, "password is set", &mut wrong).await;
+    person.open(&link).await;
+    inspect(&person, "password link that was used", &mut wrong).await;
+
+    let client = client(&gateway, "Claude Code", None).await;
+    person.open(&client.start(None).url).await;
+    person.click("Continue with e-mail").await;
+    person.wait_for("E-mail me a code").await;
+    inspect(&person, "sign-in with a local account", &mut wrong).await;
+    person.type_into("E-mail address", "alice@example.com").await;
+    person.type_into("Password", "not the password").await;
+    person.click("Sign in").await;
+    person.wait_for("is not right").await;
+    inspect(&person, "sign-in with a local account and a fault", &mut wrong).await;
+    person.click("E-mail me a code").await;
+    person.wait_for("Look into your mailbox").await;
+    inspect(&person, "code", &mut wrong).await;
+    person.click("Go back").await;
+    person.type_into("E-mail address", "bob@example.com").await;
+    person.click("Make an account").await;
+    person.wait_for("Your name").await;
+    inspect(&person, "sign-up", &mut wrong).await;
+    person.type_into("Code", "0000").await;
+    person.type_into("New password", "seven lamps over quiet harbour").await;
+    person.click("Make the account").await;
+    person.wait_for("This is not the code").await;
+    inspect(&person, "sign-up with a fault", &mut wrong).await;
     browser.close().await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -13,7 +13,7 @@ const OTHER: &str = "nine kites under loud bridges";
 const ALICE: &str = "alice@example.com";
 
 /// A server that knows no provider. `section` is what the file says about its accounts.
-async fn serve(echo: &EchoServer, mail: &MailServer, section: &str) -> Gateway {
+pub(crate) async fn serve(echo: &EchoServer, mail: &MailServer, section: &str) -> Gateway {
     for password in [PASSWORD, OTHER] {
         evidence::secret(Secret::Credential, password);
     }
@@ -34,7 +34,7 @@ async fn ask(person: &Profile, client: &OAuthClient) -> coatroom_e2e::oauth::Pen
     let pending = client.start(None);
     person.open(&pending.url).await;
     person.click("Continue with e-mail").await;
-    person.wait_for("Send me a code").await;
+    person.wait_for("E-mail me a code").await;
     pending
 }
 
@@ -104,7 +104,7 @@ async fn a_person_without_any_provider_comes_and_goes() {
     let elsewhere = browser.profile().await;
     let pending = ask(&elsewhere, &client).await;
     elsewhere.type_into("E-mail address", ALICE).await;
-    elsewhere.click("Send me a code").await;
+    elsewhere.click("E-mail me a code").await;
     elsewhere.wait_for("Look into your mailbox").await;
     let code = code_of(&mail.next().await);
     elsewhere.type_into("Code", &code).await;

@@ -352,7 +352,7 @@ const LOCAL: LocalWords = LocalWords {
     name: "Your name (you may leave this empty)",
     code: "Code",
     enter: "Sign in",
-    mail_code: "Send me a code by e-mail",
+    mail_code: "E-mail me a code",
     forgot: "I forgot my password",
     sign_up: "Make an account",
     cancel: "Cancel",
