@@ -51,6 +51,8 @@ struct Pending {
     purpose: CodePurpose,
     email: EmailAddress,
     code: String,
+    /// The account's, as it was when the code was asked for.
+    stamp: String,
     ends_at: Timestamp,
 }
 
@@ -71,6 +73,7 @@ pub(crate) struct ReturnedCode {
     pub(crate) purpose: CodePurpose,
     pub(crate) email: EmailAddress,
     code: String,
+    stamp: String,
 }
 
 impl Accounts {
@@ -104,14 +107,19 @@ impl Accounts {
             outbox.post(Mail { to: email.clone(), subject, text })?;
         }
         let ends_at = self.parts.clock.now().plus(CODE_LIFE);
-        let pending = Pending { purpose, email: email.clone(), code, ends_at };
+        let stamp = match account {
+            Some(account) => account.stamp,
+            None => self.draw_stamp()?,
+        };
+        let pending = Pending { purpose, email: email.clone(), code, stamp, ends_at };
         Ok(Asked::Sealed(self.seal(CODE, bound_to, &pending)?))
     }
 
     /// What a form brought back; `None` when it is not ours, belongs elsewhere, or is too old.
     pub(crate) fn returned(&self, sealed: &str, bound_to: &[&[u8]]) -> Option<ReturnedCode> {
-        let Pending { purpose, email, code, ends_at } = self.open(CODE, bound_to, sealed)?;
-        (!self.parts.clock.now().has_reached(ends_at)).then_some(ReturnedCode { purpose, email, code })
+        let Pending { purpose, email, code, stamp, ends_at } = self.open(CODE, bound_to, sealed)?;
+        let is_over = self.parts.clock.now().has_reached(ends_at);
+        (!is_over).then_some(ReturnedCode { purpose, email, code, stamp })
     }
 
     /// Judges what somebody typed as the code.
@@ -128,13 +136,18 @@ impl Accounts {
         Proven::Yes
     }
 
-    /// The account of an address that was proven. `None` when there is none, or its person may not enter.
+    /// The account of a code that was proven. `None` when there is none, its person may not enter, or it has changed since.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is down.
-    pub(crate) async fn enter_by_code(&self, email: &EmailAddress) -> Result<Option<AccountRecord>, Error> {
+    pub(crate) async fn enter_by_code(
+        &self,
+        returned: &ReturnedCode,
+    ) -> Result<Option<AccountRecord>, Error> {
+        let email = &returned.email;
         let seen = self.load(email).await?;
-        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.lets_in(account)) else {
+        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.opens_by(account, returned))
+        else {
             return Ok(None);
         };
         if account.joined_at.is_some() {
@@ -148,27 +161,30 @@ impl Accounts {
         .await
     }
 
-    /// Sets the password of an account whose address was proven, and lets every browser sign in again.
+    /// Sets the password of an account by a code that was proven, and has every browser sign in again.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is down, or too many sign in at once.
     pub(crate) async fn reset_by_code(
         &self,
-        email: &EmailAddress,
+        returned: &ReturnedCode,
         password: &Password,
     ) -> Result<Result<Option<AccountRecord>, PasswordRefusal>, Error> {
+        let email = &returned.email;
         let seen = self.load(email).await?;
-        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.lets_in(account)) else {
+        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.opens_by(account, returned))
+        else {
             return Ok(Ok(None));
         };
         let hash = match self.hash(password, email, account.name.as_deref()).await? {
             Ok(hash) => hash,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let now = self.parts.clock.now();
+        let (now, stamp) = (self.parts.clock.now(), self.draw_stamp()?);
         let changed = self.update(email, |account| {
-            account.set_password(hash.clone(), now);
-            self.lets_in(account)
+            let is_good = self.opens_by(account, returned);
+            account.set_password(hash.clone(), stamp.clone(), now);
+            is_good
         });
         Ok(Ok(changed.await?))
     }
@@ -191,9 +207,13 @@ impl Accounts {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let mut account = self.new_account(email, name)?;
-        account.set_password(hash, account.created_at);
+        account.set_password(hash, self.draw_stamp()?, account.created_at);
         let written = records::insert(self.parts.store.as_ref(), &account).await?;
         Ok(Ok((written == Written::Done).then_some(account)))
+    }
+
+    fn opens_by(&self, account: &AccountRecord, returned: &ReturnedCode) -> bool {
+        account.stamp == returned.stamp && self.lets_in(account)
     }
 
     pub(super) async fn hash(

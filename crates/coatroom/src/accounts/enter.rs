@@ -14,7 +14,7 @@ use crate::user::User;
 #[derive(Debug)]
 pub(crate) enum Entry {
     /// The person is who they say.
-    In(AccountRecord),
+    In(Box<AccountRecord>),
     /// No such account, or not its password; nobody is told which.
     Refused,
     /// It is their password, and the operator does not let them in.
@@ -46,7 +46,7 @@ impl Accounts {
             return Ok(Entry::Refused);
         };
         self.attempts.succeeded(&attempt);
-        Ok(if account.disabled_at.is_some() { Entry::Disabled } else { Entry::In(account) })
+        Ok(if account.disabled_at.is_some() { Entry::Disabled } else { Entry::In(Box::new(account)) })
     }
 
     /// The account that a sign-in of an earlier moment rests on, if it still stands: `None` once the account is gone, is somebody
@@ -58,10 +58,10 @@ impl Accounts {
         &self,
         email: &EmailAddress,
         id: &str,
-        epoch: u32,
+        stamp: &str,
     ) -> Result<Option<AccountRecord>, Error> {
         let seen = self.load(email).await?;
-        let stands = |account: &AccountRecord| account.id == id && account.epoch == epoch;
+        let stands = |account: &AccountRecord| account.id == id && account.stamp == stamp;
         Ok(seen.map(|seen| seen.value).filter(|account| stands(account) && self.lets_in(account)))
     }
 

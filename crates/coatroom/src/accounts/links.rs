@@ -50,10 +50,10 @@ impl Accounts {
             Ok(hash) => hash,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let now = self.parts.clock.now();
+        let (now, stamp) = (self.parts.clock.now(), self.draw_stamp()?);
         let changed = self.update(&email, |account| {
             let is_good = self.opens(account, &secret);
-            account.set_password(hash.clone(), now);
+            account.set_password(hash.clone(), stamp.clone(), now);
             is_good
         });
         Ok(Ok(changed.await?))

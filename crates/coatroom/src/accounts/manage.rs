@@ -110,10 +110,11 @@ impl Accounts {
         write: impl FnOnce(&str) -> (String, String) + Send,
     ) -> Result<Invitation, ManageError> {
         let (link, address) = self.draw_link(email)?;
+        let stamp = self.draw_stamp()?;
         let changed = self.update(email, |account| {
             account.password = None;
             account.link = Some(link.clone());
-            account.sign_out();
+            account.stamp.clone_from(&stamp);
             true
         });
         let account = changed.await?.ok_or(ManageError::Unknown)?;
@@ -122,11 +123,11 @@ impl Accounts {
 
     /// Lets nobody in to an account any more.
     pub(crate) async fn disable(&self, email: &EmailAddress) -> Result<Account, ManageError> {
-        let now = self.parts.clock.now();
+        let (now, stamp) = (self.parts.clock.now(), self.draw_stamp()?);
         let changed = self.update(email, |account| {
             account.disabled_at.get_or_insert(now);
             account.link = None;
-            account.sign_out();
+            account.stamp.clone_from(&stamp);
             true
         });
         changed.await?.map(|account| self.view(account)).ok_or(ManageError::Unknown)
@@ -172,7 +173,7 @@ impl Accounts {
             link: None,
             created_at: self.parts.clock.now(),
             joined_at: None,
-            epoch: 0,
+            stamp: self.draw_stamp()?,
             disabled_at: None,
         })
     }

@@ -35,13 +35,13 @@ pub use smtp::{SmtpConfigError, SmtpMailer};
 
 use std::sync::Arc;
 
-use coatroom_protocol::words::{EmailAddress, Issuer, ProviderName};
+use coatroom_protocol::words::{EmailAddress, Issuer, ProviderName, base64url};
 
 use self::attempts::Attempts;
 use self::mail::Outbox;
 use self::password::Hasher;
 use crate::clock::Clock;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, draw};
 use crate::error::Error;
 use crate::records::{self, AccountRecord, Seen, Written};
 use crate::settings::{LOCAL, LocalAccounts, Settings, SignUp};
@@ -102,6 +102,11 @@ impl Accounts {
     /// Whether whoever has an address may make an account.
     pub(crate) fn are_open(&self) -> bool {
         self.parts.settings.sign_up == SignUp::Open
+    }
+
+    /// A new stamp for an account.
+    fn draw_stamp(&self) -> Result<String, Error> {
+        Ok(base64url(&draw::<16>(self.parts.entropy.as_ref())?))
     }
 
     async fn load(&self, email: &EmailAddress) -> Result<Option<Seen<AccountRecord>>, Error> {

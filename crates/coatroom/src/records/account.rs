@@ -1,3 +1,5 @@
+use std::fmt;
+
 use coatroom_protocol::words::{EmailAddress, ProviderName, Subject, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use crate::user::User;
 
 /// Somebody who signs in here, without a provider. Found by the address; known to grants by the id, which nobody else ever
 /// gets, so that an address which is given to another person brings them nothing of the first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AccountRecord {
     /// The address: shown to be theirs by a code, or vouched for by the operator.
     pub(crate) email: EmailAddress,
@@ -30,9 +32,9 @@ pub(crate) struct AccountRecord {
     /// When the person first came; `None` while an invitation is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) joined_at: Option<Timestamp>,
-    /// Grows when every browser is to sign in again.
-    #[serde(default)]
-    pub(crate) epoch: u32,
+    /// What sign-ins and codes rest on, and nobody is told: who knows our keys and not this makes neither. Another one has every
+    /// browser sign in again.
+    pub(crate) stamp: String,
     /// Since when nobody can sign in to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disabled_at: Option<Timestamp>,
@@ -52,16 +54,11 @@ impl AccountRecord {
     pub(crate) const ALL: &'static str = "accounts";
 
     /// Takes the hash of a new password. Whoever was awaited has come, and every browser has to sign in again.
-    pub(crate) fn set_password(&mut self, hash: String, now: Timestamp) {
+    pub(crate) fn set_password(&mut self, hash: String, stamp: String, now: Timestamp) {
         self.password = Some(hash);
+        self.stamp = stamp;
         self.link = None;
         self.joined_at.get_or_insert(now);
-        self.sign_out();
-    }
-
-    /// Has every browser sign in again.
-    pub(crate) const fn sign_out(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
     }
 
     /// Who the person is.
@@ -73,6 +70,13 @@ impl AccountRecord {
             roles: self.roles.clone(),
             ..User::new(Subject { provider: provider.clone(), id: self.id.clone() })
         }
+    }
+}
+
+impl fmt::Debug for AccountRecord {
+    /// Leaves out what a thief would try passwords against, and what sign-ins rest on.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountRecord").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

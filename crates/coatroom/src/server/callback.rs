@@ -162,7 +162,7 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> 
 /// was there.
 async fn still_stands(context: &Context, arrival: &Arrival) -> Result<bool, Stop> {
     let (Some(accounts), Some(account)) = (&context.accounts, &arrival.account) else { return Ok(true) };
-    Ok(accounts.standing(&account.email, &account.id, account.epoch).await?.is_some())
+    Ok(accounts.standing(&account.email, &account.id, &account.stamp).await?.is_some())
 }
 
 /// Writes the grant of a flow, seals the credential to it, and makes the code.

@@ -32,7 +32,7 @@ pub(super) struct Session {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct AccountAt {
     email: EmailAddress,
-    epoch: u32,
+    stamp: String,
 }
 
 impl Session {
@@ -66,10 +66,10 @@ impl Session {
 
     async fn standing(&self, context: &Context) -> Result<Option<AccountRecord>, Error> {
         match (&context.accounts, &self.account) {
-            (Some(accounts), Some(AccountAt { email, epoch }))
+            (Some(accounts), Some(AccountAt { email, stamp }))
                 if self.subject.provider == *accounts.name() =>
             {
-                accounts.standing(email, &self.subject.id, *epoch).await
+                accounts.standing(email, &self.subject.id, stamp).await
             }
             _ => Ok(None),
         }
@@ -93,7 +93,7 @@ impl Session {
         let Arrival { user, account, .. } = arrival;
         let name: String = user.display_name().chars().take(LONGEST_NAME).collect();
         let account = account.as_ref();
-        let account = account.map(|it| AccountAt { email: it.email.clone(), epoch: it.epoch });
+        let account = account.map(|it| AccountAt { email: it.email.clone(), stamp: it.stamp.clone() });
         let session =
             Self { subject: user.subject.clone(), name, signed_in_at: context.clock.now(), account };
         let text = serde_json::to_vec(&session).map_err(|_| NoEntropy)?;

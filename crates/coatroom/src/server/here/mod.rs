@@ -69,7 +69,7 @@ pub(super) async fn depart<T: Carried>(
 struct Said {
     email: EmailAddress,
     id: String,
-    epoch: u32,
+    stamp: String,
     at: Timestamp,
 }
 
@@ -77,7 +77,7 @@ struct Said {
 fn back(app: &App, flow: &str, account: &AccountRecord) -> Result<Response, Stop> {
     let context = &app.context;
     let (email, id) = (account.email.clone(), account.id.clone());
-    let said = Said { email, id, epoch: account.epoch, at: context.clock.now() };
+    let said = Said { email, id, stamp: account.stamp.clone(), at: context.clock.now() };
     let text = serde_json::to_vec(&said).map_err(|_| Stop::Trouble(Trouble::Expired))?;
     let sealed =
         context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to(app, flow), &text)?;
@@ -103,7 +103,7 @@ pub(super) async fn arrive(
     if context.clock.now().has_reached(said.at.plus(context.settings.code_life)) {
         return Err(expired());
     }
-    let account = accounts.standing(&said.email, &said.id, said.epoch).await?.ok_or_else(expired)?;
+    let account = accounts.standing(&said.email, &said.id, &said.stamp).await?.ok_or_else(expired)?;
     Ok(Arrival { user: accounts.user(&account), tokens: None, account: Some(account) })
 }
 

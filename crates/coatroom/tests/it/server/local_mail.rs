@@ -89,6 +89,19 @@ async fn a_code_is_good_in_one_browser_for_one_flow_and_ten_minutes() {
     assert_eq!(mine.types(&right, &[]).await.status, 400);
 }
 
+// Who knows our keys could make the text that the form brings back, but for what the account alone knows.
+#[tokio::test]
+async fn a_code_is_good_for_the_account_as_it_was() {
+    let (world, mailbox) = world(SignUp::Invitation).await;
+    invited(&world).await;
+    mailbox.take().await;
+    let mut waiting = Waiting::new(&world, "code", ALICE).await;
+    let right = code(&mailbox).await;
+    users(&world).disable(&alice()).await.unwrap();
+    users(&world).enable(&alice()).await.unwrap();
+    assert_eq!(waiting.types(&right, &[]).await.status, 400);
+}
+
 #[tokio::test]
 async fn whoever_guesses_codes_uses_up_the_attempts_of_the_account() {
     let (world, mailbox) = world(SignUp::Invitation).await;
