@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use coatroom::settings::SignUp;
 
 use cli::{Cli, Command, Settings};
 use config::{Auth, Config, ProcessEnvironment};
@@ -73,6 +74,15 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     for provider in &config.providers {
         let callback = config.public_url.url(&format!("/callback/{}", provider.name));
         terminal::say(format_args!("  {}: register the callback {callback}", provider.name));
+    }
+    if let Some(accounts) = &config.accounts {
+        let who = match accounts.settings.sign_up {
+            SignUp::Invitation => "by invitation: coatroom users add EMAIL",
+            SignUp::Open => "for whoever has an e-mail address",
+            SignUp::Closed => "for nobody new",
+        };
+        let mail = if accounts.mailer.is_some() { "codes by mail" } else { "no mail" };
+        terminal::say(format_args!("  local accounts {who} ({mail})"));
     }
     Ok(())
 }
