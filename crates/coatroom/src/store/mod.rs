@@ -13,6 +13,8 @@ mod memory;
 mod portable;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod rest;
 #[cfg(feature = "sqlite")]
@@ -30,6 +32,8 @@ pub use memory::MemoryStore;
 pub use portable::{Page, Portable};
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 

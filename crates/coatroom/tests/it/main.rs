@@ -28,6 +28,9 @@ mod providers_named;
 #[cfg(test)]
 mod providers_openid;
 #[cfg(test)]
+#[cfg(unix)]
+mod redis;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod server;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::trouble::Trouble;
+use crate::store::PATIENCE;
 
 /// A database, and the way to it.
 pub(super) struct Place {
@@ -34,7 +35,7 @@ impl Place {
             // A server that cannot be written may also be behind: what it says of a revoked grant may be old.
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_user_timeout(super::super::PATIENCE)
+            .tcp_user_timeout(PATIENCE)
             .keepalives_idle(KEEPALIVE);
         if config.get_application_name().is_none() {
             config.application_name("coatroom");
