@@ -68,6 +68,8 @@ const GATEWAY: Plan = &[
     ("block", "terminal config cli assemble"),
     ("keys", "terminal config cli assemble"),
     ("grants", "terminal config cli assemble"),
+    ("backup", "terminal config cli assemble"),
+    ("carry", "terminal config cli assemble backup"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 
