@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coatroom::clock::{Clock as _, ManualClock, SystemClock};
+use coatroom::protocol::words::Timestamp;
 use coatroom::store::contract::{self, Clocked};
 use coatroom::store::{Kind, NewRecord, RedisStore, Store, Version};
 
@@ -301,7 +302,7 @@ async fn a_connection_that_swallows_everything_is_given_up() {
     store.insert(record("before", "")).await.unwrap();
     proxy.swallow();
     is_unavailable(store.as_ref()).await;
-    proxy.pass();
+    // A new connection is made without being told.
     recovers(store.as_ref(), "after").await;
 }
 
@@ -328,6 +329,25 @@ async fn a_server_that_may_not_write_is_unavailable_until_it_may() {
     assert!(message.to_uppercase().contains("READONLY"), "{message}");
     server.command(&["replicaof", "no", "one"]);
     recovers(store.as_ref(), "after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_takes_nothing_out_of_a_list() {
+    let server = Redis::start().await;
+    let (early, late) = (manual_clock(), manual_clock());
+    late.advance(Duration::from_hours(24 * 365));
+    let (behind, ahead) =
+        (open_with(&server.url(), early.clone()).await, open_with(&server.url(), late.clone()).await);
+    let mortal = |key: &str, now: Timestamp| NewRecord {
+        expires_at: Some(now.plus(Duration::from_hours(1))),
+        ..record(key, "")
+    };
+    behind.insert(mortal("early", early.now())).await.unwrap();
+    assert!(ahead.get(Kind::Setting, "early").await.unwrap().is_none());
+    // Writes to the same set.
+    ahead.insert(mortal("late", late.now())).await.unwrap();
+    assert_eq!(ahead.list(Kind::Setting, "history").await.unwrap().len(), 1);
+    assert_eq!(behind.list(Kind::Setting, "history").await.unwrap().len(), 2);
 }
 
 // === what the tests need ===

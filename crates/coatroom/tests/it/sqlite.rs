@@ -153,8 +153,10 @@ async fn writes_that_wait_are_committed_together() {
         // Half of them lose, which is nothing to the others.
         tasks.spawn(async move { store.insert(record(&format!("{}", number / 2))).await });
     }
-    // On this runtime each task runs until it waits for its answer.
-    tokio::task::yield_now().await;
+    // On this runtime each task runs until it waits for its answer; some sixty of them between two turns of this one.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
     drop(lock);
 
     let answers = tasks.join_all().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -44,9 +45,7 @@ impl Place {
     }
 
     /// Opens a connection, and lets a task of its own carry what is said on it.
-    pub(super) async fn connect(
-        &self,
-    ) -> Result<(Client, tokio::task::JoinHandle<()>), tokio_postgres::Error> {
+    pub(super) async fn connect(&self) -> Result<(Client, Carrier), tokio_postgres::Error> {
         let (client, connection) = self.config.connect(self.tls.clone()).await?;
         let carrier = tokio::spawn(async move {
             // Whoever waits for an answer hears of it.
@@ -54,7 +53,7 @@ impl Place {
                 tracing::debug!(%error, "a connection to the store ended");
             }
         });
-        Ok((client, carrier))
+        Ok((client, Carrier(carrier)))
     }
 
     pub(super) const fn pool_size(&self) -> usize {
@@ -64,6 +63,17 @@ impl Place {
     /// Host and database, for messages.
     pub(super) fn shown(&self) -> Arc<str> {
         Arc::clone(&self.shown)
+    }
+}
+
+/// What carries a connection. Dropping it cuts the connection, whatever is under way on it: a server that stands still
+/// would otherwise collect one for each attempt.
+#[derive(Debug)]
+pub(super) struct Carrier(JoinHandle<()>);
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -66,14 +66,14 @@ impl Pool {
         V: for<'a> FnOnce(&'a Session) -> BoxFuture<'a, Result<T, Fault>>,
     {
         let _seat = self.seats.acquire().await.map_err(|_| Trouble::GivenUp)?;
-        let mut lease = Lease(Some(self.session().await?));
-        let Some(session) = &lease.0 else { return Err(Trouble::GivenUp) };
-        let answer = verb(session).await;
+        // Cut where it is dropped: when this takes too long, or the answer says that it is of no more use.
+        let session = self.session().await?;
+        let answer = verb(&session).await;
         let is_sound = match &answer {
             Ok(_) | Err(Fault::UnknownKind(_)) => true,
             Err(Fault::Database(error)) => is_sound_after(error),
         };
-        if is_sound && let Some(session) = lease.0.take() {
+        if is_sound {
             self.take_back(session);
         }
         answer.map_err(|fault| match fault {
@@ -124,17 +124,6 @@ impl Pool {
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         // Each use is one step, so a panic elsewhere leaves nothing half done.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection in use. It is cut unless it was taken back.
-struct Lease(Option<Session>);
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(session) = self.0.take() {
-            session.cut();
-        }
     }
 }
 

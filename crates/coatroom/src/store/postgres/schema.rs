@@ -12,7 +12,7 @@ use super::trouble::Trouble;
 pub(super) async fn prepare(place: &Place) -> Result<(), Trouble> {
     let work = async {
         let connected = place.connect().await;
-        let (mut client, _) =
+        let (mut client, _carrier) =
             connected.map_err(|source| Trouble::Connect { place: place.shown(), source })?;
         check_server(&client, place).await?;
         if format_of_table(&client, place).await? == Some(FORMAT) {

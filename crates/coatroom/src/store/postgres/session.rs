@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Statement};
 
-use super::place::Place;
+use super::place::{Carrier, Place};
 use super::verbs::sql;
 
-/// A connection with its statements prepared.
+/// A connection with its statements prepared. Dropping it cuts it.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client: Client,
     pub(super) statements: Statements,
     /// When, by the clock's `elapsed`.
     pub(super) opened: Duration,
-    carrier: JoinHandle<()>,
+    _carrier: Carrier,
 }
 
 /// The verbs, as the server knows them.
@@ -47,12 +46,7 @@ impl Session {
             client.prepare(sql::PUT),
         )?;
         let statements = Statements { insert, get, replace, delete, list, purge, page, put };
-        Ok(Self { client, statements, opened: now, carrier })
-    }
-
-    /// Cuts the connection, whatever is under way on it.
-    pub(super) fn cut(self) {
-        self.carrier.abort();
+        Ok(Self { client, statements, opened: now, _carrier: carrier })
     }
 }
 

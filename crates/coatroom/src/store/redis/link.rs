@@ -147,7 +147,7 @@ impl Link {
         let failed = |source| Trouble::Connect { place: self.shown(), source };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(ANSWER_PATIENCE))
             .set_concurrency_limit(IN_FLIGHT);
         let mut connection = match &self.servers {
             Servers::Cluster(client) => {
@@ -257,7 +257,7 @@ fn servers(place: Place) -> Result<Servers, RedisError> {
             let mut builder = ClusterClient::builder(nodes)
                 .retries(0)
                 .connection_timeout(CONNECT_TIMEOUT)
-                .response_timeout(PATIENCE)
+                .response_timeout(ANSWER_PATIENCE)
                 .tcp_settings(tcp());
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
@@ -313,6 +313,9 @@ fn was_not_done(error: &RedisError) -> bool {
 
 /// Before each further attempt at what was not done.
 const PAUSES_MS: [u64; 5] = [20, 50, 100, 200, 400];
+
+/// For one answer; less than a caller's patience, so that a silent connection is given up.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(4);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 

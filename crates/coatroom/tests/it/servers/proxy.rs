@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
+    /// Connections of an earlier age swallow everything.
+    age: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -19,15 +21,15 @@ impl Proxy {
     pub(crate) async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mode = Arc::new(AtomicU8::new(PASS));
-        let of_proxy = Arc::clone(&mode);
+        let (mode, age) = (Arc::new(AtomicU8::new(PASS)), Arc::<AtomicU64>::default());
+        let of_proxy = (Arc::clone(&mode), Arc::clone(&age));
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(carry(client, server, Arc::clone(&of_proxy)));
+                tokio::spawn(carry(client, server, of_proxy.clone()));
             }
         });
-        Self { address, mode }
+        Self { address, mode, age }
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -39,9 +41,9 @@ impl Proxy {
         self.mode.store(LOSE_ANSWERS, Ordering::SeqCst);
     }
 
-    /// From now on nothing passes, and nothing ends.
+    /// From now on nothing passes on the connections that there are, and they do not end. New ones are as usual.
     pub(crate) fn swallow(&self) {
-        self.mode.store(SWALLOW, Ordering::SeqCst);
+        self.age.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn pass(&self) {
@@ -49,7 +51,9 @@ impl Proxy {
     }
 }
 
-async fn carry(client: TcpStream, server: u16, mode: Arc<AtomicU8>) {
+async fn carry(client: TcpStream, server: u16, (mode, age): (Arc<AtomicU8>, Arc<AtomicU64>)) {
+    let born = age.load(Ordering::SeqCst);
+    let swallows = || age.load(Ordering::SeqCst) != born;
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     // Closed without a last packet: the other side sees a reset.
     client.set_zero_linger().unwrap();
@@ -59,17 +63,17 @@ async fn carry(client: TcpStream, server: u16, mode: Arc<AtomicU8>) {
     loop {
         tokio::select! {
             read = from_client.read(&mut asked) => match read {
-                Ok(length @ 1..) if mode.load(Ordering::SeqCst) != SWALLOW => {
+                Ok(length @ 1..) if !swallows() => {
                     if to_server.write_all(&asked[..length]).await.is_err() { return }
                 }
                 Ok(1..) => {}
                 _ => return,
             },
             read = from_server.read(&mut answered) => match read {
+                Ok(1..) if swallows() => {}
                 Ok(length @ 1..) if mode.load(Ordering::SeqCst) == PASS => {
                     if to_client.write_all(&answered[..length]).await.is_err() { return }
                 }
-                Ok(1..) if mode.load(Ordering::SeqCst) == SWALLOW => {}
                 _ => return,
             },
         }
@@ -78,4 +82,3 @@ async fn carry(client: TcpStream, server: u16, mode: Arc<AtomicU8>) {
 
 const PASS: u8 = 0;
 const LOSE_ANSWERS: u8 = 1;
-const SWALLOW: u8 = 2;
