@@ -88,24 +88,20 @@ impl Pool {
                 return Ok(session);
             }
         }
+        if let Some(reason) = self.rest.resting() {
+            return Err(Trouble::Resting { reason });
+        }
         let place = || self.place.shown();
-        if self.rest.is_resting() {
-            return Err(Trouble::Resting { place: place() });
+        let opened = timeout(OPEN_PATIENCE, Session::open(&self.place, self.clock.elapsed())).await;
+        let opened = match opened {
+            Ok(opened) => opened.map_err(|source| Trouble::Connect { place: place(), source }),
+            Err(_) => Err(Trouble::Slow { place: place() }),
+        };
+        match &opened {
+            Ok(_) => self.rest.succeeded(),
+            Err(trouble) => self.rest.failed(trouble),
         }
-        match timeout(OPEN_PATIENCE, Session::open(&self.place, self.clock.elapsed())).await {
-            Ok(Ok(session)) => {
-                self.rest.succeeded();
-                Ok(session)
-            }
-            Ok(Err(source)) => {
-                self.rest.failed();
-                Err(Trouble::Connect { place: place(), source })
-            }
-            Err(_) => {
-                self.rest.failed();
-                Err(Trouble::Slow { place: place() })
-            }
-        }
+        opened
     }
 
     fn take_back(&self, session: Session) {

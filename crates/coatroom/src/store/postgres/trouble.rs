@@ -30,8 +30,8 @@ pub(super) enum Trouble {
     Tls { source: rustls::Error },
     #[error("cannot connect to {place}")]
     Connect { place: Arc<str>, source: tokio_postgres::Error },
-    #[error("cannot connect to {place}: it failed a moment ago")]
-    Resting { place: Arc<str> },
+    #[error("a moment ago: {reason}")]
+    Resting { reason: String },
     #[error("{place} did not answer in time")]
     Slow { place: Arc<str> },
     #[error("{place} does not keep texts as UTF-8")]

@@ -131,14 +131,14 @@ impl Link {
         if let Some(line) = current.as_ref() {
             return Ok(line.clone());
         }
-        if self.rest.is_resting() {
-            return Err(Trouble::Resting { place: self.shown() });
+        if let Some(reason) = self.rest.resting() {
+            return Err(Trouble::Resting { reason });
         }
-        // A caller that gives up waiting leaves this unfinished, which is a failure too.
-        let mut attempt = Attempt { rest: &self.rest, has_succeeded: false };
         let connected = tokio::time::timeout(CONNECT_PATIENCE, self.connect()).await;
-        let line = connected.unwrap_or_else(|_| Err(Trouble::Slow { place: self.shown() }))?;
-        attempt.has_succeeded = true;
+        let line = connected
+            .unwrap_or_else(|_| Err(Trouble::Slow { place: self.shown() }))
+            .inspect_err(|trouble| self.rest.failed(trouble))?;
+        self.rest.succeeded();
         *current = Some(line.clone());
         Ok(line)
     }
@@ -213,18 +213,6 @@ async fn ask_elsewhere(
     let node = SingleNodeRoutingInfo::ByAddress { host, port };
     let answers = connection.route_pipeline(pipeline, 0, 2, node).await?;
     answers.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
-}
-
-/// An attempt to connect. It failed unless it says otherwise.
-struct Attempt<'a> {
-    rest: &'a Rest,
-    has_succeeded: bool,
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if self.has_succeeded { self.rest.succeeded() } else { self.rest.failed() }
-    }
 }
 
 fn servers(place: Place) -> Result<Servers, RedisError> {

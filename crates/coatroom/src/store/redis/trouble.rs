@@ -34,8 +34,8 @@ pub(super) enum Trouble {
     Client { place: Arc<str>, source: redis::RedisError },
     #[error("cannot connect to {place}")]
     Connect { place: Arc<str>, source: redis::RedisError },
-    #[error("cannot connect to {place}: it failed a moment ago")]
-    Resting { place: Arc<str> },
+    #[error("a moment ago: {reason}")]
+    Resting { reason: String },
     #[error("{place} did not answer in time")]
     Slow { place: Arc<str> },
     #[error("{place} refused, or did not answer")]
