@@ -64,8 +64,13 @@ impl Process {
     }
 
     fn signal(&self, signal: &str) {
-        let ids = std::iter::once(self.0.id().to_string()).chain(self.children());
-        assert!(Command::new("kill").arg(signal).args(ids).status().unwrap().success());
+        let send =
+            |id: String| Command::new("kill").args([signal, &id]).stderr(Stdio::null()).status().unwrap();
+        assert!(send(self.0.id().to_string()).success());
+        // One of them may just have ended.
+        for child in self.children() {
+            send(child);
+        }
     }
 
     fn children(&self) -> Vec<String> {
