@@ -16,7 +16,7 @@ use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
 use coatroom::providers::{Provider, ProviderKind};
 use coatroom::settings::{Settings, SignUp};
-use coatroom::store::{MemoryStore, SqliteStore, Store};
+use coatroom::store::{MemoryStore, Portable, PostgresStore, RedisStore, SqliteStore};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
 use tower_layer::Layer as _;
@@ -110,7 +110,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
         .clock(Arc::clone(&clock))
         .settings(settings(config))
         .client_documents(config.client_documents.clone())
-        .store(store(&config.store, &clock)?)
+        .store(store(&config.store, &clock).await?)
         .registration(config.registration == Registration::Open)
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
@@ -180,16 +180,32 @@ fn settings(config: &Config) -> Settings {
     settings
 }
 
-/// Opens the store.
+/// Opens the store, and lays it out if it is new.
 ///
 /// # Errors
-/// When it cannot be used; the message names it.
-pub(crate) fn store(location: &StoreLocation, clock: &Arc<dyn Clock>) -> anyhow::Result<Arc<dyn Store>> {
+/// When it cannot be used; the message names it, without its password.
+pub(crate) async fn store(
+    location: &StoreLocation,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<dyn Portable>> {
+    if location.needs_default_crypto() {
+        // The Redis driver's TLS takes no other one. That one is there already is all the same.
+        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    }
+    let clock = Arc::clone(clock);
     Ok(match location {
-        StoreLocation::Memory => Arc::new(MemoryStore::new(Arc::clone(clock))),
+        StoreLocation::Memory => Arc::new(MemoryStore::new(clock)),
         StoreLocation::Sqlite(path) => {
-            let opened = SqliteStore::open(path, Arc::clone(clock));
+            let opened = SqliteStore::open(path, clock);
             Arc::new(opened.with_context(|| format!("the store {} cannot be used", path.display()))?)
+        }
+        StoreLocation::Postgres(url) => {
+            let connected = PostgresStore::connect(url.expose(), clock).await;
+            Arc::new(connected.context("the store cannot be used")?)
+        }
+        StoreLocation::Redis(url) => {
+            let connected = RedisStore::connect(url.expose(), clock).await;
+            Arc::new(connected.context("the store cannot be used")?)
         }
     })
 }

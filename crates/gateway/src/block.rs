@@ -8,7 +8,6 @@ use coatroom::clock::{Clock, SystemClock};
 use coatroom::protocol::words::{ClientId, Timestamp};
 
 use crate::cli::{self, BlockCommand};
-use crate::config::StoreLocation;
 use crate::{assemble, load, terminal};
 
 /// Does what the command line asks.
@@ -17,11 +16,11 @@ use crate::{assemble, load, terminal};
 /// When the configuration has mistakes, the store cannot be used, or the text is not a block.
 pub(crate) async fn run(options: &cli::Block) -> anyhow::Result<()> {
     let config = load(&options.settings)?;
-    if config.store == StoreLocation::Memory {
+    if config.store.is_memory() {
         bail!("with `store = \"memory:\"` blocks end with the program that keeps them");
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let store = assemble::store(&config.store, &clock)?;
+    let store = assemble::store(&config.store, &clock).await?;
     let block = match &options.what {
         BlockCommand::List => {
             for block in Block::list(store.as_ref()).await? {

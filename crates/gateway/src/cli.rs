@@ -34,6 +34,18 @@ pub(crate) enum Command {
     /// List the keys, add a new one, or remove one; programs that run follow within seconds
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Keys(Keys),
+    /// Lay out a new store, or bring one to the format of this program; `serve` does so too
+    Migrate(Settings),
+    /// Copy a SQLite store to a new file, while programs use it
+    Backup(Copy),
+    /// Put a copy of a SQLite store in its place
+    Restore(Arrival),
+    /// Write every record of the store to a new file, for another store
+    #[command(after_help = EXPORT_HELP)]
+    Export(Copy),
+    /// Read the records of such a file into the store
+    #[command(after_help = EXPORT_HELP)]
+    Import(Arrival),
     /// List or end what a user allowed to apps
     #[command(subcommand_required = true, arg_required_else_help = true, mut_args(|arg| arg.global(true)))]
     Grants(Grants),
@@ -62,7 +74,7 @@ pub(crate) struct Settings {
     /// The path under which clients find that server; /mcp unless set [env: COATROOM_PATH]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
-    /// Where records live: sqlite:FILE or memory: [env: COATROOM_STORE]
+    /// Where records live: sqlite:FILE, memory:, postgres://… or redis://… [env: COATROOM_STORE, COATROOM_STORE_FILE]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
     /// Where the keys live; made on first start, keys.toml beside the store unless set [env: COATROOM_KEYS_FILE]
@@ -234,6 +246,31 @@ pub(crate) enum UsersCommand {
     },
 }
 
+/// Where a copy goes, and where the store is.
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// The new file; only its owner may read it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Where a copy is, and where its records go.
+#[derive(Debug, Args)]
+pub(crate) struct Arrival {
+    /// Where the store is.
+    #[command(flatten)]
+    pub(crate) settings: Settings,
+    /// The file with the copy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Also into a store that has records; what it has under the same keys is lost, with `restore` all of it
+    #[arg(long)]
+    pub(crate) over: bool,
+}
+
 /// How to run the demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -271,6 +308,10 @@ Examples:
   coatroom check --config coatroom.toml
   coatroom serve --config coatroom.toml
   coatroom serve --public-url https://mcp.example.com --upstream http://127.0.0.1:3000/mcp";
+
+const EXPORT_HELP: &str = "\
+The file has a line of JSON for each record. What is sealed stays sealed, and opens with the
+same key file only: take that along. Stop every program that uses either store meanwhile.";
 
 const SERVE_HELP: &str = "\
 Flags win over environment variables, those over the file, and that over defaults.

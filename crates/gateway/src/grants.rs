@@ -22,7 +22,7 @@ pub(crate) async fn run(options: &cli::Grants) -> anyhow::Result<()> {
         StoreLocation::Sqlite(path) if !path.exists() => {
             bail!("there is no store at {}; nobody has signed in yet, or it is elsewhere", path.display())
         }
-        StoreLocation::Sqlite(_) => {}
+        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
     }
     let coatroom = assemble::coatroom(&config).await?;
     match &options.what {

@@ -15,7 +15,7 @@ use coatroom::protocol::words::Timestamp;
 use coatroom::vault::{KeyEntry, KeyFile, KeyState, Purpose};
 
 use crate::cli::{self, KeysCommand};
-use crate::config::{Config, StoreLocation};
+use crate::config::Config;
 use crate::{assemble, load, terminal};
 
 /// Does what the command line asks.
@@ -62,8 +62,8 @@ pub(crate) async fn run(options: &cli::Keys) -> anyhow::Result<()> {
 async fn keep(config: &Config, file: &KeyFile, path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     let ring =
         file.ring(clock.now()).map_err(|reason| anyhow::anyhow!("the new key file is wrong: {reason}"))?;
-    if config.store != StoreLocation::Memory {
-        let store = assemble::store(&config.store, clock)?;
+    if !config.store.is_memory() {
+        let store = assemble::store(&config.store, clock).await?;
         coatroom::agree_on_keys(store.as_ref(), &ring).await.context("nothing was changed")?;
     }
     file.write(path)?;

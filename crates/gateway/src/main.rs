@@ -1,7 +1,9 @@
 //! `coatroom`: a gateway that gives every user of an MCP server their own OAuth.
 
 mod assemble;
+mod backup;
 mod block;
+mod carry;
 mod cli;
 mod client_address;
 mod config;
@@ -36,6 +38,11 @@ fn main() -> ExitCode {
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
         Command::Keys(options) => run(keys::run(&options)),
+        Command::Migrate(settings) => run(backup::migrate(&settings)),
+        Command::Backup(options) => backup::back_up(&options),
+        Command::Restore(options) => backup::restore(&options),
+        Command::Export(options) => run(carry::export(&options)),
+        Command::Import(options) => run(carry::import(&options)),
         Command::Grants(options) => run(grants::run(&options)),
         Command::Users(options) => run(users::run(&options)),
         Command::Demo(options) => run(demo::run(options.listen, options.data, &ProcessEnvironment)),

@@ -14,8 +14,17 @@ use crate::{assemble, load, terminal};
 /// When the configuration has mistakes, the store or the keys cannot be used, or there is no such account.
 pub(crate) async fn run(options: &cli::Users) -> anyhow::Result<()> {
     let config = load(&options.settings)?;
-    if config.store == StoreLocation::Memory {
-        bail!("with `store = \"memory:\"` accounts end with the program that keeps them");
+    match &config.store {
+        StoreLocation::Memory => {
+            bail!("with `store = \"memory:\"` accounts end with the program that keeps them")
+        }
+        // Only who is invited makes a store, and keys.
+        StoreLocation::Sqlite(path)
+            if !path.exists() && !matches!(options.what, UsersCommand::Add { .. }) =>
+        {
+            bail!("there is no store at {}; nobody was invited yet, or it is elsewhere", path.display())
+        }
+        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
     }
     if config.accounts.is_none() {
         bail!("there are no local accounts here; set COATROOM_ACCOUNTS_ENABLED=true, or add [accounts]");

@@ -108,6 +108,76 @@ fn grants_are_asked_for_by_user_and_id() {
     }
 }
 
+/// Records leave and enter stores by files, private ones, and nothing is written over unless it is asked for.
+#[test]
+fn a_store_is_backed_up_restored_exported_and_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let run = |store: &str, args: &[&str]| {
+        let mut command = coatroom();
+        command.current_dir(folder.path()).args(args).args(["--store", store]);
+        command.env("COATROOM_PUBLIC_URL", "https://mcp.example.com");
+        command.env("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp");
+        command.env("COATROOM_GITHUB_CLIENT_ID", "a").env("COATROOM_GITHUB_CLIENT_SECRET", "b");
+        let output = command.output().unwrap();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let does = |store: &str, args: &[&str], said: &str| {
+        let (ok, output) = run(store, args);
+        assert!(ok && output.contains(said), "{args:?}: {output}");
+    };
+    let refuses = |store: &str, args: &[&str], said: &str| {
+        let (ok, output) = run(store, args);
+        assert!(!ok && output.contains(said), "{args:?}: {output}");
+    };
+    let private = |name: &str| {
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(at(name)).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    };
+    refuses("sqlite:one.db", &["backup", "copy.db"], "there is no database");
+    does("sqlite:one.db", &["migrate"], "of the format of this program");
+    does("sqlite:one.db", &["block", "redirect-host", "evil.example"], "is blocked");
+    does("sqlite:one.db", &["backup", "copy.db"], "keys.toml are not in it");
+    private("copy.db");
+    refuses("sqlite:one.db", &["backup", "copy.db"], "cannot create");
+    does("sqlite:one.db", &["block", "redirect-host", "later.example"], "is blocked");
+    refuses("sqlite:one.db", &["restore", "copy.db"], "has records already");
+    does("sqlite:one.db", &["restore", "copy.db", "--over"], "is what copy.db was");
+    assert_eq!(run("sqlite:one.db", &["block", "list"]).1, "redirect-host:evil.example\n");
+
+    does("sqlite:one.db", &["export", "records.jsonl"], "1 records are in records.jsonl");
+    private("records.jsonl");
+    refuses("sqlite:one.db", &["export", "records.jsonl"], "cannot make records.jsonl");
+    does("sqlite:two.db", &["import", "records.jsonl"], "1 records are in the store");
+    assert_eq!(run("sqlite:two.db", &["block", "list"]).1, "redirect-host:evil.example\n");
+    refuses("sqlite:two.db", &["import", "records.jsonl"], "has records already");
+    does("sqlite:two.db", &["import", "records.jsonl", "--over"], "1 records are in the store");
+
+    let whole = std::fs::read_to_string(at("records.jsonl")).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    for (bad, said) in [
+        (lines[..lines.len() - 1].join("\n"), "its end is missing"),
+        ([lines[0], lines[2]].join("\n"), "it has 0 records instead of 1"),
+        (whole.replace("\"setting\"", "\"recipe\""), "`recipe` is not known"),
+        (whole.replace("_export\":1", "_export\":2"), "form 2"),
+        (whole.replace("\"owner\"", "\"canary\""), "line 2 is not one of an export"),
+        (String::new(), "did not write it"),
+    ] {
+        std::fs::write(at("bad.jsonl"), bad).unwrap();
+        let (ok, output) = run("sqlite:three.db", &["import", "bad.jsonl"]);
+        assert!(!ok && output.contains(said) && !output.contains("canary"), "{said}: {output}");
+        assert!(!folder.path().join("three.db").exists(), "nothing is made for a bad file");
+    }
+    for store in ["memory:", "postgres://u:canary@127.0.0.1:1/db", "redis://u:canary@127.0.0.1:1"] {
+        let (ok, output) = run(store, &["backup", "other.db"]);
+        assert!(!ok && !output.contains("canary"), "{output}");
+        let (ok, output) = run(store, &["export", "other.jsonl"]);
+        assert!(!ok && !output.contains("canary"), "{output}");
+        assert!(!folder.path().join("other.jsonl").exists());
+    }
+}
+
 #[test]
 fn without_arguments_the_program_explains_itself() {
     let output = coatroom().output().unwrap();

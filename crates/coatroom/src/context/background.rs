@@ -42,7 +42,9 @@ async fn run(context: Weak<Context>) {
             }
             Ok(Err(error)) => {
                 let since = now.saturating_sub(*last_read.get_or_insert(now));
-                tracing::warn!(%error, "revocations cannot be read");
+                // With its causes: this is where an operator learns what is wrong with the store.
+                let error: &(dyn std::error::Error + 'static) = &error;
+                tracing::warn!(error, "revocations cannot be read");
                 context.revocations.set_blind(since >= patience);
             }
             Err(_) => {
@@ -64,7 +66,8 @@ async fn run(context: Weak<Context>) {
 
 async fn purge(context: Arc<Context>) {
     if let Err(error) = context.store.purge_expired(context.clock.now()).await {
-        tracing::warn!(%error, "expired records were not purged");
+        let error: &(dyn std::error::Error + 'static) = &error;
+        tracing::warn!(error, "expired records were not purged");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
-use super::{Kind, NewRecord, Record, Store, StoreError, Version};
+use super::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Version};
 use crate::clock::Clock;
 
 /// Keeps records in memory; one process alone sees them.
@@ -87,6 +87,20 @@ impl Store for MemoryStore {
             purged += before - of_kind.len();
         }
         Ok(u64::try_from(purged).unwrap_or(u64::MAX))
+    }
+}
+
+#[async_trait]
+impl Portable for MemoryStore {
+    async fn page(&self, _place: Option<&str>) -> Result<Page, StoreError> {
+        let records = self.records();
+        let live = records.values().flat_map(HashMap::values).filter(|record| self.is_live(record));
+        Ok(Page { records: live.cloned().collect(), next: None })
+    }
+
+    async fn put(&self, record: Record) -> Result<(), StoreError> {
+        self.records().entry(record.kind).or_default().insert(record.key.clone(), record);
+        Ok(())
     }
 }
 

@@ -5,20 +5,35 @@
 //! transactions over several records, and the order of writes makes a crash safe.
 //!
 //! A new store implements [`Store`] and passes the contract suite (`store::contract`, feature `contract`).
+//! One that can be left for another, or entered from one, also implements [`Portable`].
 
 #[cfg(feature = "contract")]
 pub mod contract;
 mod memory;
+mod portable;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod rest;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+use std::time::Duration;
 
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
 pub use memory::MemoryStore;
+pub use portable::{Page, Portable};
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteStore;
 
@@ -126,6 +141,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 8] = [
+        Self::Grant,
+        Self::AccessToken,
+        Self::Connection,
+        Self::Revocation,
+        Self::ClientDocument,
+        Self::Assertion,
+        Self::Setting,
+        Self::Account,
+    ];
+
+    /// The kind of this name; `None` for one that only another version of the program knows.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The name under which a store keeps the kind; never changes.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -248,3 +281,7 @@ impl StoreError {
         Self::Unavailable(cause.into())
     }
 }
+
+/// How long a caller waits for any verb. A server that is slower is as good as gone: 503 is better than a pile of requests.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
+const PATIENCE: Duration = Duration::from_secs(5);

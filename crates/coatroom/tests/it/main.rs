@@ -4,6 +4,9 @@
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
+#[cfg(unix)]
+mod history;
+#[cfg(test)]
 mod issuers;
 #[cfg(test)]
 #[cfg(feature = "server")]
@@ -11,6 +14,9 @@ mod issuers_served;
 #[cfg(test)]
 #[cfg(feature = "server")]
 mod pages;
+#[cfg(test)]
+#[cfg(unix)]
+mod postgres;
 #[cfg(test)]
 mod providers;
 #[cfg(test)]
@@ -24,8 +30,14 @@ mod providers_named;
 #[cfg(test)]
 mod providers_openid;
 #[cfg(test)]
+#[cfg(unix)]
+mod redis;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod server;
+#[cfg(test)]
+#[cfg(unix)]
+mod servers;
 #[cfg(test)]
 mod signer;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use coatroom::clock::{Clock, ManualClock};
+use coatroom::clock::{Clock, ManualClock, SystemClock};
 use coatroom::protocol::words::Timestamp;
 use coatroom::store::{Kind, NewRecord, SqliteStore, Store, StoreError, Version};
 use rusqlite::{Connection, TransactionBehavior};
@@ -153,8 +153,10 @@ async fn writes_that_wait_are_committed_together() {
         // Half of them lose, which is nothing to the others.
         tasks.spawn(async move { store.insert(record(&format!("{}", number / 2))).await });
     }
-    // On this runtime each task runs until it waits for its answer.
-    tokio::task::yield_now().await;
+    // On this runtime each task runs until it waits for its answer; some sixty of them between two turns of this one.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
     drop(lock);
 
     let answers = tasks.join_all().await;
@@ -269,6 +271,33 @@ async fn a_refused_write_is_unavailable_until_its_cause_is_gone() {
     store.insert(record("a")).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_another_program_holds_is_unavailable_in_time_for_everybody() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    store.insert(record("before")).await.unwrap();
+    let blocker = place.raw();
+    blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut tasks = JoinSet::new();
+    // More than fit into the queue, and some that come when the first have waited for long.
+    for number in 0..1200 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(2 * number)).await;
+            let clock = SystemClock::new();
+            let answer = store.insert(record(&format!("{number}"))).await;
+            assert!(clock.elapsed() < Duration::from_secs(6), "{:?}", clock.elapsed());
+            unavailable(answer)
+        });
+    }
+    for message in tasks.join_all().await {
+        assert!(message.contains("did not answer in time"), "{message}");
+    }
+    blocker.execute_batch("ROLLBACK").unwrap();
+    store.insert(record("after")).await.unwrap();
+    assert_eq!(place.count(), 2, "what nobody waited for any more was not written");
+}
+
 #[tokio::test]
 async fn a_missing_file_is_unavailable_and_not_made_anew() {
     let place = Place::new();
@@ -321,6 +350,85 @@ async fn a_caller_that_goes_away_disturbs_nobody() {
     }
     store.insert(record("last")).await.unwrap();
     assert!(store.get(Kind::Setting, "last").await.unwrap().is_some());
+}
+
+// === backups ===
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_whole_private_and_made_while_the_store_is_used() {
+    let place = Place::new();
+    let store = Arc::new(place.open());
+    insert_all(&store, (0..500).map(|number| record(&format!("{number}")))).await;
+    let writing = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { insert_all(&store, (500..1000).map(|number| record(&format!("{number}")))).await }
+    });
+    let copy = place.folder.path().join("copy.db");
+    SqliteStore::back_up(&place.path, &copy).unwrap();
+    writing.await.unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let restored = Place::new();
+    SqliteStore::restore(&copy, &restored.path, false).unwrap();
+    let found = restored.count();
+    assert!((500..=1000).contains(&found), "{found}");
+    let restored = restored.open();
+    for number in 0..500 {
+        assert!(restored.get(Kind::Setting, &format!("{number}")).await.unwrap().is_some());
+    }
+    assert_eq!(place.count(), 1000);
+}
+
+#[tokio::test]
+async fn a_backup_replaces_nothing_and_invents_nothing() {
+    let place = Place::new();
+    let copy = place.folder.path().join("copy.db");
+    let message = unavailable(SqliteStore::back_up(&place.path, &copy));
+    assert!(message.contains("there is no database"), "{message}");
+    assert!(!copy.exists() && !place.path.exists());
+    drop(place.open());
+    fs::write(&copy, "mine").unwrap();
+    unavailable(SqliteStore::back_up(&place.path, &copy));
+    assert_eq!(fs::read(&copy).unwrap(), b"mine");
+}
+
+#[tokio::test]
+async fn a_restore_takes_the_place_of_a_store_only_when_told_and_while_nobody_uses_it() {
+    let place = Place::new();
+    let (copy, store) = (place.folder.path().join("copy.db"), place.open());
+    store.insert(record("old")).await.unwrap();
+    SqliteStore::back_up(&place.path, &copy).unwrap();
+    store.insert(record("new")).await.unwrap();
+    let message = unavailable(SqliteStore::restore(&copy, &place.path, false));
+    assert!(message.contains("has records already"), "{message}");
+    let message = unavailable(SqliteStore::restore(&copy, &place.path, true));
+    assert!(message.contains("stop it first"), "{message}");
+    store.insert(record("newer")).await.unwrap();
+    drop(store);
+    SqliteStore::restore(&copy, &place.path, true).unwrap();
+    let store = place.open();
+    assert!(store.get(Kind::Setting, "old").await.unwrap().is_some());
+    assert!(store.get(Kind::Setting, "new").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_damaged_backup_is_refused() {
+    let place = Place::new();
+    let (copy, store) = (place.folder.path().join("copy.db"), place.open());
+    insert_all(&store, (0..200).map(|number| record(&format!("{number}")))).await;
+    SqliteStore::back_up(&place.path, &copy).unwrap();
+    let whole = fs::read(&copy).unwrap();
+    let restored = Place::new();
+    let mut damaged = whole.clone();
+    damaged[4096..8192].fill(0xff);
+    for bad in [damaged, whole[..whole.len() / 2].to_vec(), b"no database at all".repeat(99), Vec::new()] {
+        fs::write(&copy, bad).unwrap();
+        unavailable(SqliteStore::restore(&copy, &restored.path, false));
+        assert!(!restored.path.exists());
+    }
 }
 
 // === what the tests need ===

@@ -8,8 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use coatroom::clock::{Clock, ManualClock};
 use coatroom::protocol::words::Timestamp;
+#[cfg(all(unix, feature = "sqlite"))]
+use coatroom::store::Portable;
 use coatroom::store::contract::{self, Clocked};
 use coatroom::store::{Kind, MemoryStore, NewRecord, Record, Store, StoreError, Version};
+#[cfg(all(unix, feature = "sqlite"))]
+use futures_util::future::join_all;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_keeps_the_contract() {
@@ -29,6 +33,76 @@ async fn sqlite_keeps_the_contract() {
         std::future::ready::<Arc<dyn Store>>(Arc::new(store))
     };
     contract::run(Clocked::Manual(clock.clone()), open).await;
+}
+
+#[cfg(all(unix, feature = "sqlite"))]
+#[tokio::test(flavor = "multi_thread")]
+async fn records_travel_through_every_store_unchanged() {
+    use coatroom::store::{PostgresStore, RedisStore, SqliteStore};
+
+    use crate::servers::postgres::Postgres;
+    use crate::servers::redis::{Cluster, Redis};
+    let (clock, folder) = (manual_clock(), tempfile::tempdir().unwrap());
+    let (postgres, redis, cluster) = (Postgres::start().await, Redis::start().await, Cluster::start().await);
+    let stores: [Box<dyn Portable>; 6] = [
+        Box::new(MemoryStore::new(clock.clone())),
+        Box::new(SqliteStore::open(&folder.path().join("coatroom.db"), clock.clone()).unwrap()),
+        Box::new(PostgresStore::connect(&postgres.url(), clock.clone()).await.unwrap()),
+        Box::new(RedisStore::connect(&redis.url(), clock.clone()).await.unwrap()),
+        Box::new(RedisStore::connect(&cluster.url(), clock.clone()).await.unwrap()),
+        Box::new(MemoryStore::new(clock.clone())),
+    ];
+    let start = travellers(clock.now());
+    for record in &start {
+        stores[0].put(record.clone()).await.unwrap();
+    }
+    for (from, to) in stores.iter().zip(&stores[1..]) {
+        // What was there before is written over.
+        to.insert(NewRecord { body: "other".to_owned(), ..new(&start[0]) }).await.unwrap();
+        let mut place = None;
+        loop {
+            let page = from.page(place.as_deref()).await.unwrap();
+            for put in join_all(page.records.into_iter().map(|record| to.put(record))).await {
+                put.unwrap();
+            }
+            place = page.next;
+            if place.is_none() {
+                break;
+            }
+        }
+        join_all(start.iter().map(|record| has_arrived(to.as_ref(), record))).await;
+    }
+}
+
+#[cfg(all(unix, feature = "sqlite"))]
+async fn has_arrived(store: &dyn Portable, record: &Record) {
+    assert_eq!(store.get(record.kind, &record.key).await.unwrap().as_ref(), Some(record), "{store:?}");
+    // Its version is compared, and its owner has it.
+    let stale = store.replace(new(record), Version::from_number(record.version.number() + 1)).await;
+    assert!(matches!(stale, Err(StoreError::Changed)));
+    if let Some(owner) = &record.owner {
+        assert!(store.list(record.kind, owner).await.unwrap().contains(record), "{store:?}");
+    }
+}
+
+/// Records of every kind, more than a page holds, with odd texts.
+#[cfg(all(unix, feature = "sqlite"))]
+fn travellers(now: Timestamp) -> Vec<Record> {
+    let record = |number: u64| Record {
+        kind: Kind::ALL[usize::try_from(number).unwrap() % Kind::ALL.len()],
+        key: format!("{number}:{{key}} ż"),
+        owner: (!number.is_multiple_of(3)).then(|| format!("owner-{}", number % 5)),
+        version: Version::from_number(1 + number % 4),
+        expires_at: (!number.is_multiple_of(4)).then(|| now.plus(Duration::from_secs(60 + number))),
+        body: format!(r#"{{"v":1,"text":"\u0000 {number}\n"}}"#),
+    };
+    (0..600).map(record).collect()
+}
+
+#[cfg(all(unix, feature = "sqlite"))]
+fn new(record: &Record) -> NewRecord {
+    let Record { kind, key, owner, expires_at, body, .. } = record.clone();
+    NewRecord { kind, key, owner, expires_at, body }
 }
 
 #[tokio::test(flavor = "multi_thread")]

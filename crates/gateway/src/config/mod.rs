@@ -17,6 +17,7 @@ mod providers;
 mod reader;
 mod redirects;
 mod servers;
+mod store;
 mod suggest;
 mod trust;
 mod values;
@@ -43,6 +44,7 @@ pub(crate) use providers::ClientConfig;
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use store::StoreLocation;
 pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
@@ -58,7 +60,7 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where records live. Default `sqlite:coatroom.db`.
     pub(crate) store: StoreLocation,
-    /// Where the keys live. Default `keys.toml` beside the store; `None` with a store in memory.
+    /// Where the keys live. Default `keys.toml`, beside the store if that is a file; `None` with a store in memory.
     pub(crate) keys_file: Option<PathBuf>,
     /// Where users sign in.
     pub(crate) providers: Vec<ProviderConfig>,
@@ -94,15 +96,6 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpRange>,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
-}
-
-/// Where records live.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StoreLocation {
-    /// In this process, gone with it.
-    Memory,
-    /// In a file.
-    Sqlite(PathBuf),
 }
 
 /// What happens when a refresh token is replayed after its window.
@@ -214,7 +207,7 @@ fn read(
         );
     }
     let public_url = read_public_url(&root);
-    let (store, keys_file) = read_store(&root);
+    let (store, keys_file) = store::read(&root);
     let (rates, limit_loopback) = limits::read_rates(&root);
     let config = Config {
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
@@ -258,32 +251,6 @@ fn read_public_url(root: &Section<'_>) -> Option<Issuer> {
     root.value("public_url", Issuer::parse).map(|found| found.value)
 }
 
-fn read_store(root: &Section<'_>) -> (StoreLocation, Option<PathBuf>) {
-    let found = root.value("store", |text| match text.split_once(':') {
-        Some(("memory", "")) => Ok(None),
-        Some(("sqlite", path)) if !path.is_empty() => {
-            Ok(Some(path.strip_prefix("//").unwrap_or(path).to_owned()))
-        }
-        Some(("postgres" | "postgresql" | "redis" | "rediss" | "rediss+cluster" | "redis+cluster", _)) => {
-            Err("this store is not supported yet; use \"sqlite:FILE\" or \"memory:\"")
-        }
-        _ => Err("a store is \"sqlite:FILE\" or \"memory:\""),
-    });
-    let store = match found {
-        Some(Found { value: None, .. }) => StoreLocation::Memory,
-        Some(Found { value: Some(path), place }) => {
-            StoreLocation::Sqlite(root.path(&Found { value: path, place }))
-        }
-        None => StoreLocation::Sqlite(PathBuf::from("coatroom.db")),
-    };
-    let named = root.text("keys_file").map(|found| root.path(&found));
-    let beside = match &store {
-        StoreLocation::Memory => None,
-        StoreLocation::Sqlite(path) => Some(path.with_file_name("keys.toml")),
-    };
-    (store, named.or(beside))
-}
-
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("`{text}` is not an address and port such as 127.0.0.1:8787"))
 }
@@ -300,6 +267,7 @@ const KEYS: &[&str] = &[
     "public_url",
     "listen",
     "store",
+    "store_file",
     "keys_file",
     "providers",
     "accounts",

@@ -183,35 +183,47 @@ impl<'a> Section<'a> {
     ///
     /// Within one layer both at once are a mistake; a higher layer wins over a lower one.
     pub(super) fn secret(&self, key: &str, aliases: &[&str]) -> Option<SecretString> {
+        self.found_secret(key, aliases).map(|found| found.value)
+    }
+
+    /// The same, with where it was set.
+    pub(super) fn found_secret(&self, key: &str, aliases: &[&str]) -> Option<Found<SecretString>> {
         let file_key = format!("{key}_file");
         let by_variable = |name: &str| self.variable(name);
         let known = || std::iter::once(key).chain(aliases.iter().copied());
         let named = known().find_map(by_variable);
         let in_file = known().find_map(|name| by_variable(&format!("{name}_file")));
-        let (direct, file) = match (named, in_file) {
-            (None, None) => (self.scalar_of_file(key), self.scalar_of_file(&file_key)),
-            set => set,
+        let (direct, file) = match (self.flag(key), named, in_file) {
+            (Some(flag), _, _) => (Some(flag), None),
+            (None, None, None) => (self.scalar_of_file(key), self.scalar_of_file(&file_key)),
+            (None, named, in_file) => (named, in_file),
         };
-        match (direct, file) {
+        let (value, place) = match (direct, file) {
             (Some(direct), Some(_)) => {
                 let help = Some(format!("keep one of `{key}` and `{file_key}`"));
                 self.refuse(&direct.place, "a secret is given twice", help);
-                None
+                return None;
             }
-            (Some(direct), None) => self.checked_secret(key, &direct.place, &direct.value),
+            (Some(direct), None) => (self.checked_secret(key, &direct.place, &direct.value), direct.place),
             (None, Some(file)) => {
                 let path = self.path(&file);
                 match std::fs::read_to_string(&path) {
-                    Ok(text) => self.checked_secret(&file_key, &file.place, &text),
+                    Ok(text) => (self.checked_secret(&file_key, &file.place, &text), file.place),
                     Err(cause) => {
                         let message = format!("`{file_key}`: {} cannot be read: {cause}", path.display());
                         self.refuse(&file.place, message, None);
-                        None
+                        return None;
                     }
                 }
             }
-            (None, None) => None,
-        }
+            (None, None) => return None,
+        };
+        value.map(|value| Found { value, place })
+    }
+
+    /// Lets a value be quoted in a report: it turned out to be no secret.
+    pub(super) fn may_quote(&self, place: &Place) {
+        self.layers.problems.may_quote(place);
     }
 
     /// The first of these variables, by their whole names, that is set. The file cannot set it.
@@ -316,7 +328,7 @@ impl<'a> Section<'a> {
     }
 
     /// Notes that a value is not good. Variables and flags are named by their place already.
-    fn refuse_value(&self, key: &str, place: &Place, reason: &dyn Display) {
+    pub(super) fn refuse_value(&self, key: &str, place: &Place, reason: &dyn Display) {
         let message = match place {
             Place::File(_) | Place::Nowhere => format!("`{key}`: {reason}"),
             Place::Environment(_) | Place::Flag(_) => reason.to_string(),
@@ -325,12 +337,12 @@ impl<'a> Section<'a> {
     }
 
     fn overriding(&self, key: &str) -> Option<Found<String>> {
-        if self.is_root
-            && let Some(flag) = self.layers.flags.get(key)
-        {
-            return Some(Found { value: flag.value.clone(), place: Place::Flag(flag.name) });
-        }
-        self.variable(key)
+        self.flag(key).or_else(|| self.variable(key))
+    }
+
+    fn flag(&self, key: &str) -> Option<Found<String>> {
+        let flag = self.layers.flags.get(key).filter(|_| self.is_root)?;
+        Some(Found { value: flag.value.clone(), place: Place::Flag(flag.name) })
     }
 
     fn variable(&self, key: &str) -> Option<Found<String>> {

@@ -296,7 +296,7 @@ code = "1 week"
     2 | lisen = "**************"
       | ^^^^^ did you mean `listen`?
 
-    error: `store`: a store is "sqlite:FILE" or "memory:"
+    error: `store`: a store is "sqlite:FILE", "memory:", "postgres://…", "redis://…", "redis+sentinel://…" or "redis+cluster://…", the Redis ones also with "rediss" for TLS
      --> coatroom.toml:3:9
       |
     3 | store = "mysql:db"
@@ -479,7 +479,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     assert_eq!(config.lifetimes.code, Duration::from_secs(20));
     assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!(config.lifetimes.flow, Duration::from_mins(10));
-    assert_eq!(config.store, StoreLocation::Sqlite("coatroom.db".into()));
+    assert!(matches!(&config.store, StoreLocation::Sqlite(path) if path.as_os_str() == "coatroom.db"));
 }
 
 #[test]
@@ -576,7 +576,9 @@ fn paths_in_the_file_start_from_its_folder() {
     let path = folder.path().join("coatroom.toml");
     std::fs::write(&path, WHOLE).unwrap();
     let config = load(Some(&path), &Flags::new(), &FakeEnvironment::default()).unwrap();
-    assert_eq!(config.store, StoreLocation::Sqlite(folder.path().join("coatroom.db")));
+    assert!(
+        matches!(&config.store, StoreLocation::Sqlite(path) if *path == folder.path().join("coatroom.db"))
+    );
 }
 
 /// Breaks a good file in many places: whatever stands in it, the report is written and shows no secret.
@@ -818,5 +820,51 @@ access_token = "result.token"
     ] {
         let report = report(&text.replacen(line, wrong, 1));
         assert!(report.contains(expected), "{report}");
+    }
+}
+
+// === the store ===
+
+#[test]
+fn every_store_is_known_and_no_password_is_shown() {
+    for (store, keys) in [
+        ("memory:", None),
+        ("sqlite:/var/lib/coatroom/coatroom.db", Some("/var/lib/coatroom/keys.toml")),
+        ("postgres://u:canary@h/db", Some("keys.toml")),
+        ("postgresql://u:canary@h/db?sslmode=require", Some("keys.toml")),
+        ("redis://u:canary@h:6379/1", Some("keys.toml")),
+        ("rediss+cluster://u:canary@a,b", Some("keys.toml")),
+        ("redis+sentinel://u:canary@a,b/main", Some("keys.toml")),
+    ] {
+        let environment = github()
+            .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+            .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
+            .with("COATROOM_STORE", store);
+        let config = load(None, &Flags::new(), &environment).unwrap();
+        assert_eq!(config.keys_file.as_deref(), keys.map(Path::new), "{store}");
+        assert!(!format!("{config:?}").contains("canary"), "{store}");
+    }
+}
+
+#[test]
+fn a_store_with_a_password_may_come_from_a_file_and_is_never_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("store.secret");
+    std::fs::write(&secret, "postgres://u:canary@h/db\n").unwrap();
+    let environment = github()
+        .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+        .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
+        .with("COATROOM_STORE_FILE", secret.to_str().unwrap());
+    let config = load(None, &Flags::new(), &environment).unwrap();
+    assert!(
+        matches!(&config.store, StoreLocation::Postgres(url) if url.expose() == "postgres://u:canary@h/db")
+    );
+    let by_flag = load(None, &flags(&[("store", "--store", "memory:")]), &environment).unwrap();
+    assert!(by_flag.store.is_memory(), "a flag wins over a variable");
+    for bad in
+        ["postgre://u:canary@h/db", "http://canary@h", "redis:canary//x", "mysql://u:canary@h?canary=1"]
+    {
+        let message = report(&WHOLE.replace("sqlite:coatroom.db", bad));
+        assert!(message.contains("a store is") && !message.contains("canary"), "{message}");
     }
 }

@@ -71,6 +71,8 @@ const GATEWAY: Plan = &[
     ("keys", "terminal config cli assemble"),
     ("grants", "terminal config cli assemble"),
     ("users", "terminal config cli assemble"),
+    ("backup", "terminal config cli assemble"),
+    ("carry", "terminal config cli assemble backup"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 

@@ -30,6 +30,14 @@ impl DatabaseFile {
         Ok(Self { path })
     }
 
+    /// A file that has to be there.
+    pub(super) fn existing(path: &Path) -> Result<Self, Trouble> {
+        let trouble = |source| Trouble::Missing { path: path.to_owned(), source };
+        let path = std::path::absolute(path).map_err(trouble)?;
+        std::fs::metadata(&path).map_err(trouble)?;
+        Ok(Self { path })
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -37,8 +45,7 @@ impl DatabaseFile {
     /// Opens the connection that writes, and lays out the tables if the file is new.
     pub(super) fn writer(&self) -> Result<Connection, Trouble> {
         let open = |source| Trouble::Open { path: self.path.clone(), source };
-        let mut connection =
-            self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB).map_err(open)?;
+        let mut connection = self.plain_writer().map_err(open)?;
         // Looked at before anything is changed: the file may belong to someone else.
         self.check(&connection)?;
         let mode: String = connection
@@ -64,6 +71,11 @@ impl DatabaseFile {
         self.connect(OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE_KIB)
     }
 
+    /// Opens a connection that can write, to a file that is not laid out or is about to go.
+    pub(super) fn plain_writer(&self) -> rusqlite::Result<Connection> {
+        self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE_KIB)
+    }
+
     fn connect(&self, access: OpenFlags, cache_kib: i64) -> rusqlite::Result<Connection> {
         let mut connection =
             Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
@@ -81,7 +93,7 @@ impl DatabaseFile {
         thread.map_err(|source| Trouble::NoThread { path: self.path.clone(), source })
     }
 
-    fn check(&self, connection: &Connection) -> Result<Contents, Trouble> {
+    pub(super) fn check(&self, connection: &Connection) -> Result<Contents, Trouble> {
         // In one query, so that another process that lays out the file is seen before or after, never halfway.
         let query = "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema)
             FROM pragma_application_id, pragma_user_version";
@@ -101,7 +113,7 @@ impl DatabaseFile {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contents {
+pub(super) enum Contents {
     Empty,
     Records,
 }
@@ -116,7 +128,8 @@ fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)
 }
 
-/// Waits a little for another process that holds the lock; gives up after five seconds.
+/// Waits a little for another process that holds the lock; gives up after five seconds. For opening and reading: who
+/// writes has a patience of their own.
 ///
 /// SQLite's own handler soon looks only ten times a second, and starves beside a process that writes all the time.
 fn keep_waiting(times_waited: i32) -> bool {
@@ -124,7 +137,8 @@ fn keep_waiting(times_waited: i32) -> bool {
     times_waited < BUSY_PAUSES
 }
 
-fn create_private(path: &Path) -> io::Result<()> {
+/// Makes a file that only its owner may read.
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -153,7 +167,8 @@ const TABLES: &str = "
 /// Marks the file as ours: the letters `coat`.
 const APPLICATION_ID: i64 = 0x636f_6174;
 
-const BUSY_PAUSE: Duration = Duration::from_millis(2);
+/// Between two looks at a lock.
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(2);
 const BUSY_PAUSES: i32 = 2500;
 
 const WRITER_CACHE_KIB: i64 = 2048;

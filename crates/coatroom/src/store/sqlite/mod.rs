@@ -4,8 +4,9 @@
 //! share the cost of one flush to the disk. Reads go to a few read-only connections, which in WAL mode wait for nobody.
 //! Several processes of one machine may share the file; compare and swap holds between them.
 //!
-//! Back up a file in use with `sqlite3 FILE "VACUUM INTO 'COPY'"`; a plain copy would miss what is still in `FILE-wal`.
+//! Back up a file in use with [`SqliteStore::back_up`]; a plain copy would miss what is still in `FILE-wal`.
 
+mod backup;
 mod file;
 mod readers;
 mod trouble;
@@ -23,7 +24,7 @@ use self::file::DatabaseFile;
 use self::readers::Readers;
 use self::verbs::Write;
 use self::writer::Writer;
-use super::{Kind, NewRecord, Record, Store, StoreError, Version};
+use super::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Version};
 use crate::clock::Clock;
 
 /// Keeps records in one SQLite file.
@@ -50,6 +51,25 @@ impl SqliteStore {
         let readers = Readers::start(&file, &clock)?;
         let writer = Writer::start(Arc::clone(&file), clock)?;
         Ok(Self { file, readers, writer })
+    }
+
+    /// Writes a copy of the database at `path`, as it is at one moment, to the new file `copy` with mode 0600. Programs that
+    /// use the database go on meanwhile. Blocks until the copy is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is no database of this program, the copy exists, or it cannot be written; then
+    /// nothing is left of it.
+    pub fn back_up(path: &Path, copy: &Path) -> Result<(), StoreError> {
+        Ok(backup::back_up(path, copy)?)
+    }
+
+    /// Puts a copy of the database `copy` in the place of the one at `path`. Blocks until it is on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when `copy` is no sound database of this program, when there is a database at `path` with
+    /// records and `over` is false, or when a program uses it; then it is left as it is.
+    pub fn restore(copy: &Path, path: &Path, over: bool) -> Result<(), StoreError> {
+        Ok(backup::restore(copy, path, over)?)
     }
 
     /// Hands a write to the writer, and waits until it is durable or refused.
@@ -92,6 +112,18 @@ impl Store for SqliteStore {
                 return Ok(purged);
             }
         }
+    }
+}
+
+#[async_trait]
+impl Portable for SqliteStore {
+    async fn page(&self, place: Option<&str>) -> Result<Page, StoreError> {
+        let place = place.unwrap_or_default().to_owned();
+        Ok(self.readers.read(move |connection, now| verbs::page(connection, &place, now)).await?)
+    }
+
+    async fn put(&self, record: Record) -> Result<(), StoreError> {
+        self.write(Write::Put(record)).await.map(drop)
     }
 }
 

@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use coatroom_protocol::words::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::file::DatabaseFile;
 use super::trouble::Trouble;
 use crate::clock::Clock;
+use crate::store::PATIENCE;
 
 /// The near end of the queue to the threads that read. It is as long as there are callers who wait.
 #[derive(Debug)]
@@ -50,10 +52,14 @@ impl Readers {
                 drop(answer.send(reader.run(query)));
             }
         });
-        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
-        let answer = if queued { answered.await.ok() } else { None };
         let path = || self.file.path().to_owned();
-        let answer = answer.ok_or_else(|| Trouble::Unanswered { path: path() })?;
+        let queued = self.queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
+        if !queued {
+            return Err(Trouble::Unanswered { path: path() });
+        }
+        let answer = timeout(PATIENCE, answered).await;
+        let answer = answer.map_err(|_| Trouble::Slow { path: path() })?;
+        let answer = answer.map_err(|_| Trouble::Unanswered { path: path() })?;
         answer.map_err(|source| Trouble::Read { path: path(), source })
     }
 }

@@ -12,6 +12,14 @@ use crate::store::StoreError;
 pub(super) enum Trouble {
     #[error("cannot create the database {}", path.display())]
     Create { path: PathBuf, source: io::Error },
+    #[error("there is no database at {}", path.display())]
+    Missing { path: PathBuf, source: io::Error },
+    #[error("{} is no backup, or a damaged one", path.display())]
+    Broken { path: PathBuf },
+    #[error("{} has records already", path.display())]
+    Occupied { path: PathBuf },
+    #[error("a program uses the database {}: stop it first", path.display())]
+    InUse { path: PathBuf },
     #[error("cannot open the database {}", path.display())]
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("{} is a database, but not one of Coatroom's", path.display())]
@@ -29,8 +37,8 @@ pub(super) enum Trouble {
     Write { path: PathBuf, source: rusqlite::Error },
     #[error("cannot read from the database {}", path.display())]
     Read { path: PathBuf, source: rusqlite::Error },
-    #[error("too many writes wait for the database {}", path.display())]
-    Full { path: PathBuf },
+    #[error("the database {} did not answer in time: another program holds it, or the disk is slow", path.display())]
+    Slow { path: PathBuf },
     #[error("the database {} gave up before it answered", path.display())]
     Unanswered { path: PathBuf },
 }

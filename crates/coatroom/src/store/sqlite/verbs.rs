@@ -1,9 +1,10 @@
 //! The six verbs in SQL. Expiry is decided as in `Timestamp::has_reached`: a record whose expiry equals now is expired.
 
 use coatroom_protocol::words::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::store::{Kind, NewRecord, Record, StoreError, Version};
+use crate::store::{Kind, NewRecord, Page, Record, StoreError, Version};
 
 /// A verb that writes.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub(super) enum Write {
     Insert(NewRecord),
     Replace(NewRecord, Version),
     Delete(Kind, String),
+    /// Writes a record over whatever has its key.
+    Put(Record),
     /// Deletes at most [`PURGE_BATCH`] records.
     Purge(Timestamp),
 }
@@ -30,6 +33,7 @@ impl Write {
                 (replace(connection, record, *seen, now)?, Some(StoreError::Changed))
             }
             Self::Delete(kind, key) => (delete(connection, *kind, key)?, None),
+            Self::Put(record) => (put(connection, record)?, None),
             Self::Purge(now) => (purge(connection, *now)?, None),
         };
         Ok(match if_none {
@@ -84,6 +88,14 @@ fn delete(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<us
     connection.prepare_cached(sql)?.execute(params![kind.as_str(), key])
 }
 
+fn put(connection: &Connection, record: &Record) -> rusqlite::Result<usize> {
+    let sql = "INSERT OR REPLACE INTO records (kind, key, owner, version, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let Record { kind, key, owner, version, expires_at, body } = record;
+    let version = i64::try_from(version.number()).unwrap_or(i64::MAX);
+    let expires_at = expires_at.map(seconds);
+    connection.prepare_cached(sql)?.execute(params![kind.as_str(), key, owner, version, expires_at, body])
+}
+
 fn purge(connection: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM records
         WHERE rowid IN (SELECT rowid FROM records WHERE expires_at <= ?1 LIMIT ?2)";
@@ -115,6 +127,25 @@ pub(super) fn list(
     statement.query_map(params![kind.as_str(), owner, seconds(now)], |row| record(kind, row))?.collect()
 }
 
+/// `place` is the last kind and key that were read, with NUL between them, which no text has.
+pub(super) fn page(connection: &Connection, place: &str, now: Timestamp) -> rusqlite::Result<Page> {
+    let sql = "SELECT key, owner, version, expires_at, body, kind FROM records
+        WHERE (kind, key) > (?1, ?2) AND (expires_at IS NULL OR expires_at > ?3) ORDER BY kind, key LIMIT ?4";
+    let (kind, key) = place.split_once('\0').unwrap_or_default();
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let name: String = row.get(5)?;
+        let unknown = || format!("a record of the kind `{name}` is not known to this program").into();
+        let kind = Kind::parse(&name);
+        let kind = kind.ok_or_else(|| rusqlite::Error::FromSqlConversionFailure(5, Type::Text, unknown()))?;
+        record(kind, row)
+    };
+    let rows = statement.query_map(params![kind, key, seconds(now), PAGE_LENGTH], read)?;
+    let records = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = records.last().map(|last| format!("{}\0{}", last.kind, last.key));
+    Ok(Page { records, next })
+}
+
 fn record(kind: Kind, row: &Row<'_>) -> rusqlite::Result<Record> {
     let unsigned = |column, number: i64| u64::try_from(number).map_err(|_| out_of_range(column, number));
     let version = unsigned(2, row.get(2)?)?;
@@ -140,3 +171,5 @@ fn seconds(time: Timestamp) -> i64 {
 
 /// How many records one purge deletes at most: a few milliseconds' work.
 pub(super) const PURGE_BATCH: u64 = 500;
+
+const PAGE_LENGTH: i64 = 500;

@@ -2,21 +2,24 @@
 //!
 //! The thread outlives every failure. A commit that fails, or panics, is answered with `Unavailable` to all its writes,
 //! and the next one starts on a fresh connection.
+//!
+//! Nobody waits for longer than their own patience, however many wait before them: while another program holds the lock,
+//! the thread keeps trying for as long as somebody waits, and writes nothing for those who have left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::file::DatabaseFile;
+use super::file::{BUSY_PAUSE, DatabaseFile};
 use super::trouble::Trouble;
 use super::verbs::Write;
 use crate::clock::Clock;
-use crate::store::StoreError;
+use crate::store::{PATIENCE, StoreError};
 
 /// The near end of the queue to the thread that writes.
 #[derive(Debug)]
@@ -39,15 +42,16 @@ impl Writer {
     /// Queues a write, and waits until it is durable or refused.
     pub(super) async fn write(&self, write: Write) -> Result<u64, StoreError> {
         let path = || self.file.path().to_owned();
-        let queue = self.queue.as_ref().ok_or_else(|| Trouble::Unanswered { path: path() })?;
-        let place = match timeout(QUEUE_TIMEOUT, queue.reserve()).await {
-            Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(Trouble::Unanswered { path: path() }.into()),
-            Err(_) => return Err(Trouble::Full { path: path() }.into()),
-        };
+        let written = timeout(PATIENCE, self.queue_and_wait(write)).await;
+        written.unwrap_or_else(|_| Err(Trouble::Slow { path: path() }.into()))
+    }
+
+    async fn queue_and_wait(&self, write: Write) -> Result<u64, StoreError> {
+        let unanswered = || Trouble::Unanswered { path: self.file.path().to_owned() };
+        let queue = self.queue.as_ref().ok_or_else(unanswered)?;
         let (answer, answered) = oneshot::channel();
-        place.send(Waiting { write, answer });
-        answered.await.unwrap_or_else(|_| Err(Trouble::Unanswered { path: path() }.into()))
+        queue.send(Waiting { write, answer }).await.map_err(|_| unanswered())?;
+        answered.await.unwrap_or_else(|_| Err(unanswered().into()))
     }
 }
 
@@ -67,6 +71,13 @@ impl Drop for Writer {
 struct Waiting {
     write: Write,
     answer: oneshot::Sender<Answer>,
+}
+
+impl Waiting {
+    /// Whether the caller has left.
+    fn is_over(&self) -> bool {
+        self.answer.is_closed()
+    }
 }
 
 type Answer = Result<u64, StoreError>;
@@ -91,47 +102,66 @@ impl Scribe {
     }
 
     fn serve(&mut self, batch: Vec<Waiting>) {
-        let (writes, waiting): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Waiting { write, answer }| (write, answer)).unzip();
-        let answers = self.commit(&writes).unwrap_or_else(|trouble| {
+        let answers = self.commit(&batch).unwrap_or_else(|trouble| {
             let trouble = Arc::new(trouble);
-            writes.iter().map(|_| Err(Arc::clone(&trouble).into())).collect()
+            batch.iter().map(|_| Err(Arc::clone(&trouble).into())).collect()
         });
-        for (caller, answer) in waiting.into_iter().zip(answers) {
+        for (waiting, answer) in batch.into_iter().zip(answers) {
             // A caller that no longer waits is not told.
-            drop(caller.send(answer));
+            drop(waiting.answer.send(answer));
         }
     }
 
-    /// Does all the writes or none. The answers are in the order of the writes.
-    fn commit(&mut self, writes: &[Write]) -> Result<Vec<Answer>, Trouble> {
+    /// Does all the writes that somebody waits for, or none. The answers are in the order of the writes.
+    fn commit(&mut self, batch: &[Waiting]) -> Result<Vec<Answer>, Trouble> {
         // Taken out, so that a connection on which something failed or panicked is never used again.
-        let mut connection = match self.connection.take() {
+        let connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.file.writer()?,
         };
         let answers = self
-            .transact(&mut connection, writes)
+            .transact(&connection, batch)
             .map_err(|source| Trouble::Write { path: self.file.path().to_owned(), source })?;
         self.connection = Some(connection);
         Ok(answers)
     }
 
-    fn transact(&self, connection: &mut Connection, writes: &[Write]) -> rusqlite::Result<Vec<Answer>> {
-        // Immediate: what is read to compare stays true until it is swapped, also for other processes.
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    fn transact(&self, connection: &Connection, batch: &[Waiting]) -> rusqlite::Result<Vec<Answer>> {
+        let transaction = begin(connection, batch)?;
         let now = self.clock.now();
-        let answers = writes.iter().map(|write| write.apply(&transaction, now)).collect::<Result<_, _>>()?;
+        let answer = |waiting: &Waiting| {
+            if waiting.is_over() {
+                // Who left was told that it is not known whether it was written. Then it had better not be.
+                return Ok(Err(Trouble::Unanswered { path: self.file.path().to_owned() }.into()));
+            }
+            waiting.write.apply(&transaction, now)
+        };
+        let answers = batch.iter().map(answer).collect::<Result<_, _>>()?;
         transaction.commit()?;
         Ok(answers)
     }
 }
 
+/// Begins a transaction as soon as no other process holds the lock.
+fn begin<'a>(connection: &'a Connection, batch: &[Waiting]) -> rusqlite::Result<Transaction<'a>> {
+    // Not left to SQLite, which would be as patient for the last caller as for the first.
+    connection.busy_timeout(Duration::ZERO)?;
+    loop {
+        // Immediate: what is read to compare stays true until it is swapped, also for other processes.
+        match Transaction::new_unchecked(connection, TransactionBehavior::Immediate) {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && !batch.iter().all(Waiting::is_over) =>
+            {
+                thread::sleep(BUSY_PAUSE);
+            }
+            begun => return begun,
+        }
+    }
+}
+
 /// How many writes may wait, and how many are committed together at most.
 const QUEUE: usize = 512;
-
-/// How long a caller waits for a place in the queue.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {
@@ -149,14 +179,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut scribe = scribe(folder.path());
         limit_pages(&scribe, 10);
-        let batch = [insert("small", 10), insert("large", 100_000)];
-        let trouble = scribe.commit(&batch).unwrap_err();
+        let batch = || [insert("small", 10), insert("large", 100_000)];
+        let trouble = commit(&mut scribe, batch()).unwrap_err();
         assert!(
             matches!(&trouble, Trouble::Write { source, .. } if source.to_string().contains("full")),
             "{trouble}"
         );
         assert!(!is_there(&scribe, "small"));
-        let answers = scribe.commit(&batch).unwrap();
+        let answers = commit(&mut scribe, batch()).unwrap();
         assert!(answers.iter().all(Result::is_ok));
         assert!(is_there(&scribe, "small") && is_there(&scribe, "large"));
     }
@@ -166,8 +196,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut scribe = scribe(folder.path());
         scribe.connection.as_ref().unwrap().pragma_update(None, "query_only", true).unwrap();
-        assert!(matches!(scribe.commit(&[insert("a", 10)]), Err(Trouble::Write { .. })));
-        assert!(scribe.commit(&[insert("a", 10)]).unwrap().iter().all(Result::is_ok));
+        assert!(matches!(commit(&mut scribe, [insert("a", 10)]), Err(Trouble::Write { .. })));
+        assert!(commit(&mut scribe, [insert("a", 10)]).unwrap().iter().all(Result::is_ok));
     }
 
     #[test]
@@ -176,14 +206,18 @@ mod tests {
         let mut scribe = scribe(folder.path());
         let mut other = scribe.file.writer().unwrap();
         let lock = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-        // Less patient than usual.
-        scribe.connection.as_ref().unwrap().busy_timeout(Duration::from_millis(10)).unwrap();
-        let trouble = scribe.commit(&[insert("a", 10)]).unwrap_err();
+        let (answer, answered) = oneshot::channel();
+        let caller = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            drop(answered);
+        });
+        let trouble = scribe.commit(&[Waiting { write: insert("a", 10), answer }]).unwrap_err();
+        caller.join().unwrap();
         let Trouble::Write { source, .. } = trouble else { panic!("{trouble}") };
         assert_eq!(source.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy));
         assert!(!is_there(&scribe, "a"), "readers wait for nobody");
         drop(lock);
-        assert!(scribe.commit(&[insert("a", 10)]).unwrap().iter().all(Result::is_ok));
+        assert!(commit(&mut scribe, [insert("a", 10)]).unwrap().iter().all(Result::is_ok));
         assert!(is_there(&scribe, "a"));
     }
 
@@ -193,7 +227,7 @@ mod tests {
         let mut scribe = scribe(folder.path());
         let missing = Write::Delete(Kind::Setting, "missing".to_owned());
         let batch = [insert("a", 10), insert("a", 10), missing, insert("b", 10)];
-        let answers = scribe.commit(&batch).unwrap();
+        let answers = commit(&mut scribe, batch).unwrap();
         assert!(matches!(answers.as_slice(), [Ok(1), Err(StoreError::Exists), Ok(0), Ok(1)]), "{answers:?}");
     }
 
@@ -202,17 +236,23 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut scribe = scribe(folder.path());
         limit_pages(&scribe, 10);
-        let (batch, answers): (Vec<_>, Vec<_>) = [10, 100_000, 20]
-            .map(|size| {
-                let (answer, answered) = oneshot::channel();
-                (Waiting { write: insert(&size.to_string(), size), answer }, answered)
-            })
-            .into_iter()
-            .unzip();
+        let (batch, answers): (Vec<_>, Vec<_>) =
+            [10, 100_000, 20].map(|size| waiting(insert(&size.to_string(), size))).into_iter().unzip();
         scribe.serve(batch);
         for mut answer in answers {
             assert!(matches!(answer.try_recv(), Ok(Err(StoreError::Unavailable(_)))));
         }
+    }
+
+    #[test]
+    fn nothing_is_written_for_who_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scribe = scribe(folder.path());
+        let (stays, answered) = waiting(insert("stays", 10));
+        let (left, _) = waiting(insert("left", 10));
+        scribe.serve(vec![stays, left]);
+        assert!(matches!(answered.blocking_recv(), Ok(Ok(1))));
+        assert!(is_there(&scribe, "stays") && !is_there(&scribe, "left"));
     }
 
     #[tokio::test]
@@ -239,7 +279,7 @@ mod tests {
         let (answer, _answered) = oneshot::channel();
         writer.queue.as_ref().unwrap().try_send(Waiting { write: insert("a", 10), answer }).unwrap();
         let Err(StoreError::Unavailable(cause)) = writer.write(insert("b", 10)).await else { panic!() };
-        assert!(cause.to_string().contains("too many writes wait"), "{cause}");
+        assert!(cause.to_string().contains("did not answer"), "{cause}");
         drop(waiting);
     }
 
@@ -248,6 +288,17 @@ mod tests {
         let connection = Some(file.writer().unwrap());
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_800_000_000)));
         Scribe { file: Arc::new(file), clock, connection }
+    }
+
+    /// Commits writes whose callers wait.
+    fn commit<const N: usize>(scribe: &mut Scribe, writes: [Write; N]) -> Result<Vec<Answer>, Trouble> {
+        let (batch, _callers): (Vec<_>, Vec<_>) = writes.into_iter().map(waiting).unzip();
+        scribe.commit(&batch)
+    }
+
+    fn waiting(write: Write) -> (Waiting, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        (Waiting { write, answer }, answered)
     }
 
     /// As a full disk does, but for this connection alone.

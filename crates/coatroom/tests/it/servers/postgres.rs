@@ -1,0 +1,169 @@
+//! A PostgreSQL server.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tokio_postgres::{Client, NoTls};
+
+use super::tls::Certificates;
+use super::{Process, free_port, run, wait_until};
+
+/// A server with an empty database.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    folder: TempDir,
+    port: u16,
+    settings: Vec<String>,
+    process: Option<Process>,
+}
+
+impl Postgres {
+    /// Starts a server.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a server that takes TLS connections only.
+    pub(crate) async fn start_with_tls(certificates: &Certificates) -> Self {
+        let mut server = Self::new();
+        let (certificate, key) =
+            (server.folder.path().join("server.pem"), server.folder.path().join("server.key"));
+        std::fs::write(&certificate, &certificates.certificate).unwrap();
+        std::fs::write(&key, &certificates.key).unwrap();
+        run(Path::new("chmod"), &["600", key.to_str().unwrap()], None);
+        own(&key);
+        let rules = server.folder.path().join("rules");
+        std::fs::write(&rules, "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        server.settings = vec![
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", certificate.display()),
+            format!("ssl_key_file={}", key.display()),
+            format!("hba_file={}", rules.display()),
+        ];
+        server.process = Some(server.spawn());
+        let log = server.folder.path().join("log");
+        wait_until("Postgres starts", async || {
+            std::fs::read_to_string(&log).unwrap().contains("ready to accept connections")
+        })
+        .await;
+        server
+    }
+
+    /// Starts a server with settings like `max_connections=10`.
+    pub(crate) async fn start_with(settings: &[&str]) -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// Starts a server whose data is in a folder.
+    pub(crate) async fn start_in(folder: TempDir, settings: &[&str]) -> Self {
+        let mut server = Self::new_in(folder);
+        server.settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        server.restart().await;
+        server
+    }
+
+    fn new() -> Self {
+        Self::new_in(tempfile::tempdir().unwrap())
+    }
+
+    fn new_in(folder: TempDir) -> Self {
+        let server = Self { folder, port: free_port(), settings: Vec::new(), process: None };
+        own(server.folder.path());
+        let data = server.data();
+        let data = data.to_str().unwrap();
+        let arguments =
+            ["-D", data, "-U", "coatroom", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+        run(&program("initdb"), &arguments, Some(USER));
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        Self::url_at(self.port)
+    }
+
+    /// The URL of a server at another port, such as a proxy's.
+    pub(crate) fn url_at(port: u16) -> String {
+        format!("postgres://coatroom@127.0.0.1:{port}/postgres")
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A connection of another program.
+    pub(crate) async fn client(&self) -> Client {
+        self.connect().await.expect("connecting to the test's own server")
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().unwrap().kill();
+    }
+
+    /// Starts it, again or for the first time, and waits until it answers.
+    pub(crate) async fn restart(&mut self) {
+        self.process = Some(self.spawn());
+        wait_until("Postgres answers", async || {
+            // A killed one leaves children behind that hold its memory for a moment, and a file that names it.
+            if self.process.as_mut().unwrap().has_ended() {
+                self.process = Some(self.spawn());
+            }
+            self.connect().await.is_ok()
+        })
+        .await;
+    }
+
+    pub(crate) async fn restart_if_ended(&mut self) {
+        if self.process.as_mut().unwrap().has_ended() {
+            self.restart().await;
+        }
+    }
+
+    pub(crate) fn freeze(&self) {
+        self.process.as_ref().unwrap().freeze();
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.process.as_ref().unwrap().thaw();
+    }
+
+    async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    fn spawn(&self) -> Process {
+        let port = self.port.to_string();
+        let data = self.data();
+        let mut arguments = vec!["-D", data.to_str().unwrap(), "-p", &port];
+        let fixed = ["listen_addresses=127.0.0.1", "unix_socket_directories="];
+        for setting in fixed.into_iter().chain(self.settings.iter().map(String::as_str)) {
+            arguments.extend(["-c", setting]);
+        }
+        Process::start(&program("postgres"), &arguments, self.folder.path(), Some(USER))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+fn own(path: &Path) {
+    if super::is_root() {
+        run(Path::new("chown"), &[USER, path.to_str().unwrap()], None);
+    }
+}
+
+/// The account that Debian's package makes.
+const USER: &str = "postgres";
+
+/// Debian keeps the programs of each version in a folder of its own.
+fn program(name: &str) -> PathBuf {
+    let versions =
+        std::fs::read_dir("/usr/lib/postgresql").expect("the package `postgresql` is not installed");
+    let mut found: Vec<_> = versions.map(|version| version.unwrap().path().join("bin").join(name)).collect();
+    found.retain(|path| path.is_file());
+    found.sort();
+    found.pop().expect("the package `postgresql` is not installed")
+}

@@ -1,0 +1,38 @@
+//! A certificate authority of the test's own.
+
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+/// A certificate for this machine, and who signed it.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    pub(crate) authority: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Certificates {
+    /// For `127.0.0.1`.
+    pub(crate) fn new() -> Self {
+        Self::naming("127.0.0.1")
+    }
+
+    /// For a host of this name.
+    pub(crate) fn naming(host: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&authority_key).unwrap().pem();
+        let issuer = Issuer::new(params, authority_key);
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &issuer).unwrap().pem();
+        Self { authority, certificate, key: key.serialize_pem() }
+    }
+
+    /// Writes the authority's certificate to a file.
+    pub(crate) fn keep_authority(&self, path: &Path) {
+        std::fs::write(path, &self.authority).unwrap();
+    }
+}
