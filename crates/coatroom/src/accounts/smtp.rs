@@ -11,7 +11,7 @@ use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{Host, Url};
 
 use super::mail::{Mail, MailError, Mailer};
 
@@ -45,20 +45,26 @@ impl SmtpMailer {
         let url = Url::parse(url)
             .map_err(|_| wrong("this is no URL such as smtps://user:password@mail.example.com"))?;
         let is_bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-        let host = url.host_str().filter(|_| is_bare);
+        // Of a scheme that it does not know, the parser takes an IPv4 address for a name.
+        let host = url.host_str().filter(|_| is_bare).and_then(|host| Host::parse(host).ok());
         let host = host.ok_or_else(|| {
             wrong("the URL of a mail server is smtps://USER:PASSWORD@HOST:PORT, and nothing else")
         })?;
-        let is_here = url.host().is_some_and(|host| is_loopback_host(&host.to_owned()));
+        let is_here = is_loopback_host(&host);
+        // Whoever connects there wants no brackets.
+        let host = match host {
+            Host::Ipv6(address) => address.to_string(),
+            host => host.to_string(),
+        };
         let tls =
-            || TlsParameters::new(host.to_owned()).map_err(|error| SmtpConfigError::Url(error.to_string()));
+            || TlsParameters::new(host.clone()).map_err(|error| SmtpConfigError::Url(error.to_string()));
         let (tls, port) = match url.scheme() {
             "smtps" => (Tls::Wrapper(tls()?), SUBMISSIONS),
             "smtp" if is_here => (Tls::None, SUBMISSION),
             "smtp" => (Tls::Required(tls()?), SUBMISSION),
             _ => return Err(wrong("the URL of a mail server begins with smtps:// or smtp://")),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
             .port(url.port().unwrap_or(port))
             .tls(tls)
             .timeout(Some(DEADLINE));
@@ -106,7 +112,58 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Takes one mail without TLS, and tells who gets it.
+    async fn take_one(listener: TcpListener) -> String {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let (read, mut write) = stream.split();
+        let mut lines = BufReader::new(read).lines();
+        let mut recipient = String::new();
+        write.write_all(b"220 here\r\n").await.unwrap();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let answer: &[u8] = match line.get(..4).unwrap_or_default() {
+                "EHLO" => b"250-here\r\n250 8BITMIME\r\n",
+                "DATA" => {
+                    write.write_all(b"354 go on\r\n").await.unwrap();
+                    while lines.next_line().await.unwrap().is_some_and(|line| line != ".") {}
+                    b"250 taken\r\n"
+                }
+                "QUIT" => break,
+                start => {
+                    if start == "RCPT" {
+                        recipient = line;
+                    }
+                    b"250 well\r\n"
+                }
+            };
+            write.write_all(answer).await.unwrap();
+            if !recipient.is_empty() && answer.ends_with(b"taken\r\n") {
+                break;
+            }
+        }
+        recipient
+    }
+
+    #[tokio::test]
+    async fn mail_to_this_machine_needs_no_tls_however_the_machine_is_called() {
+        for (host, listen) in
+            [("127.0.0.1", "127.0.0.1:0"), ("localhost", "127.0.0.1:0"), ("[::1]", "[::1]:0")]
+        {
+            // There are machines without IPv6.
+            let Ok(listener) = TcpListener::bind(listen).await else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let taken = tokio::spawn(take_one(listener));
+            let mailer = SmtpMailer::new(&format!("smtp://{host}:{port}"), "no-reply@example.com").unwrap();
+            let to = coatroom_protocol::words::EmailAddress::parse("alice@example.com").unwrap();
+            let mail = Mail { to, subject: "s".to_owned(), text: "t".to_owned() };
+            mailer.send(&mail).await.unwrap_or_else(|error| panic!("{host}: {error}"));
+            assert_eq!(taken.await.unwrap(), "RCPT TO:<alice@example.com>");
+        }
+    }
 
     #[test]
     fn a_server_is_named_by_its_url_alone() {
