@@ -173,6 +173,7 @@ impl Accounts {
             created_at: self.parts.clock.now(),
             joined_at: None,
             epoch: 0,
+            codes: 0,
             disabled_at: None,
         })
     }

@@ -1,4 +1,4 @@
-use coatroom_protocol::words::{EmailAddress, ProviderName, Subject, Timestamp, TokenHash};
+use coatroom_protocol::words::{EmailAddress, ProviderName, Subject, Timestamp, TokenHash, sha256};
 use serde::{Deserialize, Serialize};
 
 use super::Stored;
@@ -33,6 +33,9 @@ pub(crate) struct AccountRecord {
     /// Grows when every browser is to sign in again.
     #[serde(default)]
     pub(crate) epoch: u32,
+    /// How many codes its person has used.
+    #[serde(default)]
+    pub(crate) codes: u32,
     /// Since when nobody can sign in to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disabled_at: Option<Timestamp>,
@@ -62,6 +65,18 @@ impl AccountRecord {
     /// Has every browser sign in again.
     pub(crate) const fn sign_out(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// What codes are good for that are out now. Another one once a code was used, every browser is to sign in again, or the
+    /// address has gone to somebody else.
+    pub(crate) fn codes_until_now(&self) -> TokenHash {
+        TokenHash::from_bytes(sha256(format!("{} {} {}", self.id, self.epoch, self.codes).as_bytes()))
+    }
+
+    /// Takes note that a code was used, which none that is out survives. Whoever was awaited has come.
+    pub(crate) fn use_code(&mut self, now: Timestamp) {
+        self.codes = self.codes.wrapping_add(1);
+        self.joined_at.get_or_insert(now);
     }
 
     /// Who the person is.
