@@ -131,7 +131,7 @@ impl Accounts {
         if !same_bytes(typed.as_bytes(), returned.code.as_bytes()) {
             return Proven::No;
         }
-        self.attempts.succeeded(&attempt);
+        self.attempts.give_back(&attempt);
         Proven::Yes
     }
 
