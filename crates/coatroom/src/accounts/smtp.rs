@@ -14,6 +14,7 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 use super::mail::{Mail, MailError, Mailer};
+use crate::entropy::{SystemEntropy, draw};
 
 /// Sends mail by a server that takes it for us.
 pub struct SmtpMailer {
@@ -80,6 +81,9 @@ impl SmtpMailer {
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), MailError> {
+        // As `Mailer::send` asks for.
+        let pause = draw::<1>(&SystemEntropy::new()).map_or(0, |[byte]| byte);
+        tokio::time::sleep(PAUSE_UNIT * u32::from(pause)).await;
         let unfit = |error: &dyn fmt::Display| MailError::Refused(error.to_string());
         let to = mail.to.as_str().parse().map_err(|error| unfit(&error))?;
         let message = Message::builder()
@@ -106,6 +110,9 @@ impl fmt::Debug for SmtpMailer {
 
 const SUBMISSIONS: u16 = 465;
 const SUBMISSION: u16 = 587;
+
+/// Up to 255 of it pass before a mail goes out.
+const PAUSE_UNIT: Duration = Duration::from_millis(1);
 
 /// Of each command.
 const DEADLINE: Duration = Duration::from_secs(20);
