@@ -72,6 +72,7 @@ impl Attempts {
     }
 
     /// Takes one mail to a recipient; else says how long to wait. What follows a `+` often leads to the same mailbox.
+    /// Strangers who ask for mails do not keep a browser that is known from getting any.
     pub(super) fn mail(
         &self,
         recipient: &EmailAddress,
@@ -80,7 +81,8 @@ impl Attempts {
     ) -> Result<(), Duration> {
         let address = recipient.as_str();
         let name = address.split(['+', '@']).next().filter(|name| !name.is_empty()).unwrap_or(address);
-        let recipient = sha256(format!("{name}@{}", recipient.domain()).as_bytes());
+        let device = caller.device.unwrap_or_default();
+        let recipient = sha256(format!("{device} {name}@{}", recipient.domain()).as_bytes());
         self.mails.take(recipient, self.address(caller), now).map(|_| ())
     }
 
@@ -172,6 +174,8 @@ mod tests {
         let sent = |name: &str, address| attempts.mail(&account(name), from(address), Duration::ZERO).is_ok();
         assert!(sent("alice", "192.0.2.1") && sent("alice+1", "192.0.2.2"));
         assert!(!sent("alice+2", "192.0.2.3") && !sent("alice", "192.0.2.4"));
+        let known = Caller { device: Some("d1"), ..from("192.0.2.9") };
+        assert!(attempts.mail(&account("alice"), known, Duration::ZERO).is_ok());
         assert!(sent("bob+1", "192.0.2.5") && sent("+1", "192.0.2.6") && sent("+2", "192.0.2.7"));
     }
 

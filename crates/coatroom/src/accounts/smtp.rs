@@ -94,11 +94,10 @@ impl Mailer for SmtpMailer {
             .header(ContentType::TEXT_PLAIN)
             .body(mail.text.clone())
             .map_err(|error| unfit(&error))?;
-        match self.transport.send(message).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_permanent() => Err(MailError::Refused(error.to_string())),
-            Err(error) => Err(MailError::Unavailable(error.to_string())),
-        }
+        let Err(error) = self.transport.send(message).await else { return Ok(()) };
+        // What servers say goes into logs, and many of them repeat the address.
+        let said = error.to_string().replace(mail.to.as_str(), "the recipient");
+        Err(if error.is_permanent() { MailError::Refused(said) } else { MailError::Unavailable(said) })
     }
 }
 
@@ -124,8 +123,8 @@ mod tests {
 
     use super::*;
 
-    /// Takes one mail without TLS, and tells who gets it.
-    async fn take_one(listener: TcpListener) -> String {
+    /// Takes one mail without TLS, unless the answer to its recipient says otherwise, and tells who gets it.
+    async fn take_one(listener: TcpListener, to_recipient: &'static [u8]) -> String {
         let (mut stream, _) = listener.accept().await.unwrap();
         let (read, mut write) = stream.split();
         let mut lines = BufReader::new(read).lines();
@@ -140,12 +139,11 @@ mod tests {
                     b"250 taken\r\n"
                 }
                 "QUIT" => break,
-                start => {
-                    if start == "RCPT" {
-                        recipient = line;
-                    }
-                    b"250 well\r\n"
+                "RCPT" => {
+                    recipient = line;
+                    to_recipient
                 }
+                _ => b"250 well\r\n",
             };
             write.write_all(answer).await.unwrap();
             if !recipient.is_empty() && answer.ends_with(b"taken\r\n") {
@@ -163,13 +161,25 @@ mod tests {
             // There are machines without IPv6.
             let Ok(listener) = TcpListener::bind(listen).await else { continue };
             let port = listener.local_addr().unwrap().port();
-            let taken = tokio::spawn(take_one(listener));
+            let taken = tokio::spawn(take_one(listener, b"250 well\r\n"));
             let mailer = SmtpMailer::new(&format!("smtp://{host}:{port}"), "no-reply@example.com").unwrap();
             let to = coatroom_protocol::words::EmailAddress::parse("alice@example.com").unwrap();
             let mail = Mail { to, subject: "s".to_owned(), text: "t".to_owned() };
             mailer.send(&mail).await.unwrap_or_else(|error| panic!("{host}: {error}"));
             assert_eq!(taken.await.unwrap(), "RCPT TO:<alice@example.com>");
         }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_the_server_repeats_reaches_no_log() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("smtp://{}", listener.local_addr().unwrap());
+        tokio::spawn(take_one(listener, b"550 5.1.1 <alice@example.com>: unknown\r\n"));
+        let to = coatroom_protocol::words::EmailAddress::parse("alice@example.com").unwrap();
+        let mail = Mail { to, subject: "s".to_owned(), text: "t".to_owned() };
+        let error = SmtpMailer::new(&url, "no-reply@example.com").unwrap().send(&mail).await.unwrap_err();
+        assert!(matches!(&error, MailError::Refused(said) if said.contains("5.1.1")), "{error}");
+        assert!(!error.to_string().contains("alice"), "{error}");
     }
 
     #[test]
