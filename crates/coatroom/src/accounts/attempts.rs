@@ -66,19 +66,23 @@ impl Attempts {
         self.failures.take(account, self.address(caller), now)
     }
 
-    /// Gives an attempt back: it was a good one.
-    pub(super) fn succeeded(&self, attempt: &Attempt) {
+    /// Gives an attempt back that was a good one, or was not judged.
+    pub(super) fn give_back(&self, attempt: &Attempt) {
         self.failures.give_back(attempt);
     }
 
-    /// Takes one mail to a recipient; else says how long to wait.
+    /// Takes one mail to a recipient; else says how long to wait. What follows a `+` often leads to the same mailbox.
+    /// Strangers who ask for mails do not keep a browser that is known from getting any.
     pub(super) fn mail(
         &self,
         recipient: &EmailAddress,
         caller: Caller<'_>,
         now: Duration,
     ) -> Result<(), Duration> {
-        let recipient = sha256(recipient.as_str().as_bytes());
+        let address = recipient.as_str();
+        let name = address.split(['+', '@']).next().filter(|name| !name.is_empty()).unwrap_or(address);
+        let device = caller.device.unwrap_or_default();
+        let recipient = sha256(format!("{device} {name}@{}", recipient.domain()).as_bytes());
         self.mails.take(recipient, self.address(caller), now).map(|_| ())
     }
 
@@ -164,11 +168,23 @@ mod tests {
     }
 
     #[test]
+    fn a_mailbox_is_one_however_many_names_it_has() {
+        let rates = Rates { mail: Some(Rate { count: 2, per: Duration::from_hours(1) }), ..Rates::none() };
+        let attempts = Attempts::new(&Settings { rates, ..Settings::default() });
+        let sent = |name: &str, address| attempts.mail(&account(name), from(address), Duration::ZERO).is_ok();
+        assert!(sent("alice", "192.0.2.1") && sent("alice+1", "192.0.2.2"));
+        assert!(!sent("alice+2", "192.0.2.3") && !sent("alice", "192.0.2.4"));
+        let known = Caller { device: Some("d1"), ..from("192.0.2.9") };
+        assert!(attempts.mail(&account("alice"), known, Duration::ZERO).is_ok());
+        assert!(sent("bob+1", "192.0.2.5") && sent("+1", "192.0.2.6") && sent("+2", "192.0.2.7"));
+    }
+
+    #[test]
     fn a_success_costs_nothing() {
         let attempts = attempts();
         for _ in 0..100 {
             let attempt = attempts.take(&account("alice"), from("192.0.2.1"), Duration::ZERO).unwrap();
-            attempts.succeeded(&attempt);
+            attempts.give_back(&attempt);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Codes by mail. Nothing is kept for one that is out: the browser carries it, sealed, and bound to what it is good for.
 //!
-//! A code is good in the browser and for the flow that asked for it, for as long as a flow takes. Who guesses uses up the attempts
-//! of the account.
+//! A code is good once, in the browser and for the flow that asked for it, for as long as a flow takes. The account tells codes
+//! that were out before from those after one was used, the password was set, or its person was shut out. Who guesses uses up the
+//! attempts of the account.
 
 use std::time::Duration;
 
-use coatroom_protocol::words::{EmailAddress, Timestamp, base64url, from_base64url, same_bytes};
+use coatroom_protocol::words::{EmailAddress, Timestamp, TokenHash, base64url, from_base64url, same_bytes};
 use serde::{Deserialize, Serialize};
 
 use super::mail::Mail;
@@ -51,8 +52,8 @@ struct Pending {
     purpose: CodePurpose,
     email: EmailAddress,
     code: String,
-    /// The account's, as it was when the code was asked for.
-    stamp: String,
+    /// As the account has it; of nothing where there is none. Of one length, so that nobody sees which.
+    account: TokenHash,
     ends_at: Timestamp,
 }
 
@@ -73,7 +74,7 @@ pub(crate) struct ReturnedCode {
     pub(crate) purpose: CodePurpose,
     pub(crate) email: EmailAddress,
     code: String,
-    stamp: String,
+    account: TokenHash,
 }
 
 impl Accounts {
@@ -95,31 +96,29 @@ impl Accounts {
         }
         let account = self.load(email).await?.map(|seen| seen.value);
         let code = self.draw_code()?;
-        let letter = match (&account, purpose) {
-            (Some(account), CodePurpose::SignIn | CodePurpose::Reset) if self.lets_in(account) => {
-                Some(Letter::Code(purpose, &code))
-            }
-            (Some(account), CodePurpose::SignUp) if account.disabled_at.is_none() => Some(Letter::HasAccount),
-            (None, CodePurpose::SignUp) if self.are_open() => Some(Letter::Code(purpose, &code)),
-            _ => None,
+        let nothing = TokenHash::from_bytes(draw(self.parts.entropy.as_ref())?);
+        let letter = Letter::Code(purpose, &code);
+        let (letter, is_sent) = match (&account, purpose) {
+            (Some(account), CodePurpose::SignIn | CodePurpose::Reset) => (letter, self.lets_in(account)),
+            (Some(account), CodePurpose::SignUp) => (Letter::HasAccount, account.disabled_at.is_none()),
+            (None, CodePurpose::SignUp) => (letter, self.are_open()),
+            (None, CodePurpose::SignIn | CodePurpose::Reset) => (letter, false),
         };
-        if let Some((subject, text)) = letter.map(write) {
-            outbox.post(Mail { to: email.clone(), subject, text })?;
-        }
+        // What nobody is sent costs as much.
+        let (subject, text) = write(letter);
+        let mail = Mail { to: email.clone(), subject, text };
+        outbox.post(is_sent.then_some(mail))?;
         let ends_at = self.parts.clock.now().plus(CODE_LIFE);
-        let stamp = match account {
-            Some(account) => account.stamp,
-            None => self.draw_stamp()?,
-        };
-        let pending = Pending { purpose, email: email.clone(), code, stamp, ends_at };
+        let account = account.as_ref().map_or(nothing, AccountRecord::codes_until_now);
+        let pending = Pending { purpose, email: email.clone(), code, account, ends_at };
         Ok(Asked::Sealed(self.seal(CODE, bound_to, &pending)?))
     }
 
     /// What a form brought back; `None` when it is not ours, belongs elsewhere, or is too old.
     pub(crate) fn returned(&self, sealed: &str, bound_to: &[&[u8]]) -> Option<ReturnedCode> {
-        let Pending { purpose, email, code, stamp, ends_at } = self.open(CODE, bound_to, sealed)?;
-        let is_over = self.parts.clock.now().has_reached(ends_at);
-        (!is_over).then_some(ReturnedCode { purpose, email, code, stamp })
+        let Pending { purpose, email, code, account, ends_at } = self.open(CODE, bound_to, sealed)?;
+        let ended = self.parts.clock.now().has_reached(ends_at);
+        (!ended).then_some(ReturnedCode { purpose, email, code, account })
     }
 
     /// Judges what somebody typed as the code.
@@ -132,11 +131,11 @@ impl Accounts {
         if !same_bytes(typed.as_bytes(), returned.code.as_bytes()) {
             return Proven::No;
         }
-        self.attempts.succeeded(&attempt);
+        self.attempts.give_back(&attempt);
         Proven::Yes
     }
 
-    /// The account of a code that was proven. `None` when there is none, its person may not enter, or it has changed since.
+    /// The account of an address that was proven. `None` when its person may not enter, or the code is not good for it any more.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is down.
@@ -144,24 +143,22 @@ impl Accounts {
         &self,
         returned: &ReturnedCode,
     ) -> Result<Option<AccountRecord>, Error> {
-        let email = &returned.email;
-        let seen = self.load(email).await?;
-        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.opens_by(account, returned))
-        else {
-            return Ok(None);
-        };
-        if account.joined_at.is_some() {
-            return Ok(Some(account));
-        }
         let now = self.parts.clock.now();
-        self.update(email, |account| {
-            account.joined_at.get_or_insert(now);
-            account.disabled_at.is_none()
+        self.update(&returned.email, |account| {
+            let is_good = self.takes(account, returned);
+            account.use_code(now);
+            is_good
         })
         .await
     }
 
-    /// Sets the password of an account by a code that was proven, and has every browser sign in again.
+    /// Whether the code of an address that was proven is good for its account still.
+    fn takes(&self, account: &AccountRecord, returned: &ReturnedCode) -> bool {
+        self.lets_in(account) && account.codes_until_now() == returned.account
+    }
+
+    /// Sets the password of an account whose address was proven, and lets every browser sign in again. `None` as for
+    /// [`enter_by_code`](Self::enter_by_code).
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store is down, or too many sign in at once.
@@ -172,17 +169,15 @@ impl Accounts {
     ) -> Result<Result<Option<AccountRecord>, PasswordRefusal>, Error> {
         let email = &returned.email;
         let seen = self.load(email).await?;
-        let Some(account) = seen.map(|seen| seen.value).filter(|account| self.opens_by(account, returned))
-        else {
-            return Ok(Ok(None));
-        };
+        let taken = seen.map(|seen| seen.value).filter(|account| self.takes(account, returned));
+        let Some(account) = taken else { return Ok(Ok(None)) };
         let hash = match self.hash(password, email, account.name.as_deref()).await? {
             Ok(hash) => hash,
             Err(refusal) => return Ok(Err(refusal)),
         };
         let (now, stamp) = (self.parts.clock.now(), self.draw_stamp()?);
         let changed = self.update(email, |account| {
-            let is_good = self.opens_by(account, returned);
+            let is_good = self.takes(account, returned);
             account.set_password(hash.clone(), stamp.clone(), now);
             is_good
         });
@@ -210,10 +205,6 @@ impl Accounts {
         account.set_password(hash, self.draw_stamp()?, account.created_at);
         let written = records::insert(self.parts.store.as_ref(), &account).await?;
         Ok(Ok((written == Written::Done).then_some(account)))
-    }
-
-    fn opens_by(&self, account: &AccountRecord, returned: &ReturnedCode) -> bool {
-        account.stamp == returned.stamp && self.lets_in(account)
     }
 
     pub(super) async fn hash(

@@ -38,15 +38,24 @@ impl Accounts {
             Ok(attempt) => attempt,
             Err(wait) => return Ok(Entry::TooMany(wait)),
         };
-        let account = self.load(email).await?.map(|seen| seen.value);
-        let kept = account.as_ref().and_then(|account| account.password.as_deref());
-        let is_right = self.hasher.verify(password, kept).await?;
-        let Some(account) = account.filter(|_| is_right) else {
+        let judged = self.judge(email, password).await;
+        // Nor does what was not judged count: whoever is turned away because many come must not be taken for one who guesses.
+        if !matches!(judged, Ok(None)) {
+            self.attempts.give_back(&attempt);
+        }
+        let Some(account) = judged? else {
             tracing::info!(target: "coatroom::audit", event = "sign_in.refused", "a local sign-in was refused");
             return Ok(Entry::Refused);
         };
-        self.attempts.succeeded(&attempt);
         Ok(if account.disabled_at.is_some() { Entry::Disabled } else { Entry::In(Box::new(account)) })
+    }
+
+    /// The account of an address, if this is its password.
+    async fn judge(&self, email: &EmailAddress, password: &Password) -> Result<Option<AccountRecord>, Error> {
+        let account = self.load(email).await?.map(|seen| seen.value);
+        let kept = account.as_ref().and_then(|account| account.password.as_deref());
+        let is_right = self.hasher.verify(password, kept).await?;
+        Ok(account.filter(|_| is_right))
     }
 
     /// The account that a sign-in of an earlier moment rests on, if it still stands: `None` once the account is gone, is somebody

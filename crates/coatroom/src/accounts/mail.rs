@@ -1,6 +1,7 @@
 //! Mail: what is sent, by whom, and the queue before it.
 //!
-//! Nobody who asks for a mail waits until it was sent: how long that takes would tell whether there was one to send.
+//! Nobody who asks for a mail waits until it was sent: how long that takes would tell whether there was one to send. For the same
+//! reason nothing waits in the queue as a mail does.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -35,7 +36,8 @@ impl fmt::Debug for Mail {
 /// Sends mail. [`SmtpMailer`](super::SmtpMailer) does so by SMTP.
 #[async_trait]
 pub trait Mailer: Send + Sync + fmt::Debug {
-    /// Hands a mail to a server that goes on with it.
+    /// Hands a mail to a server that goes on with it. Nobody waits for it but the operator. It should not begin at once: the work may
+    /// slow down what else is asked at that moment, by which strangers tell that there was somebody to be mailed.
     ///
     /// # Errors
     /// [`MailError`].
@@ -58,7 +60,7 @@ pub enum MailError {
 #[derive(Debug)]
 pub(super) struct Outbox {
     mailer: Arc<dyn Mailer>,
-    queue: OnceLock<Sender<Mail>>,
+    queue: OnceLock<Sender<Option<Mail>>>,
 }
 
 impl Outbox {
@@ -79,15 +81,15 @@ impl Outbox {
         if self.queue().capacity() == 0 { Err(full()) } else { Ok(()) }
     }
 
-    /// Takes a mail, to be sent soon.
+    /// Takes a mail, to be sent soon, or nothing, which is thrown away.
     ///
     /// # Errors
     /// As [`has_room`](Self::has_room).
-    pub(super) fn post(self: &Arc<Self>, mail: Mail) -> Result<(), Error> {
+    pub(super) fn post(self: &Arc<Self>, mail: Option<Mail>) -> Result<(), Error> {
         self.queue().try_send(mail).map_err(|_| full())
     }
 
-    fn queue(self: &Arc<Self>) -> &Sender<Mail> {
+    fn queue(self: &Arc<Self>) -> &Sender<Option<Mail>> {
         self.queue.get_or_init(|| {
             let (sender, receiver) = channel(MOST_WAITING);
             tokio::spawn(send_all(Arc::clone(&self.mailer), receiver));
@@ -97,9 +99,10 @@ impl Outbox {
 }
 
 /// Ends when the outbox is gone and everything was taken.
-async fn send_all(mailer: Arc<dyn Mailer>, mut waiting: Receiver<Mail>) {
+async fn send_all(mailer: Arc<dyn Mailer>, mut waiting: Receiver<Option<Mail>>) {
     let turns = Arc::new(Semaphore::new(MOST_AT_ONCE));
     while let Some(mail) = waiting.recv().await {
+        let Some(mail) = mail else { continue };
         let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
         let mailer = Arc::clone(&mailer);
         tokio::spawn(async move {
@@ -184,7 +187,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_is_bounded() {
         let outbox = Arc::new(Outbox::new(Arc::new(Moody::default())));
-        let taken = (0..10 * MOST_WAITING).take_while(|_| outbox.post(mail()).is_ok()).count();
+        let taken = (0..10 * MOST_WAITING).take_while(|_| outbox.post(Some(mail())).is_ok()).count();
         assert_eq!(taken, MOST_WAITING);
         assert!(outbox.has_room().is_err());
     }

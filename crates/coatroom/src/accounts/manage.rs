@@ -174,6 +174,7 @@ impl Accounts {
             created_at: self.parts.clock.now(),
             joined_at: None,
             stamp: self.draw_stamp()?,
+            codes: 0,
             disabled_at: None,
         })
     }

@@ -77,9 +77,11 @@ impl Builder {
             problems.push(format!("{path} takes the tokens of the issuer {named}, which is not set"));
             return None;
         };
-        if self.providers.iter().any(|provider| provider.name() == named) {
+        let is_taken = self.providers.iter().any(|provider| provider.name() == named)
+            || (self.has_accounts() && named.as_str() == LOCAL);
+        if is_taken {
             problems.push(format!(
-                "a provider and an issuer are both called {named}: nobody could tell their users apart"
+                "those who sign in here and an issuer are both called {named}: nobody could tell their users apart"
             ));
         }
         let baseline = scopes.defaults().union(issuer.scopes());

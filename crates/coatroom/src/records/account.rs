@@ -1,6 +1,6 @@
 use std::fmt;
 
-use coatroom_protocol::words::{EmailAddress, ProviderName, Subject, Timestamp, TokenHash};
+use coatroom_protocol::words::{EmailAddress, ProviderName, Subject, Timestamp, TokenHash, sha256};
 use serde::{Deserialize, Serialize};
 
 use super::Stored;
@@ -35,6 +35,9 @@ pub(crate) struct AccountRecord {
     /// What sign-ins and codes rest on, and nobody is told: who knows our keys and not this makes neither. Another one has every
     /// browser sign in again.
     pub(crate) stamp: String,
+    /// How many codes its person has used.
+    #[serde(default)]
+    pub(crate) codes: u32,
     /// Since when nobody can sign in to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) disabled_at: Option<Timestamp>,
@@ -58,6 +61,18 @@ impl AccountRecord {
         self.password = Some(hash);
         self.stamp = stamp;
         self.link = None;
+        self.joined_at.get_or_insert(now);
+    }
+
+    /// What codes are good for that are out now. Another one once a code was used, every browser is to sign in again, or the
+    /// address has gone to somebody else.
+    pub(crate) fn codes_until_now(&self) -> TokenHash {
+        TokenHash::from_bytes(sha256(format!("{} {}", self.stamp, self.codes).as_bytes()))
+    }
+
+    /// Takes note that a code was used, which none that is out survives. Whoever was awaited has come.
+    pub(crate) fn use_code(&mut self, now: Timestamp) {
+        self.codes = self.codes.wrapping_add(1);
         self.joined_at.get_or_insert(now);
     }
 

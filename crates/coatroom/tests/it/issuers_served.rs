@@ -13,7 +13,7 @@ use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{Manifest, Pattern, Rule, RuleKind, Unlisted};
 use coatroom::protocol::words::{ProviderName, ScopeCatalogue, ScopeEntry, Timestamp};
 use coatroom::providers::ProviderKind;
-use coatroom::settings::{ClientDocuments, DocumentMode};
+use coatroom::settings::{ClientDocuments, DocumentMode, LocalAccounts};
 use coatroom::store::MemoryStore;
 use coatroom::vault::KeyRing;
 use coatroom::{Builder, Coatroom, Protection};
@@ -319,13 +319,22 @@ async fn what_contradicts_a_remote_issuer_is_named() {
         .store(MemoryStore::new(fake.clock.clone()))
         .keys(KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(NOW)).unwrap())
         .provider(fake.provider(ProviderKind::Oidc))
+        .local_accounts(LocalAccounts::default(), None)
         .remote_issuer(issuer(&fake, "idp"))
+        .remote_issuer(issuer(&fake, "local"))
         .protect(protection("/a", "nobody"))
+        .protect(protection("/c", "local"))
         .protect(protection("/b", "idp").with_provider(name("idp")))
         .default_path("/b")
         .build();
     let problems = built.unwrap_err().problems.join("\n");
-    for expected in ["issuer nobody, which is not set", "sign in there", "both called idp", "default path"] {
+    for expected in [
+        "issuer nobody, which is not set",
+        "sign in there",
+        "both called idp",
+        "both called local",
+        "default path",
+    ] {
         assert!(problems.contains(expected), "{problems}");
     }
 }

@@ -84,11 +84,11 @@ async fn proven(
     returned: &ReturnedCode,
     form: &Params,
 ) -> Result<Result<Option<AccountRecord>, PasswordRefusal>, Stop> {
-    let (accounts, email) = (present.accounts, &returned.email);
+    let accounts = present.accounts;
     let password = || Password::new(field(form, PASSWORD_FIELD));
     Ok(match returned.purpose {
         CodePurpose::SignIn => Ok(accounts.enter_by_code(returned).await?),
-        CodePurpose::SignUp => accounts.sign_up(email, name(form), &password()).await?,
+        CodePurpose::SignUp => accounts.sign_up(&returned.email, name(form), &password()).await?,
         CodePurpose::Reset => {
             let reset = accounts.reset_by_code(returned, &password()).await?;
             if let Ok(Some(account)) = &reset {

@@ -345,6 +345,20 @@ async fn an_outage_at_the_sign_in_or_the_refresh_accuses_nobody() {
     assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
 }
 
+// Whoever makes the server busy would lock everybody out whom it turned away often enough.
+#[tokio::test]
+async fn an_attempt_that_nobody_judged_does_not_count() {
+    let (world, _) = world(SignUp::Invitation).await;
+    invited(&world).await;
+    let (mut browser, client) = (Browser::new(&world.app), Client::register(&world.app).await);
+    let address = asked(&mut browser, &client).await;
+    world.store.fail(Verb::Get, Kind::Account, Failure::Before, 0..20);
+    for _ in 0..20 {
+        assert_eq!(enter(&mut browser, &address, ALICE, PASSWORD).await.status, 503);
+    }
+    assert_eq!(enter(&mut browser, &address, ALICE, PASSWORD).await.status, 303);
+}
+
 #[tokio::test]
 async fn a_reset_ends_the_password_the_session_and_every_grant() {
     let (world, mailbox) = world(SignUp::Invitation).await;
