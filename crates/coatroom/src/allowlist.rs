@@ -79,6 +79,9 @@ impl List {
         if text.is_empty() || text.trim() != text || text.contains(char::is_control) {
             return Err(EntryRefusal::Blank);
         }
+        if text == "*" || text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+            return Err(EntryRefusal::Plain);
+        }
         match self {
             Self::EmailDomains | Self::WorkspaceDomains => ascii_domain(text).ok_or(EntryRefusal::Domain),
             Self::Teams => {
@@ -87,7 +90,9 @@ impl List {
                 });
                 if is_team { Ok(text.to_owned()) } else { Err(EntryRefusal::Team) }
             }
-            Self::Users if text.contains('@') && text.ends_with('.') => Err(EntryRefusal::Address),
+            Self::Users if text.contains('@') && (text.ends_with('.') || text.contains(';')) => {
+                Err(EntryRefusal::Address)
+            }
             Self::Users | Self::Organisations | Self::Groups | Self::Roles => Ok(text.to_owned()),
         }
     }
@@ -109,6 +114,9 @@ pub enum EntryRefusal {
     /// An entry that is empty, or has spaces or line ends around it.
     #[error("has an entry that is empty, or has spaces or line ends around it")]
     Blank,
+    /// An entry that looks like a pattern, or like a part of a list in another language.
+    #[error("takes plain entries without quotes, and no `*`: a list that is left out lets everybody in")]
+    Plain,
     /// An entry that is no domain.
     #[error("takes domains such as example.com, without @, wildcards or a dot at the end")]
     Domain,
@@ -116,7 +124,7 @@ pub enum EntryRefusal {
     #[error("takes teams as `organisation/team`")]
     Team,
     /// An address that nobody has.
-    #[error("takes no address with a dot at the end")]
+    #[error("takes single addresses, without a dot or anything else at the end")]
     Address,
 }
 
@@ -442,6 +450,10 @@ mod tests {
             (List::Users, " alice", EntryRefusal::Blank),
             (List::Roles, "\n", EntryRefusal::Blank),
             (List::Users, "a@example.com.", EntryRefusal::Address),
+            (List::Users, "a@example.com;b@example.com", EntryRefusal::Address),
+            (List::Users, "*", EntryRefusal::Plain),
+            (List::Groups, "\"staff\"", EntryRefusal::Plain),
+            (List::Roles, "'admin", EntryRefusal::Plain),
             (List::EmailDomains, "@example.com", EntryRefusal::Domain),
             (List::EmailDomains, "a@example.com", EntryRefusal::Domain),
             (List::EmailDomains, "*.example.com", EntryRefusal::Domain),

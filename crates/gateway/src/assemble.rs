@@ -104,6 +104,22 @@ fn warn_of_openness(config: &Config, server: &ServerConfig) {
 /// # Errors
 /// When the store, the key file or another part of the configuration cannot be used; the message names it.
 pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
+    let coatroom = built(config).await?;
+    coatroom.check_keys().await?;
+    coatroom.start();
+    Ok(coatroom)
+}
+
+/// Makes sure that a server can be made of the configuration, whatever its store and keys are.
+///
+/// # Errors
+/// When a part of the configuration cannot be used; the message names it.
+pub(crate) async fn check(config: &Config) -> anyhow::Result<()> {
+    let config = Config { store: StoreLocation::Memory, keys_file: None, ..config.clone() };
+    built(&config).await.map(|_| ())
+}
+
+async fn built(config: &Config) -> anyhow::Result<Coatroom> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let outbound = Arc::new(Outbound::new());
     let mut builder = Coatroom::builder(config.public_url.as_str())
@@ -151,10 +167,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     for origin in &config.allowed_origins {
         builder = builder.origin(origin);
     }
-    let coatroom = builder.build()?;
-    coatroom.check_keys().await?;
-    coatroom.start();
-    Ok(coatroom)
+    Ok(builder.build()?)
 }
 
 fn settings(config: &Config) -> Settings {

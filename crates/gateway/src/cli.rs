@@ -164,6 +164,19 @@ fn purpose(text: &str) -> Result<Purpose, String> {
     found.ok_or_else(|| "a purpose is signing, sealing, tickets, wrapping or registration".to_owned())
 }
 
+/// Reads what is shown to people and compared: something, and not too much of it.
+fn word(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let fits = (1..=LONGEST_WORD).contains(&text.chars().count()) && !text.contains(char::is_control);
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("between 1 and {LONGEST_WORD} characters on one line"))
+    }
+}
+
+const LONGEST_WORD: usize = 100;
+
 /// Whose grants, and where they are kept.
 #[derive(Debug, Args)]
 pub(crate) struct Grants {
@@ -212,10 +225,10 @@ pub(crate) enum UsersCommand {
         #[arg(value_parser = EmailAddress::parse)]
         email: EmailAddress,
         /// What they are called
-        #[arg(long)]
+        #[arg(long, value_parser = word)]
         name: Option<String>,
         /// A role of theirs; may be given several times
-        #[arg(long = "role", value_name = "ROLE")]
+        #[arg(long = "role", value_name = "ROLE", value_parser = word)]
         roles: Vec<String>,
     },
     /// List every account

@@ -67,6 +67,7 @@ fn load(settings: &Settings) -> anyhow::Result<Config> {
 
 fn check(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;
+    run(assemble::check(&config))?;
     terminal::say(format_args!("ok: {} listens on {}", config.public_url, config.listen));
     for server in &config.servers {
         let auth = match server.auth {

@@ -33,8 +33,7 @@ pub(crate) async fn run(options: &cli::Users) -> anyhow::Result<()> {
     let users = coatroom.users().context("there are no local accounts here")?;
     match &options.what {
         UsersCommand::Add { email, name, roles } => {
-            let name = name.clone().filter(|name| !name.trim().is_empty());
-            let invited = users.add(email, name, roles.clone()).await;
+            let invited = users.add(email, name.clone(), roles.clone()).await;
             hand_out(&invited.map_err(|error| explain(error, email.as_str()))?);
         }
         UsersCommand::List => list(&users).await?,
@@ -87,6 +86,11 @@ fn hand_out(invitation: &Invitation) {
     }
     terminal::say(format_args!("\n  {link}\n"));
     terminal::say(format_args!("It sets a password, once, until {}.", ends_at.date()));
+    if matches!(account.state, AccountState::Disabled { .. }) {
+        terminal::say(format_args!(
+            "The account is disabled: it works after `coatroom users enable {email}`."
+        ));
+    }
 }
 
 async fn list(users: &Users<'_>) -> anyhow::Result<()> {

@@ -74,6 +74,20 @@ impl Accounts {
         Ok(seen.map(|seen| seen.value).filter(|account| stands(account) && self.lets_in(account)))
     }
 
+    /// Has every browser sign in again: a session is a cookie, of which there may be a copy.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down.
+    pub(crate) async fn sign_out(&self, account: &AccountRecord) -> Result<(), Error> {
+        let stamp = self.draw_stamp()?;
+        let signed_out = self.update(&account.email, |now| {
+            let is_same = now.id == account.id;
+            now.stamp.clone_from(&stamp);
+            is_same
+        });
+        signed_out.await.map(|_| ())
+    }
+
     /// The user of a grant as their account describes them now; `None` when it is gone or was disabled.
     ///
     /// # Errors

@@ -87,7 +87,8 @@ pub(super) struct Hasher {
 
 impl Hasher {
     pub(super) fn new() -> Self {
-        let turns = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, MOST_TURNS);
+        // Half of the processors stay for everybody else.
+        let turns = (std::thread::available_parallelism().map_or(1, usize::from) / 2).clamp(1, MOST_TURNS);
         Self { turns: Arc::new(Semaphore::new(turns)), places: Semaphore::new(turns * PLACES_PER_TURN) }
     }
 

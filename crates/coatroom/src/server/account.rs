@@ -27,6 +27,7 @@ use super::upstream_leg::{Returned, depart, throw_away};
 use super::visit::{Stop, Visit};
 use crate::context::{GrantSummary, SignInAt};
 use crate::entropy::draw;
+use crate::error::Error;
 use crate::pages::{
     ACCOUNT_PATH, AccountNote, AccountPage, ConnectedApp, EVERY_GRANT, GRANT_FIELD, McpServer,
     OfferedProvider, PROVIDER_FIELD, ReturnAddress, SignInPage, SignedIn, Trouble,
@@ -80,7 +81,19 @@ pub(super) async fn sign_out(State(app): State<Arc<App>>, headers: HeaderMap) ->
     if !visit.is_same_origin() {
         return visit.stopped(Stop::Trouble(Trouble::NoCookie));
     }
+    if let Err(error) = end_sessions(&app, &visit).await {
+        return visit.stopped(Stop::Inside(error));
+    }
     back(Session::forget(&visit.jar).into_iter().chain(Note::set(&visit.jar, AccountNote::SignedOut)))
+}
+
+/// Where the session stands in the place of a provider's, its end is the end of every copy of the cookie.
+async fn end_sessions(app: &App, visit: &Visit<'_>) -> Result<(), Error> {
+    let Some(accounts) = &app.context.accounts else { return Ok(()) };
+    match Session::account(&app.context, &visit.jar).await? {
+        Some(account) => accounts.sign_out(&account).await,
+        None => Ok(()),
+    }
 }
 
 /// A form that counts: from a page of ours, and readable.

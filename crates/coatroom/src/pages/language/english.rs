@@ -334,7 +334,7 @@ const ACCOUNT: AccountWords = AccountWords {
         )
     },
     ended_here: "Done: the access has ended.",
-    signed_out_here: "You are signed out here. Apps keep their access.",
+    signed_out_here: "You are signed out, in every browser. Apps keep their access.",
     sign_out: "Sign out",
     sign_in: "Sign in to see which apps may act for you, and to end their access.",
     sign_in_with: |provider| format!("Sign in with {provider}"),

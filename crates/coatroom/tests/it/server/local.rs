@@ -280,6 +280,20 @@ async fn whoever_is_signed_in_continues_with_one_click() {
     assert!(answer.header("location").unwrap().starts_with("/sign-in/"));
 }
 
+// A copy of the cookie that was taken before is of no use after.
+#[tokio::test]
+async fn whoever_signs_out_is_signed_out_in_every_browser() {
+    let (world, _) = world(SignUp::Invitation).await;
+    invited(&world).await;
+    let (mut browser, client, tokens) = signed_in(&world).await;
+    let mut copy = browser.clone();
+    let answer = browser.post("/account/sign-out", &[], SAME_ORIGIN).await;
+    assert_eq!(answer.status, 303);
+    assert!(!copy.open("/account").await.body.contains("You are signed in"));
+    assert!(asked(&mut copy, &client).await.starts_with("/sign-in/"));
+    assert_eq!(status(&world, &tokens.access).await, 200, "apps keep their access");
+}
+
 #[tokio::test]
 async fn who_is_disabled_is_out_at_once_everywhere() {
     let (world, _) = world(SignUp::Invitation).await;
