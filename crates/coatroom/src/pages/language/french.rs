@@ -12,7 +12,7 @@ pub(super) static WORDS: Words = Words {
     lang: "fr",
     dir: "ltr",
     nameless: "une application sans nom",
-    unverified: "Non vérifié",
+    unverified: "Non vérifiée",
     served_by: |site| format!("Vous êtes sur {site}. Comparez avec la barre d’adresse de votre navigateur."),
     consent: CONSENT,
     connect: CONNECT,
