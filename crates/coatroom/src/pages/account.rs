@@ -101,7 +101,7 @@ impl Pages {
             described_by: all.consent.described_by,
             words,
         };
-        self.answer(StatusCode::OK, &view)
+        self.answer(language, StatusCode::OK, &view)
     }
 
     /// Answers with the page for a person who is not signed in.
@@ -122,7 +122,7 @@ impl Pages {
             note: page.done.map(|note| note.text(words, provider)),
             words,
         };
-        self.answer(StatusCode::OK, &view)
+        self.answer(language, StatusCode::OK, &view)
     }
 }
 

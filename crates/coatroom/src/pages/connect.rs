@@ -121,7 +121,7 @@ impl Pages {
             signed_in: (words.signed_in_as)(&isolated(&plain(page.person, NAME_LIMIT))),
             proceed: (all.hand_over.continue_to)(&provider),
         };
-        self.answer(StatusCode::OK, &view)
+        self.answer(language, StatusCode::OK, &view)
     }
 
     /// Answers whoever is not signed in, or is somebody else: 403 then.
@@ -152,7 +152,11 @@ impl Pages {
         };
         let frame = self.frame(language, title.to_owned());
         let first = other.is_none();
-        self.answer(status, &SignInView { frame, page, texts, button, choice: choice.as_str(), first })
+        self.answer(
+            language,
+            status,
+            &SignInView { frame, page, texts, button, choice: choice.as_str(), first },
+        )
     }
 
     /// Answers with the last page: it says how it ended, and that the person may go back to the app.
@@ -165,7 +169,7 @@ impl Pages {
             ConnectEnd::Connected => ((words.connected)(&provider), (words.connected_then)(&app)),
             ConnectEnd::Cancelled => (words.cancelled.to_owned(), (words.cancelled_then)(&provider, &app)),
         };
-        self.answer(StatusCode::OK, &EndView { frame: self.frame(language, title), happened })
+        self.answer(language, StatusCode::OK, &EndView { frame: self.frame(language, title), happened })
     }
 }
 

@@ -188,7 +188,7 @@ impl Pages {
             buttons: buttons(&words.consent, page),
             deny: Choice::Deny,
         };
-        let mut answer = self.answer(StatusCode::OK, &view);
+        let mut answer = self.answer(language, StatusCode::OK, &view);
         if page.client.logo.is_some() {
             Self::show_own_pictures(answer.headers_mut());
         }

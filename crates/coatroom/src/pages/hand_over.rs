@@ -68,7 +68,7 @@ impl Pages {
         let goes_on = matches!(page.outcome, Outcome::SigningIn | Outcome::SignedIn);
         let close = (!goes_on).then_some(words.close);
         let view = HandOverView { words, frame: self.frame(language, title), happened, link, uri, close };
-        let mut answer = self.answer(StatusCode::OK, &view);
+        let mut answer = self.answer(language, StatusCode::OK, &view);
         // A return address has visible ASCII characters only, so that it always fits into a header.
         if let Ok(mut refresh) = HeaderValue::try_from(format!("0;url={uri}")) {
             refresh.set_sensitive(true);

@@ -1,16 +1,22 @@
 use askama::Template;
 use axum::body::Body;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName,
+    HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{Response, StatusCode};
 
+use super::language::Language;
 use super::{PageResponse, Pages};
 
 impl Pages {
     /// Renders a page and gives it the headers that every page has.
-    pub(super) fn answer(&self, status: StatusCode, page: &impl Template) -> PageResponse {
+    pub(super) fn answer(
+        &self,
+        language: Language,
+        status: StatusCode,
+        page: &impl Template,
+    ) -> PageResponse {
         let (status, html) = match page.render() {
             Ok(html) => (status, html),
             // Templates are checked when they are compiled, so that only a failing formatter ends here.
@@ -22,6 +28,7 @@ impl Pages {
         let mut answer = Response::new(Body::from(html));
         *answer.status_mut() = status;
         self.set_headers(answer.headers_mut());
+        answer.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
         answer
     }
 
@@ -47,9 +54,11 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; form-
 /// The same for a page with a logo.
 const POLICY_WITH_PICTURES: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
-const EVERY_PAGE: [(HeaderName, &str); 8] = [
+const EVERY_PAGE: [(HeaderName, &str); 9] = [
     (CONTENT_TYPE, "text/html; charset=utf-8"),
     (CACHE_CONTROL, "no-store"),
+    // For a cache that keeps pages all the same.
+    (VARY, "accept-language"),
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_FRAME_OPTIONS, "DENY"),
     // `no-referrer` would make browsers send `Origin: null` with the consent form, which then looks forged. Other

@@ -20,7 +20,7 @@ impl Pages {
     pub fn landing(&self, language: Language, page: &LandingPage<'_>) -> PageResponse {
         let words = &language.words().landing;
         let view = LandingView { words, frame: self.frame(language, words.title.to_owned()), page };
-        self.answer(StatusCode::OK, &view)
+        self.answer(language, StatusCode::OK, &view)
     }
 }
 

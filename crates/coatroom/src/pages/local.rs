@@ -192,7 +192,7 @@ impl Pages {
             about_password: matches!(page.problem, Some(EnterProblem::Wrong)),
             problem,
         };
-        self.answer_in(status, wait, &view)
+        self.answer_in((language, status), wait, &view)
     }
 
     /// Answers with the page on which a person types the code that was mailed.
@@ -222,7 +222,7 @@ impl Pages {
             is_about_password: matches!(page.problem, Some(MailedProblem::Password(_))),
             problem,
         };
-        self.answer_in(status, wait, &view)
+        self.answer_in((language, status), wait, &view)
     }
 
     /// Answers with the page on which a person sets their password by a link.
@@ -239,7 +239,7 @@ impl Pages {
             hint: (words.password_hint)(page.limits.least),
             problem: page.problem.map(|problem| problem.told(words, page.limits)),
         };
-        self.answer(status, &view)
+        self.answer(language, status, &view)
     }
 
     /// Answers with the page that says that a password was set.
@@ -247,11 +247,20 @@ impl Pages {
     pub fn password_set(&self, language: Language) -> PageResponse {
         let words = &language.words().local;
         let frame = self.frame(language, words.password_set.to_owned());
-        self.answer(StatusCode::OK, &EndView { frame, happened: words.password_set_then.to_owned() })
+        self.answer(
+            language,
+            StatusCode::OK,
+            &EndView { frame, happened: words.password_set_then.to_owned() },
+        )
     }
 
-    fn answer_in(&self, status: StatusCode, wait: Option<Duration>, view: &impl Template) -> PageResponse {
-        let mut answer = self.answer(status, view);
+    fn answer_in(
+        &self,
+        (language, status): (Language, StatusCode),
+        wait: Option<Duration>,
+        view: &impl Template,
+    ) -> PageResponse {
+        let mut answer = self.answer(language, status, view);
         if let Some(wait) = wait {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }

@@ -231,7 +231,7 @@ impl Pages {
         let detail = page.detail.map(|detail| plain(detail, DETAIL_LIMIT));
         let (status_code, reference) = (status.as_u16(), page.reference);
         let view = ErrorView { words, frame, text, way_back, detail, status_code, reference };
-        let mut answer = self.answer(status, &view);
+        let mut answer = self.answer(language, status, &view);
         if let Some(wait) = page.retry_after {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }

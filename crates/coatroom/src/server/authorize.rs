@@ -188,7 +188,7 @@ async fn consent_page(
 ) -> Result<Response, Stop> {
     let context = &app.context;
     let (browser, browser_cookie) = Browser::of_or_new(context, &visit.jar)?;
-    let flow = flow(app, asked)?;
+    let flow = flow(app, visit, asked)?;
     let sealed = flow::seal(&flow, context, Stage::Asked, &browser)?;
     if !fits(&sealed) {
         return Err(Stop::Refused(OAuthError::page(
@@ -220,7 +220,7 @@ struct PageOnly<'a> {
     logo: Option<&'a str>,
 }
 
-fn flow(app: &App, asked: &Asked<'_>) -> Result<Flow, Stop> {
+fn flow(app: &App, visit: &Visit<'_>, asked: &Asked<'_>) -> Result<Flow, Stop> {
     let Asked { found, client, back, request } = asked;
     Ok(Flow {
         id: FlowId::from_bytes(draw(app.context.entropy.as_ref())?),
@@ -235,6 +235,7 @@ fn flow(app: &App, asked: &Asked<'_>) -> Result<Flow, Stop> {
         refresh: client.may_refresh || request.offline,
         challenge: request.challenge.clone(),
         prompt: request.prompt,
+        language: visit.language.tag().to_owned(),
         upstream: None,
     })
 }

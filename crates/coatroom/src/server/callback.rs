@@ -40,10 +40,11 @@ pub(super) async fn get(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let visit = Visit::new(&app, &headers, None);
+    let mut visit = Visit::new(&app, &headers, None);
     let (mut response, used) = match Arrived::find(&app, &visit, &provider, uri.query().unwrap_or_default()) {
         Err(stop) => (visit.stopped(stop), Vec::new()),
         Ok(arrived) => {
+            visit.go_on_in(arrived.language(&app));
             let response = match arrived.belongs_to(&app) {
                 Some(Purpose::Grant(returned)) => match finish(&app, &visit, &returned).await {
                     Ok(response) => response,
@@ -125,6 +126,11 @@ impl<'a> Arrived<'a> {
         let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
         let (sealed, used_cookies) = flow::kept(&visit.jar, state).ok_or_else(expired)?;
         Ok(Self { place, browser, sealed, params, used_cookies })
+    }
+
+    /// The language in which the person agreed.
+    fn language(&self, app: &App) -> Option<String> {
+        flow::language_of(&app.context, Flow::away(self.place.name()), &self.browser, &self.sealed)
     }
 
     /// What was kept opens for this provider and this browser only, and as what it is.

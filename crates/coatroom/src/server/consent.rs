@@ -25,12 +25,18 @@ use crate::providers::UpstreamPrompt;
 
 /// Answers `POST /consent`.
 pub(super) async fn post(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
-    let visit = Visit::new(&app, &headers, None);
+    let mut visit = Visit::new(&app, &headers, None);
     let form = body::form(&headers, body, app.context.settings.oauth_body_limit).await;
+    visit.go_on_in(language_of(&app, &visit, form.as_ref().ok()));
     match decide(&app, &visit, form.as_ref().ok()).await {
         Ok(response) => response,
         Err(stop) => visit.stopped(stop),
     }
+}
+
+fn language_of(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Option<String> {
+    let sealed = form?.one(FLOW_FIELD).ok()??;
+    flow::language_of(&app.context, Stage::Asked, &Browser::of(&visit.jar)?, sealed)
 }
 
 async fn decide(app: &App, visit: &Visit<'_>, form: Option<&Params>) -> Result<Response, Stop> {

@@ -39,6 +39,9 @@ pub(super) struct Flow {
     pub(super) refresh: bool,
     pub(super) challenge: CodeChallenge,
     pub(super) prompt: Prompt,
+    /// The tag of the language of the consent page, which stays that of all that follows.
+    #[serde(default)]
+    pub(super) language: String,
     /// Our own secrets for the upstream leg.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) upstream: Option<UpstreamSecrets>,
@@ -172,11 +175,25 @@ pub(super) fn open<T: Carried>(
     browser: &Browser,
     sealed: &str,
 ) -> Option<T> {
+    let carried: T = unseal(context, stage, browser, sealed)?;
+    (!context.clock.now().has_reached(carried.ends_at(context))).then_some(carried)
+}
+
+/// The language of a flow that this browser brings back, as a tag. One that has expired still tells in which language to say so.
+pub(super) fn language_of(
+    context: &Context,
+    stage: Stage<'_>,
+    browser: &Browser,
+    sealed: &str,
+) -> Option<String> {
+    unseal::<Flow>(context, stage, browser, sealed).map(|flow| flow.language)
+}
+
+fn unseal<T: Carried>(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<T> {
     let sealed = from_base64url(sealed)?;
     let text =
         bound(context, stage, browser, |bound_to| context.keys().sealing.open(PURPOSE, bound_to, &sealed));
-    let carried: T = serde_json::from_slice(&text.ok()?).ok()?;
-    (!context.clock.now().has_reached(carried.ends_at(context))).then_some(carried)
+    serde_json::from_slice(&text.ok()?).ok()
 }
 
 /// The cookies that keep what is under way until the callback. Older flows of the browser make room for it, and so does what it
@@ -271,3 +288,15 @@ const APPROVAL_ADDS: usize = 250;
 
 /// How many flows one browser can have under way; the oldest is dropped.
 const MOST_FLOWS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flow_of_a_release_without_languages_still_opens() {
+        let text = r#"{"id":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","started_at":1800000000,"client":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE","client_name":"Claude","redirect_uri":"http://127.0.0.1:5555/callback","state":"s","resource":"https://gate.example/mcp","scopes":"notes:read","refresh":true,"challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","prompt":"as_needed"}"#;
+        let flow: Flow = serde_json::from_str(text).unwrap();
+        assert_eq!(flow.language, "", "which is no language, so that the browser's own counts");
+    }
+}

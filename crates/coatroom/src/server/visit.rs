@@ -79,12 +79,14 @@ impl From<NoEntropy> for Stop {
 
 impl<'a> Visit<'a> {
     pub(super) fn new(app: &'a App, headers: &'a HeaderMap, ui_locales: Option<&str>) -> Self {
-        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Self {
-            app,
-            headers,
-            jar: CookieJar::new(&app.context.issuer, headers),
-            language: Language::choose(ui_locales, accepted),
+        let jar = CookieJar::new(&app.context.issuer, headers);
+        Self { app, headers, jar, language: language_for(headers, ui_locales) }
+    }
+
+    /// Goes on in the language in which the flow began that the browser brings back, if it can still be read.
+    pub(super) fn go_on_in(&mut self, language: Option<String>) {
+        if let Some(language) = language {
+            self.language = language_for(self.headers, Some(&language));
         }
     }
 
@@ -157,6 +159,10 @@ impl<'a> Visit<'a> {
         }
         self.app.pages.error(self.language, &page)
     }
+}
+
+fn language_for(headers: &HeaderMap, ui_locales: Option<&str>) -> Language {
+    Language::choose(ui_locales, headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()))
 }
 
 /// An address that a page may lead to.

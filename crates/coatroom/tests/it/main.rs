@@ -13,6 +13,9 @@ mod issuers;
 mod issuers_served;
 #[cfg(test)]
 #[cfg(feature = "server")]
+mod languages;
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod pages;
 #[cfg(test)]
 #[cfg(unix)]

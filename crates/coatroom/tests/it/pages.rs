@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use coatroom::pages::{
     AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage,
-    ConnectSignInPage, ConnectedApp, ConsentPage, ErrorPage, HandOverPage, LandingPage, Language, McpServer,
-    OfferedProvider, Outcome, PageResponse, Pages, Person, ReturnAddress, SignInPage, SignedIn, Trouble,
-    UsedAccount, stylesheet,
+    ConnectSignInPage, ConnectedApp, ConsentPage, Deed, EnterPage, EnterProblem, ErrorPage, HandOverPage,
+    LandingPage, Language, MailedPage, MailedProblem, McpServer, NewPasswordPage, OfferedProvider, Outcome,
+    PageResponse, Pages, PasswordLimits, PasswordProblem, Person, ReturnAddress, SignInPage, SignedIn,
+    Trouble, UsedAccount, stylesheet,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -17,7 +18,7 @@ const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
-const TROUBLES: [Trouble<'static>; 23] = [
+const TROUBLES: [Trouble<'static>; 24] = [
     Trouble::UnknownClient,
     Trouble::BlockedClient,
     Trouble::DocumentsOff,
@@ -29,6 +30,7 @@ const TROUBLES: [Trouble<'static>; 23] = [
     Trouble::InvalidRequest,
     Trouble::Expired,
     Trouble::LinkExpired,
+    Trouble::LinkUsed,
     Trouble::GrantEnded,
     Trouble::OtherUser,
     Trouble::SignInFailed { provider: PROVIDER },
@@ -114,7 +116,7 @@ fn connect_page() -> ConnectPage<'static> {
     }
 }
 
-async fn html(answer: PageResponse) -> String {
+pub(crate) async fn html(answer: PageResponse) -> String {
     let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()
 }
@@ -130,7 +132,12 @@ fn document(host: &str) -> ClientProof<'_> {
 
 /// One page of every kind and state, with hostile text wherever a stranger can write.
 fn every_page() -> Vec<PageResponse> {
-    let (pages, language, asked) = (pages(), Language::English, Asked::new());
+    every_page_in(Language::English)
+}
+
+/// The same in another language, in the same order.
+pub(crate) fn every_page_in(language: Language) -> Vec<PageResponse> {
+    let (pages, asked) = (pages(), Asked::new());
     let (web, local) = (to("https://evil.example/cb?a=%22%3E%3Cscript%3E&b='"), to("http://127.0.0.1:1/cb"));
     let app = to("com.example.app:/cb?x='%3E");
     let scopes = [asked.read(), asked.write(), AskedScope { granted_before: true, ..asked.write() }];
@@ -150,7 +157,9 @@ fn every_page() -> Vec<PageResponse> {
                 answers.push(pages.consent(language, &ConsentPage { signed_in, ..full }));
             }
         }
-        for outcome in [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed, Outcome::SignedIn] {
+        for outcome in
+            [Outcome::Allowed, Outcome::Cancelled, Outcome::Failed, Outcome::SigningIn, Outcome::SignedIn]
+        {
             answers.push(
                 pages.hand_over(language, &HandOverPage { client: Some(HOSTILE), to: redirect, outcome }),
             );
@@ -176,13 +185,70 @@ fn every_page() -> Vec<PageResponse> {
     }
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
-    answers.extend(account_pages(&asked, &[Some(&web), Some(&local), Some(&app), None]));
+    answers.extend(account_pages(language, &asked, &[Some(&web), Some(&local), Some(&app), None]));
+    answers.extend(local_pages(language));
+    answers
+}
+
+/// The page on which nobody is signed in, of a server with local accounts alone.
+pub(crate) fn sign_in_here(language: Language) -> PageResponse {
+    let name = ProviderName::parse("local").unwrap();
+    let local = OfferedProvider { here: true, name: &name, title: language.local_accounts() };
+    pages().sign_in(language, &SignInPage { providers: &[local], done: None })
+}
+
+/// The pages of local accounts, with every problem that they can tell.
+fn local_pages(language: Language) -> Vec<PageResponse> {
+    let (pages, limits) = (pages(), PasswordLimits { least: 12, most: 200 });
+    let (minute, more) = (Duration::from_mins(1), Duration::from_mins(15));
+    let mut answers = vec![pages.password_set(language)];
+    for problem in [
+        None,
+        Some(EnterProblem::Address),
+        Some(EnterProblem::Wrong),
+        Some(EnterProblem::Disabled),
+        Some(EnterProblem::TooMany(minute)),
+        Some(EnterProblem::TooMany(more)),
+        Some(EnterProblem::TooManyMails(minute)),
+        Some(EnterProblem::TooManyMails(more)),
+    ] {
+        for by_mail in [true, false] {
+            let page = EnterPage { flow: "a-flow", email: CONFIGURED, problem, by_mail, open: by_mail };
+            answers.push(pages.enter(language, &page));
+        }
+    }
+    let passwords = [
+        PasswordProblem::TooShort,
+        PasswordProblem::TooLong,
+        PasswordProblem::Guessable,
+        PasswordProblem::Different,
+    ];
+    for deed in [Deed::Code, Deed::Reset, Deed::SignUp] {
+        let others = [None, Some(MailedProblem::Wrong), Some(MailedProblem::TooMany(more))];
+        for problem in
+            others.into_iter().chain(passwords.map(|problem| Some(MailedProblem::Password(problem))))
+        {
+            let (flow, sealed, email) = ("a-flow", "sealed", "alice@example.com");
+            let page = MailedPage { flow, sealed, email, deed, name: CONFIGURED, code: "1", limits, problem };
+            answers.push(pages.mailed(language, &page));
+        }
+    }
+    for first in [true, false] {
+        for problem in [None].into_iter().chain(passwords.map(Some)) {
+            let page = NewPasswordPage { link: "a-link", email: "alice@example.com", first, limits, problem };
+            answers.push(pages.new_password(language, &page));
+        }
+    }
     answers
 }
 
 /// The pages of a person's connections, with apps that return to these addresses.
-fn account_pages(asked: &Asked, redirects: &[Option<&ReturnAddress>]) -> Vec<PageResponse> {
-    let (pages, language, grant) = (pages(), Language::English, GrantId::from_bytes([7; 16]));
+fn account_pages(
+    language: Language,
+    asked: &Asked,
+    redirects: &[Option<&ReturnAddress>],
+) -> Vec<PageResponse> {
+    let (pages, grant) = (pages(), GrantId::from_bytes([7; 16]));
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
     let app = |redirect, known: bool, scopes| {
         let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
@@ -233,12 +299,14 @@ fn every_page_has_every_header() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(headers.join("\n"), @r"
             cache-control: no-store
+            content-language: en
             content-security-policy: default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'
             content-type: text/html; charset=utf-8
             cross-origin-opener-policy: unsafe-none
             permissions-policy: camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()
             referrer-policy: same-origin
             strict-transport-security: max-age=31536000
+            vary: accept-language
             x-content-type-options: nosniff
             x-frame-options: DENY
             ");
@@ -278,6 +346,8 @@ async fn only_the_link_back_to_the_app_leads_elsewhere() {
             let own = value.starts_with("/account")
                 || value == "/consent"
                 || value == "/connect"
+                || value.starts_with("/sign-in/a-flow")
+                || value == "/password/a-link"
                 || value == "data:,"
                 || value == stylesheet().path;
             let link = format!("<a class=\"button first\" href=\"{value}\"");
@@ -338,7 +408,7 @@ fn without(text: &str, start: &str, end: &str) -> String {
 }
 
 /// The values of an attribute, wherever it stands.
-fn attributes(html: &str, name: &str) -> Vec<String> {
+pub(crate) fn attributes(html: &str, name: &str) -> Vec<String> {
     let parts = html.split(&format!(" {name}=\"")).skip(1).collect::<Vec<_>>();
     parts.iter().map(|part| part.split('"').next().unwrap().to_owned()).collect()
 }

@@ -4,19 +4,25 @@ impl Language {
     /// The language for a person: the first of `ui_locales` that exists here (OpenID Connect Core §3.1.2.1), else the
     /// best of `Accept-Language` (RFC 9110 §12.5.4), else the default.
     ///
-    /// A tag matches by its primary language: `en-GB` is English.
+    /// A tag matches by its primary language: `en-GB` is English, `de-AT` German. Chinese in traditional characters (`zh-Hant`,
+    /// `zh-TW`) gets the simplified ones, which its readers understand better than English; browsers that would rather have
+    /// another language say so by their order.
     #[must_use]
     pub fn choose(ui_locales: Option<&str>, accept_language: Option<&str>) -> Self {
         let asked = ui_locales.unwrap_or_default().split_ascii_whitespace();
         let accepted = by_preference(accept_language.unwrap_or_default());
-        let [default, ..] = Self::ALL;
-        asked.chain(accepted).find_map(Self::find).unwrap_or(default)
+        asked.chain(accepted).find_map(Self::find).unwrap_or_default()
     }
 
     fn find(tag: &str) -> Option<Self> {
-        let primary = tag.split(['-', '_']).next().unwrap_or(tag);
-        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+        let is_it = |language: &Self| primary_of(language.tag()).eq_ignore_ascii_case(primary_of(tag));
+        Self::ALL.iter().copied().find(is_it)
     }
+}
+
+/// The language of a tag, without script and region. Some software parts them by `_`.
+fn primary_of(tag: &str) -> &str {
+    tag.split(['-', '_']).next().unwrap_or(tag)
 }
 
 /// The tags of an `Accept-Language` header, best first; unwanted (`q=0`) and unreadable ones are left out.
@@ -74,9 +80,49 @@ mod tests {
 
     #[test]
     fn what_the_app_asks_for_comes_before_what_the_browser_sends() {
-        assert_eq!(Language::choose(Some("xx en-GB"), Some("de")), Language::English);
-        assert_eq!(Language::find("en-GB"), Some(Language::English));
-        assert_eq!(Language::find("enx"), None);
+        for (asked, accepted, chosen) in [
+            ("xx en-GB", "de", Language::English),
+            ("fr de", "de", Language::French),
+            ("de-CH-1996 fr", "ja", Language::German),
+            ("xx yy", "es-419, en;q=0.5", Language::Spanish),
+            ("", "zh-CN", Language::Chinese),
+        ] {
+            assert_eq!(Language::choose(Some(asked), Some(accepted)), chosen, "{asked:?} {accepted:?}");
+        }
+    }
+
+    #[test]
+    fn a_tag_matches_by_its_language_whatever_script_and_region_it_has() {
+        for (tags, language) in [
+            (&["en", "en-GB", "EN_us"][..], Language::English),
+            (&["de", "de-AT", "de-CH", "DE-Latn-DE"], Language::German),
+            (&["fr", "fr-CA", "fr_BE"], Language::French),
+            (&["es", "es-419", "es-MX"], Language::Spanish),
+            (&["ja", "ja-JP"], Language::Japanese),
+            (&["zh", "zh-CN", "zh-SG", "zh-Hans-CN", "zh_CN"], Language::Chinese),
+            (&["zh-TW", "zh-HK", "zh-Hant", "zh-Hant-TW"], Language::Chinese),
+        ] {
+            for tag in tags {
+                assert_eq!(Language::find(tag), Some(language), "{tag}");
+            }
+        }
+        for tag in ["enx", "deu", "gsw", "yue-HK", "e", "", "-", "*"] {
+            assert_eq!(Language::find(tag), None, "{tag:?}");
+        }
+    }
+
+    #[test]
+    fn the_best_that_a_browser_takes_is_chosen() {
+        for (accepted, chosen) in [
+            ("de;q=0.3, fr;q=0.9, en;q=0.5", Language::French),
+            ("nl, de;q=0.8, en;q=0.7", Language::German),
+            ("zh-TW, zh;q=0.9, en;q=0.8", Language::Chinese),
+            ("de;q=0, en;q=0.1", Language::English),
+            ("sv, *;q=0.5", Language::English),
+            ("ja,en-US;q=0.9,en;q=0.8", Language::Japanese),
+        ] {
+            assert_eq!(Language::choose(None, Some(accepted)), chosen, "{accepted:?}");
+        }
     }
 
     #[test]
@@ -87,7 +133,7 @@ mod tests {
 
     #[test]
     fn each_table_is_filed_under_its_own_tag() {
-        for language in Language::ALL {
+        for &language in Language::ALL {
             assert_eq!(language.words().lang, language.tag());
         }
     }

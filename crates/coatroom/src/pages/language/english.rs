@@ -1,12 +1,10 @@
 //! The English words. Short sentences; no word that only developers know.
 
-use std::borrow::Cow;
-
 use coatroom_protocol::words::Date;
 
 use super::{
     AccountWords, ConnectWords, ConsentWords, ErrorWords, HandOverWords, LandingWords, LocalWords, MailWords,
-    TroubleText, Words,
+    Words, count, month, text, told,
 };
 
 pub(super) static WORDS: Words = Words {
@@ -440,13 +438,8 @@ const MAIL: MailWords = MailWords {
 
 const NOT_YOU_CODE: &str = "Give it to nobody: whoever asks you for it is not us.\n\nIf it was not you who asked, you need not do anything.\n";
 
-fn count(number: u64, one: &str, several: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { several })
-}
-
 fn date(date: Date) -> String {
-    let month = usize::try_from(date.month).ok().and_then(|month| MONTHS.get(month.checked_sub(1)?));
-    match month {
+    match month(date, &MONTHS) {
         Some(month) => format!("{} {month} {}", date.day, date.year),
         None => date.to_string(),
     }
@@ -466,21 +459,3 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-
-const fn text(
-    title: &'static str,
-    happened: &'static str,
-    cause: &'static str,
-    next: &'static str,
-) -> TroubleText {
-    TroubleText {
-        title: Cow::Borrowed(title),
-        happened: Cow::Borrowed(happened),
-        cause: Cow::Borrowed(cause),
-        next: Cow::Borrowed(next),
-    }
-}
-
-fn told(title: String, happened: String, cause: String, next: &'static str) -> TroubleText {
-    TroubleText { title: title.into(), happened: happened.into(), cause: cause.into(), next: next.into() }
-}

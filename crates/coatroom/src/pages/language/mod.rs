@@ -3,30 +3,52 @@
 //! A new language is a file beside `english.rs` and a line in each `match` below. A table that lacks a text does not
 //! compile. Texts with names in them are functions, so that each language orders them as it must.
 
+mod chinese;
 mod choose;
 mod english;
+mod french;
+mod german;
+mod japanese;
+mod spanish;
 
 use std::borrow::Cow;
 
 use coatroom_protocol::words::Date;
 
 /// A language in which pages can be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Language {
     /// English, also for everybody whose language is not here.
+    #[default]
     English,
+    /// German.
+    German,
+    /// French.
+    French,
+    /// Spanish.
+    Spanish,
+    /// Japanese.
+    Japanese,
+    /// Chinese in simplified characters.
+    Chinese,
 }
 
 impl Language {
     /// Every language, the default first.
-    const ALL: [Self; 1] = [Self::English];
+    pub const ALL: &[Self] =
+        &[Self::English, Self::German, Self::French, Self::Spanish, Self::Japanese, Self::Chinese];
 
     /// The tag of the language (RFC 5646), as it stands in `lang`.
     #[must_use]
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
+            Self::German => "de",
+            Self::French => "fr",
+            Self::Spanish => "es",
+            Self::Japanese => "ja",
+            Self::Chinese => "zh-Hans",
         }
     }
 
@@ -40,6 +62,11 @@ impl Language {
     pub(super) const fn words(self) -> &'static Words {
         match self {
             Self::English => &english::WORDS,
+            Self::German => &german::WORDS,
+            Self::French => &french::WORDS,
+            Self::Spanish => &spanish::WORDS,
+            Self::Japanese => &japanese::WORDS,
+            Self::Chinese => &chinese::WORDS,
         }
     }
 }
@@ -222,6 +249,26 @@ pub(super) struct TroubleText {
     pub(super) next: Cow<'static, str>,
 }
 
+/// What an error page says where nothing is named.
+const fn text(
+    title: &'static str,
+    happened: &'static str,
+    cause: &'static str,
+    next: &'static str,
+) -> TroubleText {
+    TroubleText {
+        title: Cow::Borrowed(title),
+        happened: Cow::Borrowed(happened),
+        cause: Cow::Borrowed(cause),
+        next: Cow::Borrowed(next),
+    }
+}
+
+/// What an error page says where somebody or something is named.
+fn told(title: String, happened: String, cause: String, next: &'static str) -> TroubleText {
+    TroubleText { title: title.into(), happened: happened.into(), cause: cause.into(), next: next.into() }
+}
+
 /// The words of the page at `/`.
 #[derive(Debug)]
 pub(super) struct LandingWords {
@@ -333,4 +380,15 @@ pub(super) struct MailWords {
     pub(super) invitation: fn(&str, &str) -> String,
     pub(super) reset_subject: fn(&str) -> String,
     pub(super) reset_link: fn(&str, &str) -> String,
+}
+
+/// A number and what it counts, in languages that tell one from several.
+fn count(number: u64, one: &str, several: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { several })
+}
+
+/// The name of a date's month.
+fn month<'a>(date: Date, names: &[&'a str; 12]) -> Option<&'a str> {
+    let number = usize::try_from(date.month).ok()?;
+    names.get(number.checked_sub(1)?).copied()
 }

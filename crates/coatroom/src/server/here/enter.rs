@@ -9,7 +9,7 @@ use axum::response::Response;
 use coatroom_protocol::words::{EmailAddress, Params};
 use http::HeaderMap;
 
-use super::{Device, LIMITS, Present, address_of, cancelled, entered, field, form};
+use super::{Device, LIMITS, Present, address_of, cancelled, entered, field, form, visit};
 use crate::accounts::{Asked, Caller, CodePurpose, Entry, Letter, Password};
 use crate::allowance::ClientAddress;
 use crate::pages::{
@@ -25,7 +25,7 @@ pub(in crate::server) async fn get(
     Path(flow): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let visit = Visit::new(&app, &headers, None);
+    let visit = visit(&app, &headers, &flow);
     match Present::find(&app, &visit, &flow) {
         Ok(present) => page(&app, &visit, &present, ("", None)),
         Err(stop) => visit.stopped(stop),
@@ -40,7 +40,7 @@ pub(in crate::server) async fn post(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let visit = Visit::new(&app, &headers, None);
+    let visit = visit(&app, &headers, &flow);
     let answered = async {
         let form = form(&app, &visit, &headers, body).await?;
         let present = Present::find(&app, &visit, &flow)?;

@@ -127,6 +127,19 @@ struct Present<'a> {
     bound_to: [Vec<u8>; 2],
 }
 
+/// A person's visit to the pages of a flow, in its language.
+fn visit<'a>(app: &'a App, headers: &'a HeaderMap, flow: &str) -> Visit<'a> {
+    let mut visit = Visit::new(app, headers, None);
+    visit.go_on_in(language_of(app, &visit, flow));
+    visit
+}
+
+fn language_of(app: &App, visit: &Visit<'_>, flow: &str) -> Option<String> {
+    let (accounts, browser) = (app.context.accounts.as_ref()?, Browser::of(&visit.jar)?);
+    let (sealed, _) = flow::kept(&visit.jar, flow)?;
+    flow::language_of(&app.context, Flow::away(accounts.name()), &browser, &sealed)
+}
+
 impl<'a> Present<'a> {
     fn find(app: &'a App, visit: &Visit<'_>, flow: &'a str) -> Result<Self, Stop> {
         let accounts = accounts(app)?;

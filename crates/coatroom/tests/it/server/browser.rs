@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{ACCEPT_LANGUAGE, COOKIE, SET_COOKIE};
+use http::{HeaderValue, Request};
 
 use super::client::{Answer, Client, form, send};
 use super::idp::Idp;
@@ -16,6 +16,8 @@ use super::world::ISSUER;
 pub(crate) struct Browser {
     app: Router,
     issuer: &'static str,
+    /// Its `Accept-Language`.
+    speaks: Option<&'static str>,
     pub(crate) cookies: BTreeMap<String, String>,
 }
 
@@ -26,7 +28,12 @@ impl Browser {
 
     /// The browser of a person who uses the server of this public URL.
     pub(crate) fn at(app: &Router, issuer: &'static str) -> Self {
-        Self { app: app.clone(), issuer, cookies: BTreeMap::new() }
+        Self { app: app.clone(), issuer, speaks: None, cookies: BTreeMap::new() }
+    }
+
+    /// The browser of a person who wants pages in these languages.
+    pub(crate) fn speaking(app: &Router, languages: &'static str) -> Self {
+        Self { speaks: Some(languages), ..Self::new(app) }
     }
 
     pub(crate) async fn open(&mut self, address: &str) -> Answer {
@@ -99,6 +106,9 @@ impl Browser {
         jar.sort_by_key(|cookie| cookie.split('=').next().unwrap().chars().rev().collect::<String>());
         if !jar.is_empty() {
             request.headers_mut().insert(COOKIE, jar.join("; ").parse().unwrap());
+        }
+        if let Some(languages) = self.speaks {
+            request.headers_mut().insert(ACCEPT_LANGUAGE, HeaderValue::from_static(languages));
         }
         let answer = send(&self.app, request).await;
         for cookie in answer.headers.get_all(SET_COOKIE) {

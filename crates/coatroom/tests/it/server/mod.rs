@@ -24,6 +24,7 @@ mod habits;
 mod idp;
 mod introspection;
 mod keys;
+mod languages;
 mod limits;
 mod local;
 mod local_mail;
