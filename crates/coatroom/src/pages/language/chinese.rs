@@ -311,7 +311,7 @@ const ACCOUNT: AccountWords = AccountWords {
         format!("您已在此退出登录。应用仍保留其访问权限，并且您在{}可能仍处于登录状态。", amid(provider))
     },
     ended_here: "已完成：访问权限已终止。",
-    signed_out_here: "您已在此退出登录。应用仍保留其访问权限。",
+    signed_out_here: "您已在所有浏览器中退出登录。应用仍保留其访问权限。",
     sign_out: "退出登录",
     sign_in: "请登录，以查看哪些应用可以代表您操作，并终止其访问权限。",
     sign_in_with: |provider| format!("使用{}登录", amid(provider)),

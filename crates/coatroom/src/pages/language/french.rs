@@ -344,7 +344,7 @@ const ACCOUNT: AccountWords = AccountWords {
         )
     },
     ended_here: "C’est fait\u{a0}: l’accès a pris fin.",
-    signed_out_here: "Vous êtes déconnecté ici. Les applications gardent leur accès.",
+    signed_out_here: "Vous êtes déconnecté, dans tous les navigateurs. Les applications gardent leur accès.",
     sign_out: "Se déconnecter",
     sign_in: "Connectez-vous pour voir quelles applications peuvent agir pour vous et pour mettre fin à leur accès.",
     sign_in_with: |provider| format!("Se connecter {}", with(provider)),

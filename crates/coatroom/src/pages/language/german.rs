@@ -348,7 +348,7 @@ const ACCOUNT: AccountWords = AccountWords {
         )
     },
     ended_here: "Erledigt: Der Zugriff ist beendet.",
-    signed_out_here: "Sie sind hier abgemeldet. Apps behalten ihren Zugriff.",
+    signed_out_here: "Sie sind in allen Browsern abgemeldet. Apps behalten ihren Zugriff.",
     sign_out: "Abmelden",
     sign_in: "Melden Sie sich an, um zu sehen, welche Apps für Sie handeln dürfen, und um ihren Zugriff zu beenden.",
     sign_in_with: |provider| format!("Mit {provider} anmelden"),
