@@ -19,6 +19,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coatroom_e2e::evidence::{self, Secret};
+use coatroom_e2e::fleet::LOST;
 use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, Page, TokenAnswer, oauth, tools};
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
@@ -126,8 +127,8 @@ pub(crate) struct Site {
     http: reqwest::Client,
     origin: String,
     mcp: String,
-    /// Whether its store is killed: then 503 is no answer, and everything else is.
-    store_is_killed: bool,
+    /// Whether it is several processes, of which something is killed: then 503 is no answer, nor is what the proxy says when it got none.
+    is_fleet: bool,
     pub(crate) answered: AtomicUsize,
     pub(crate) unanswered: AtomicUsize,
 }
@@ -139,22 +140,22 @@ impl Site {
             http: http.timeout(Duration::from_secs(20)).build().unwrap(),
             origin: origin.to_owned(),
             mcp: format!("{origin}/mcp"),
-            store_is_killed: false,
+            is_fleet: false,
             answered: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
         }
     }
 
-    /// Several processes whose store is killed.
-    pub(crate) fn over_a_store_that_is_killed(origin: &str) -> Self {
-        Self { store_is_killed: true, ..Self::of(origin) }
+    /// Several processes, of which one is killed, or their store.
+    pub(crate) fn of_a_fleet(origin: &str) -> Self {
+        Self { is_fleet: true, ..Self::of(origin) }
     }
 
-    /// Whether an answer says no more than that the store is away.
+    /// Whether an answer says no more than that the store is away, or is the proxy's own.
     fn is_away(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        let is_away = self.store_is_killed && status == StatusCode::SERVICE_UNAVAILABLE;
+        let is_away = self.is_fleet && status == StatusCode::SERVICE_UNAVAILABLE;
         assert!(!is_away || headers.contains_key("retry-after"), "503 without Retry-After");
-        is_away
+        is_away || (self.is_fleet && headers.contains_key(LOST))
     }
 
     async fn register(&self) -> String {
@@ -206,7 +207,7 @@ impl Site {
 
     async fn lost<T>(&self) -> Option<T> {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
-        let pause = if self.store_is_killed { 100 } else { 15 };
+        let pause = if self.is_fleet { 100 } else { 15 };
         tokio::time::sleep(Duration::from_millis(pause)).await;
         None
     }
@@ -411,7 +412,7 @@ impl Grant {
         };
         assert_eq!(answer.status, 200, "{}", answer.body);
         self.is_over(site).await;
-        if site.store_is_killed {
+        if site.is_fleet {
             tokio::time::sleep(Duration::from_secs(1)).await;
             for access in &self.access {
                 assert_eq!(site.whoami(access).await.0, 401, "a revoked token is accepted after its second");

@@ -24,6 +24,7 @@ mod kills;
 mod limits;
 mod local_accounts;
 mod measured;
+mod nginx;
 mod old_clients;
 mod openid;
 mod outages;

@@ -1,5 +1,5 @@
-//! The store of three replicas is killed while clients work with all of them. Whatever a client was told stays true, and until the
-//! store is back it is told nothing but to wait.
+//! Replicas or their store are killed while clients work with all of them. Whatever a client was told stays true, and until the store
+//! is back it is told nothing but to wait.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,18 +14,35 @@ use crate::replicas::{Database, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_was_told_stays_true_when_postgres_is_killed() {
-    outages(Database::postgres().await).await;
+    under_load(Database::postgres().await, Kill::Store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_was_told_stays_true_when_servers_of_a_redis_cluster_are_killed() {
-    outages(Database::cluster().await).await;
+    under_load(Database::cluster().await, Kill::Store).await;
 }
 
-async fn outages(database: Database) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_told_stays_true_when_replicas_over_postgres_are_killed() {
+    under_load(Database::postgres().await, Kill::Replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_told_stays_true_when_replicas_over_a_redis_cluster_are_killed() {
+    under_load(Database::cluster().await, Kill::Replica).await;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    /// The store, or one of its servers.
+    Store,
+    Replica,
+}
+
+async fn under_load(database: Database, kill: Kill) {
     const CLIENTS: usize = 6;
     let mut world = World::over(database, GitHubApp::OAuth).await;
-    let site = Arc::new(Site::over_a_store_that_is_killed(&world.fleet.origin()));
+    let site = Arc::new(Site::of_a_fleet(&world.fleet.origin()));
     let (stop, stopped) = watch::channel(false);
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
@@ -34,14 +51,20 @@ async fn outages(database: Database) {
     goes_on(&site, &mut clients).await;
     for number in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(below(300))).await;
-        world.database.kill(number);
-        let unanswered = site.unanswered.load(Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(1000 + below(1500))).await;
-        assert!(site.unanswered.load(Ordering::Relaxed) > unanswered, "the kill was not felt");
-        world.database.comes_back(number).await;
+        if kill == Kill::Store {
+            world.database.kill(number);
+            let unanswered = site.unanswered.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(1000 + below(1500))).await;
+            assert!(site.unanswered.load(Ordering::Relaxed) > unanswered, "the kill was not felt");
+            world.database.comes_back(number).await;
+        } else {
+            world.fleet.replicas[number].kill().await;
+            goes_on(&site, &mut clients).await;
+            world.fleet.replicas[number].restart().await;
+        }
         let back = Instant::now();
         goes_on(&site, &mut clients).await;
-        println!("40 answers {:?} after the store was back", back.elapsed());
+        println!("40 answers {:?} after it was back", back.elapsed());
     }
     stop.send(true).unwrap();
     let histories: Vec<History> = clients.join_all().await;
@@ -52,7 +75,9 @@ async fn outages(database: Database) {
     }
     let (answered, unanswered) =
         (site.answered.load(Ordering::Relaxed), site.unanswered.load(Ordering::Relaxed));
-    println!("{KILLS} kills, {grants} grants, {answered} answers, {unanswered} times 503");
+    println!(
+        "{KILLS} kills, {grants} grants, {answered} answers, {unanswered} requests without one or with 503"
+    );
     assert!(grants >= CLIENTS, "hardly anything was done");
 }
 
@@ -89,5 +114,5 @@ impl Database {
     }
 }
 
-/// Each server of a cluster once.
+/// Each server of a cluster, or each replica, once.
 const KILLS: usize = 3;
