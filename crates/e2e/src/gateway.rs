@@ -58,14 +58,14 @@ impl Gateway {
 
     /// The same, with further environment variables.
     pub async fn serve_with(port: u16, configuration: &str, environment: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("no temporary folder");
-        let data = folder.path().join("data");
-        fs::create_dir(&data).expect("the data folder");
-        let file = folder.path().join("coatroom.toml");
-        fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
-            .expect("the configuration file");
-        let file = file.display().to_string();
+        let (folder, file) = configured(configuration);
         Self::start(folder, port, ["serve", "--config", &file], environment).await
+    }
+
+    /// Starts `coatroom serve` with a configuration that listens on `port`, behind a proxy that has the public origin's port.
+    pub async fn serve_behind(public_port: u16, port: u16, configuration: &str) -> Self {
+        let (folder, file) = configured(configuration);
+        Self::start_behind(folder, (public_port, port), ["serve", "--config", &file], &[]).await
     }
 
     /// Starts `coatroom serve` before the one server at `upstream`, without a file: what else it needs to know are variables.
@@ -99,6 +99,15 @@ impl Gateway {
         arguments: [&str; N],
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::start_behind(folder, (port, port), arguments, environment).await
+    }
+
+    async fn start_behind<const N: usize>(
+        folder: TempDir,
+        (public_port, port): (u16, u16),
+        arguments: [&str; N],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut gateway = Self {
             child: None,
             environment: environment
@@ -109,7 +118,7 @@ impl Gateway {
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
-            public_port: port,
+            public_port,
             started_in: Duration::ZERO,
         };
         gateway.run().await;
@@ -367,6 +376,18 @@ impl Drop for Gateway {
             }
         }
     }
+}
+
+/// A folder with a configuration file and a place for data; the file's path.
+fn configured(configuration: &str) -> (TempDir, String) {
+    let folder = tempfile::tempdir().expect("no temporary folder");
+    let data = folder.path().join("data");
+    fs::create_dir(&data).expect("the data folder");
+    let file = folder.path().join("coatroom.toml");
+    fs::write(&file, configuration.replace("{data}", &data.display().to_string()))
+        .expect("the configuration file");
+    let file = file.display().to_string();
+    (folder, file)
 }
 
 fn find_database(folder: &Path) -> Option<PathBuf> {

@@ -4,6 +4,7 @@
 //! pages. They panic at the first surprise, because a test has nobody else to tell.
 //!
 //! - [`Gateway`] starts, kills and restarts the program and keeps its log.
+//! - [`Fleet`] is several of them over one store, behind a proxy that sends each request to another one.
 //! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
 //! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
@@ -15,6 +16,7 @@ pub mod browser;
 pub mod conformance;
 pub mod document_site;
 pub mod evidence;
+pub mod fleet;
 pub mod foreign;
 pub mod form_browser;
 pub mod gateway;
@@ -27,6 +29,7 @@ pub mod tools;
 pub mod upstream;
 
 pub use browser::{Browser, Profile};
+pub use fleet::Fleet;
 pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
@@ -28,6 +29,20 @@ pub enum GitHubApp {
     Expiring(u64),
 }
 
+/// What becomes of a request to renew a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Renewal {
+    /// It is done and answered at once.
+    #[default]
+    Prompt,
+    /// It is done at once, and answered so much later.
+    Slow(Duration),
+    /// It is done, and never answered.
+    Swallowed,
+    /// It is neither done nor answered.
+    Ignored,
+}
+
 /// A running server.
 #[derive(Debug, Clone)]
 pub struct GitHub {
@@ -51,6 +66,9 @@ struct Kept {
     /// Refresh token → account.
     refresh: HashMap<String, String>,
     refreshes: u64,
+    /// How many times somebody asked for that.
+    asked: u64,
+    renewal: Renewal,
     /// Account and organisation.
     members: HashSet<(String, String)>,
 }
@@ -110,6 +128,17 @@ impl GitHub {
         self.inside.kept.lock().expect("the record").refreshes
     }
 
+    /// How many times somebody asked for a refresh token to be redeemed.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.inside.kept.lock().expect("the record").asked
+    }
+
+    /// What becomes of requests to renew a token from now on.
+    pub fn renew(&self, renewal: Renewal) {
+        self.inside.kept.lock().expect("the record").renewal = renewal;
+    }
+
     /// An organisation takes somebody in.
     pub fn join(&self, account: &str, organisation: &str) {
         let member = (account.to_owned(), organisation.to_owned());
@@ -159,7 +188,23 @@ async fn agree(State(inside): State<Arc<Inside>>, RawQuery(query): RawQuery, bod
 }
 
 async fn token(State(inside): State<Arc<Inside>>, headers: HeaderMap, body: String) -> Response {
-    let answer = exchange(&inside, &pairs(&body));
+    let form = pairs(&body);
+    let renewal = if form.get("grant_type").is_some_and(|kind| kind == "refresh_token") {
+        let mut kept = inside.kept.lock().expect("the record");
+        kept.asked += 1;
+        kept.renewal
+    } else {
+        Renewal::Prompt
+    };
+    if renewal == Renewal::Ignored {
+        std::future::pending::<()>().await;
+    }
+    let answer = exchange(&inside, &form);
+    match renewal {
+        Renewal::Slow(pause) => tokio::time::sleep(pause).await,
+        Renewal::Swallowed => std::future::pending().await,
+        Renewal::Prompt | Renewal::Ignored => {}
+    }
     let wants_json =
         headers.get("accept").is_some_and(|accept| accept.as_bytes().windows(4).any(|part| part == b"json"));
     if wants_json {

@@ -17,7 +17,7 @@ pub use apple::Apple;
 pub use behind::Behind;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
-pub use github::{GitHub, GitHubApp};
+pub use github::{GitHub, GitHubApp, Renewal};
 pub use issuer::KeyServer;
 pub use mail::{MailServer, code_of, link_of};
 pub use oidc::{Canaille, OidcProvider};

@@ -1,4 +1,5 @@
-//! The program is killed at random moments while clients work with it. Whatever a client was told stays true.
+//! The program is killed at random moments while clients work with it. Whatever a client was told stays true. The same clients work
+//! in `outages`, where the store is killed.
 //!
 //! Each client keeps a history of what it was told, and judges each new answer by it:
 //!
@@ -8,7 +9,7 @@
 //! - a code is redeemed once;
 //! - what was revoked stays revoked.
 //!
-//! A request without an answer may have been carried out or not. Only then is more than one answer right to the next one.
+//! A request without an answer, or with a 503 where the store is killed, may have been carried out or not. Only then is more than one answer right to the next one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,7 +19,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use coatroom_e2e::evidence::{self, Secret};
+use coatroom_e2e::fleet::LOST;
 use coatroom_e2e::{Answer, Era, FormBrowser, Gateway, Mcp, Page, TokenAnswer, oauth, tools};
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,7 +34,7 @@ async fn what_a_client_was_told_stays_true_however_often_the_program_is_killed()
     const CLIENTS: usize = 6;
     let kills = tools::soak();
     let mut gateway = Gateway::demo().await;
-    let site = Arc::new(Site::of(&gateway));
+    let site = Arc::new(Site::of(&gateway.origin()));
     let (stop, stopped) = watch::channel(false);
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
@@ -65,7 +69,7 @@ async fn what_a_client_was_told_stays_true_however_often_the_program_is_killed()
 }
 
 /// A client at work: registers, sends people to sign in, and uses what it gets in every way that the norms know.
-async fn work(site: Arc<Site>, stopped: watch::Receiver<bool>, number: usize) -> History {
+pub(crate) async fn work(site: Arc<Site>, stopped: watch::Receiver<bool>, number: usize) -> History {
     let account = if number.is_multiple_of(2) { "Alice" } else { "Bob" };
     let mut history = History::default();
     while !*stopped.borrow() {
@@ -101,13 +105,13 @@ async fn work(site: Arc<Site>, stopped: watch::Receiver<bool>, number: usize) ->
 
 /// What one client was told.
 #[derive(Default)]
-struct History {
+pub(crate) struct History {
     clients: Vec<String>,
-    grants: Vec<Grant>,
+    pub(crate) grants: Vec<Grant>,
 }
 
 impl History {
-    async fn still_holds(&self, site: &Site) {
+    pub(crate) async fn still_holds(&self, site: &Site) {
         for client in &self.clients {
             let page = FormBrowser::new().open_only(&site.authorize_url(client, "verifier", "state")).await;
             assert_eq!(page.status, 200, "a registration was lost: {}", page.text());
@@ -119,24 +123,39 @@ impl History {
 }
 
 /// The program, reached by requests that may stay without an answer.
-struct Site {
+pub(crate) struct Site {
     http: reqwest::Client,
     origin: String,
     mcp: String,
-    answered: AtomicUsize,
-    unanswered: AtomicUsize,
+    /// Whether it is several processes, of which something is killed: then 503 is no answer, nor is what the proxy says when it got none.
+    is_fleet: bool,
+    pub(crate) answered: AtomicUsize,
+    pub(crate) unanswered: AtomicUsize,
 }
 
 impl Site {
-    fn of(gateway: &Gateway) -> Self {
+    fn of(origin: &str) -> Self {
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         Self {
             http: http.timeout(Duration::from_secs(20)).build().unwrap(),
-            origin: gateway.origin(),
-            mcp: gateway.mcp_url(),
+            origin: origin.to_owned(),
+            mcp: format!("{origin}/mcp"),
+            is_fleet: false,
             answered: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
         }
+    }
+
+    /// Several processes, of which one is killed, or their store.
+    pub(crate) fn of_a_fleet(origin: &str) -> Self {
+        Self { is_fleet: true, ..Self::of(origin) }
+    }
+
+    /// Whether an answer says no more than that the store is away, or is the proxy's own.
+    fn is_away(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let is_away = self.is_fleet && status == StatusCode::SERVICE_UNAVAILABLE;
+        assert!(!is_away || headers.contains_key("retry-after"), "503 without Retry-After");
+        is_away || (self.is_fleet && headers.contains_key(LOST))
     }
 
     async fn register(&self) -> String {
@@ -164,6 +183,7 @@ impl Site {
             ("state", state),
             ("code_challenge", &URL_SAFE_NO_PAD.encode(digest.as_ref())),
             ("code_challenge_method", "S256"),
+            ("resource", &self.mcp),
         ]);
         url.into()
     }
@@ -178,13 +198,17 @@ impl Site {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let Ok(bytes) = answer.bytes().await else { return self.lost().await };
         evidence::answer(status, &bytes);
+        if self.is_away(status, &headers) {
+            return self.lost().await;
+        }
         self.answered.fetch_add(1, Ordering::Relaxed);
         Some(TokenAnswer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() })
     }
 
     async fn lost<T>(&self) -> Option<T> {
         self.unanswered.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(15)).await;
+        let pause = if self.is_fleet { 100 } else { 15 };
+        tokio::time::sleep(Duration::from_millis(pause)).await;
         None
     }
 
@@ -205,7 +229,8 @@ impl Site {
                 continue;
             };
             let answer = Answer::read(answer).await;
-            if answer.status == 200 && answer.body.is_null() {
+            let half = answer.status == 200 && answer.body.is_null();
+            if half || self.is_away(answer.status, &answer.headers) {
                 self.lost::<()>().await;
                 continue;
             }
@@ -216,7 +241,7 @@ impl Site {
 }
 
 /// One grant, as its client knows it.
-struct Grant {
+pub(crate) struct Grant {
     client: String,
     account: &'static str,
     code: String,
@@ -387,6 +412,12 @@ impl Grant {
         };
         assert_eq!(answer.status, 200, "{}", answer.body);
         self.is_over(site).await;
+        if site.is_fleet {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            for access in &self.access {
+                assert_eq!(site.whoami(access).await.0, 401, "a revoked token is accepted after its second");
+            }
+        }
     }
 
     async fn replay_code(&mut self, site: &Site) {
@@ -436,9 +467,9 @@ async fn sign_in(site: &Site, client: &str, account: &str, verifier: &str) -> Op
     let state = oauth::random();
     let browser = FormBrowser::new();
     let page = browser.try_open_only(&site.authorize_url(client, verifier, &state)).await?;
-    let page = follow(&browser, page).await?;
-    let page = press(&browser, &page, "Continue").await?;
-    let page = press(&browser, &page, account).await?;
+    let page = follow(site, &browser, page).await?;
+    let page = press(site, &browser, &page, "Continue").await?;
+    let page = press(site, &browser, &page, account).await?;
     let back = page.leads_to().unwrap_or_else(|| panic!("a sign-in ended at {}: {}", page.url, page.text()));
     let pairs: BTreeMap<String, String> = back.query_pairs().into_owned().collect();
     assert_eq!(pairs.get("state"), Some(&state), "{back}");
@@ -447,21 +478,21 @@ async fn sign_in(site: &Site, client: &str, account: &str, verifier: &str) -> Op
     Some(code)
 }
 
-async fn press(browser: &FormBrowser, page: &Page, label: &str) -> Option<Page> {
+async fn press(site: &Site, browser: &FormBrowser, page: &Page, label: &str) -> Option<Page> {
     let page = browser.try_send_only(page, &page.form(label)).await?;
-    follow(browser, page).await
+    follow(site, browser, page).await
 }
 
 /// Goes where pages lead, up to the client's own address.
-async fn follow(browser: &FormBrowser, mut page: Page) -> Option<Page> {
+async fn follow(site: &Site, browser: &FormBrowser, mut page: Page) -> Option<Page> {
     while let Some(next) = page.leads_to().filter(|next| !next.as_str().starts_with(REDIRECT)) {
         page = browser.try_open_only(next.as_str()).await?;
     }
-    Some(page)
+    (!site.is_away(page.status, &page.headers)).then_some(page)
 }
 
 /// A random number below `limit`.
-fn below(limit: u64) -> u64 {
+pub(crate) fn below(limit: u64) -> u64 {
     let mut bytes = [0; 8];
     aws_lc_rs::rand::fill(&mut bytes).unwrap();
     u64::from_le_bytes(bytes) % limit

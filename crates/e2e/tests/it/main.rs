@@ -24,15 +24,22 @@ mod kills;
 mod limits;
 mod local_accounts;
 mod measured;
+mod nginx;
 mod old_clients;
 mod openid;
+mod outages;
 mod pages;
 mod processes;
 mod refresh;
 mod remote;
+mod replicas;
 mod restart;
 mod revocation;
 mod secrets;
+// The same private servers as those of the tests of stores.
+#[expect(dead_code, reason = "the tests of stores need more of them")]
+#[path = "../../../coatroom/tests/it/servers/mod.rs"]
+mod servers;
 mod step_up;
 mod strangers;
 mod takeover;

@@ -1,6 +1,6 @@
 //! Real servers for the tests of stores: private ones, in folders and on ports of their own, gone with the test.
 //!
-//! Debian's packages `postgresql`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
+//! The tests from outside use them too. Debian's packages `postgresql`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
 
 pub(crate) mod postgres;
 pub(crate) mod proxy;
@@ -8,10 +8,12 @@ pub(crate) mod redis;
 pub(crate) mod tls;
 
 use std::ffi::OsStr;
+use std::iter;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A program that runs until it is dropped, or until the test is killed.
@@ -104,8 +106,17 @@ pub(crate) fn run(program: &Path, arguments: &[&str], user: Option<&str>) -> Str
 }
 
 /// A port that was free a moment ago.
+///
+/// It lies below those that the system gives to whoever asks for any, or a connection of somebody else could have it while its server
+/// is down; and apart from those of the tests from outside, which use these servers too.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    let ports = iter::repeat_with(|| {
+        let asked = ASKED.fetch_add(1, Ordering::Relaxed);
+        let place = std::process::id().wrapping_mul(97).wrapping_add(asked.wrapping_mul(619)) % 2_700;
+        30_000 + u16::try_from(place).unwrap()
+    });
+    ports.take(1_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("no free port")
 }
 
 /// Waits until `is_so`, and fails with `what` after half a minute.
