@@ -335,7 +335,7 @@ const ACCOUNT: AccountWords = AccountWords {
         )
     },
     ended_here: "完了しました。アクセスは終了しています。",
-    signed_out_here: "ここからログアウトしました。アプリは引き続きアクセスできます。",
+    signed_out_here: "すべてのブラウザーでログアウトしました。アプリは引き続きアクセスできます。",
     sign_out: "ログアウト",
     sign_in: "ログインすると、あなたの代わりに動作できるアプリを確認し、アクセスを終了できます。",
     sign_in_with: |provider| format!("{provider}でログイン"),

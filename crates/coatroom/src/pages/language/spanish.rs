@@ -338,7 +338,7 @@ const ACCOUNT: AccountWords = AccountWords {
         )
     },
     ended_here: "Hecho: el acceso ha terminado.",
-    signed_out_here: "Ha cerrado la sesión aquí. Las aplicaciones conservan su acceso.",
+    signed_out_here: "Ha cerrado la sesión en todos los navegadores. Las aplicaciones conservan su acceso.",
     sign_out: "Cerrar sesión",
     sign_in: "Inicie sesión para ver qué aplicaciones pueden actuar en su nombre y para poner fin a su acceso.",
     sign_in_with: |provider| format!("Iniciar sesión con {provider}"),
