@@ -333,6 +333,8 @@ Every key of the file has a variable: COATROOM_LIFETIMES_CODE=60s is `code` in [
 Providers need no file either: COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET
 (or COATROOM_GITHUB_CLIENT_SECRET_FILE) let users sign in with GitHub, and each user's own
 GitHub token goes to the MCP server in `Authorization`.
+COATROOM_ACCOUNTS_ENABLED=true lets people sign in here without any provider; `coatroom users
+add EMAIL` invites them.
 
 COATROOM_LOG filters log lines: `debug`, or `coatroom=debug,hyper=info`.";
 
