@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use coatroom_protocol::words::{EmailAddress, Timestamp, TokenHash, base64url, from_base64url, same_bytes};
+use coatroom_protocol::words::{EmailAddress, Timestamp, TokenHash, same_bytes};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::mail::Mail;
@@ -229,26 +230,19 @@ impl Accounts {
         bound_to: &[&[u8]],
         value: &impl Serialize,
     ) -> Result<String, Error> {
-        let unwritable =
-            |error: serde_json::Error| Error::Corrupt { what: "code", reason: error.to_string() };
-        let text = serde_json::to_vec(value).map_err(unwritable)?;
         let keys = self.parts.keys.current();
-        let sealed = self.bound(bound_to, |bound_to| {
-            keys.sealing.seal(self.parts.entropy.as_ref(), purpose, bound_to, &text)
-        })?;
-        Ok(base64url(&sealed))
+        let entropy = self.parts.entropy.as_ref();
+        Ok(self.bound(bound_to, |bound_to| keys.sealing.seal_text(entropy, purpose, bound_to, value))?)
     }
 
-    pub(super) fn open<T: for<'de> Deserialize<'de>>(
+    pub(super) fn open<T: DeserializeOwned>(
         &self,
         purpose: &str,
         bound_to: &[&[u8]],
         sealed: &str,
     ) -> Option<T> {
-        let sealed = from_base64url(sealed)?;
         let keys = self.parts.keys.current();
-        let text = self.bound(bound_to, |bound_to| keys.sealing.open(purpose, bound_to, &sealed)).ok()?;
-        serde_json::from_slice(&text).ok()
+        self.bound(bound_to, |bound_to| keys.sealing.open_text(purpose, bound_to, sealed))
     }
 
     fn bound<T>(&self, more: &[&[u8]], work: impl FnOnce(&[&[u8]]) -> T) -> T {

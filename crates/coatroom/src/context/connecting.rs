@@ -4,9 +4,7 @@
 //! in as that grant's user. A state opens for the same grant at the same resource alone.
 
 use coatroom_protocol::access::retry::{RequestState, StateRefusal};
-use coatroom_protocol::words::{
-    GrantId, ProviderName, Resource, Timestamp, base64url, from_base64url, sha256,
-};
+use coatroom_protocol::words::{GrantId, ProviderName, Resource, Timestamp, base64url, sha256};
 use serde::{Deserialize, Serialize};
 
 use super::Context;
@@ -34,19 +32,15 @@ impl ConnectLink {
 
     /// The last part of the link's address. It says nothing of anybody to who cannot open it.
     pub(crate) fn seal(&self, context: &Context) -> Result<String, NoEntropy> {
-        let text = serde_json::to_vec(self).map_err(|_| NoEntropy)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let sealed = context.keys().sealing.seal(context.entropy.as_ref(), LINK, &bound_to, &text)?;
-        Ok(base64url(&sealed))
+        context.keys().sealing.seal_text(context.entropy.as_ref(), LINK, &bound_to, self)
     }
 
     /// Opens the last part of a link's address; `None` when it is not ours, was changed, or is too old.
     #[cfg(feature = "server")]
     pub(crate) fn open(context: &Context, text: &str) -> Option<Self> {
-        let sealed = from_base64url(text)?;
-        let opened =
-            context.keys().sealing.open(LINK, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
-        let link: Self = serde_json::from_slice(&opened).ok()?;
+        let bound_to = [context.issuer.as_str().as_bytes()];
+        let link: Self = context.keys().sealing.open_text(LINK, &bound_to, text)?;
         (!context.clock.now().has_reached(link.ends_at)).then_some(link)
     }
 }
@@ -77,11 +71,10 @@ impl CallOf<'_> {
             call: base64url(digest),
             ends_at: context.clock.now().plus(context.settings.flow_life * STATE_OUTLIVES_LINK),
         };
-        let text = serde_json::to_vec(&state).map_err(|_| NoEntropy)?;
         let sealed = self.bound(context, |bound_to| {
-            context.keys().sealing.seal(context.entropy.as_ref(), STATE, bound_to, &text)
+            context.keys().sealing.seal_text(context.entropy.as_ref(), STATE, bound_to, &state)
         })?;
-        Ok(format!("{}{}", state_prefix(self.resource), base64url(&sealed)))
+        Ok(format!("{}{sealed}", state_prefix(self.resource)))
     }
 
     /// Opens and checks a state that begins as ours do.
@@ -91,11 +84,10 @@ impl CallOf<'_> {
         state: &str,
         digest: &[u8; 32],
     ) -> Result<(), StateRefusal> {
-        let sealed = state.strip_prefix(&state_prefix(self.resource)).and_then(from_base64url);
-        let sealed = sealed.ok_or(StateRefusal::Forged)?;
-        let text = self.bound(context, |bound_to| context.keys().sealing.open(STATE, bound_to, &sealed));
-        let state: RequestState =
-            text.ok().and_then(|text| serde_json::from_slice(&text).ok()).ok_or(StateRefusal::Forged)?;
+        let sealed = state.strip_prefix(&state_prefix(self.resource)).ok_or(StateRefusal::Forged)?;
+        let opened =
+            self.bound(context, |bound_to| context.keys().sealing.open_text(STATE, bound_to, sealed));
+        let state: RequestState = opened.ok_or(StateRefusal::Forged)?;
         state.check(&base64url(digest), context.clock.now())
     }
 }

@@ -9,22 +9,21 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use coatroom_protocol::client::ClientUrl;
 use coatroom_protocol::grant::RevokedReason;
 use coatroom_protocol::words::{ClientId, FlowId, GrantId, Params, ProviderName, Scope, Timestamp};
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use http::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::App;
 use super::authorize::offer;
-use super::body;
 use super::cookies::{self, CookieJar};
 use super::flow::{Browser, Carried, Stage, UpstreamSecrets};
 use super::session::Session;
 use super::upstream_leg::{Returned, depart, throw_away};
-use super::visit::{Stop, Visit};
+use super::visit::{Stop, Visit, see_other};
 use crate::context::{GrantSummary, SignInAt};
 use crate::entropy::draw;
 use crate::error::Error;
@@ -53,7 +52,7 @@ pub(super) async fn get(State(app): State<Arc<App>>, headers: HeaderMap) -> Resp
 pub(super) async fn end(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
     let visit = Visit::new(&app, &headers, None);
     let ended = async {
-        let form = form(&app, &visit, &headers, body).await?;
+        let form = visit.form(body).await?;
         let session = Session::of(&app.context, &visit.jar).await?;
         let session = session.ok_or(Stop::Trouble(Trouble::Expired))?;
         end_access(&app, &session, one(&form, GRANT_FIELD)?).await
@@ -68,7 +67,7 @@ pub(super) async fn end(State(app): State<Arc<App>>, headers: HeaderMap, body: B
 pub(super) async fn sign_in(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
     let visit = Visit::new(&app, &headers, None);
     let begun = async {
-        let form = form(&app, &visit, &headers, body).await?;
+        let form = visit.form(body).await?;
         let browser = Browser::of(&visit.jar).ok_or(Stop::Trouble(Trouble::NoCookie))?;
         begin(&app, &visit, &browser, one(&form, PROVIDER_FIELD)?).await
     };
@@ -96,24 +95,13 @@ async fn end_sessions(app: &App, visit: &Visit<'_>) -> Result<(), Error> {
     }
 }
 
-/// A form that counts: from a page of ours, and readable.
-async fn form(app: &App, visit: &Visit<'_>, headers: &HeaderMap, body: Body) -> Result<Params, Stop> {
-    if !visit.is_same_origin() {
-        return Err(Stop::Trouble(Trouble::NoCookie));
-    }
-    let form = body::form(headers, body, app.context.settings.oauth_body_limit).await;
-    form.map_err(|_| Stop::Trouble(Trouble::Expired))
-}
-
 fn one<'a>(form: &'a Params, name: &str) -> Result<&'a str, Stop> {
     form.one(name).ok().flatten().ok_or(Stop::Trouble(Trouble::Expired))
 }
 
-/// Sends the browser back to the page. A `POST` is answered with 303, so that a reload asks for nothing twice.
+/// Sends the browser back to the page.
 fn back(cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(LOCATION, HeaderValue::from_static(ACCOUNT_PATH));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let mut response = see_other(ACCOUNT_PATH);
     cookies::add(response.headers_mut(), cookies);
     response
 }

@@ -8,11 +8,10 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::response::Response;
 use coatroom_protocol::errors::ErrorCode;
 use coatroom_protocol::grant::{AwaitingCode, Grant, GrantState, RevokedReason, authorization_code};
 use coatroom_protocol::words::{AuthorizationCode, GrantId, Params, ProviderName};
-use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Uri};
 use url::form_urlencoded::Serializer;
 
@@ -25,7 +24,7 @@ use super::flow::{self, Browser, Carried as _, Flow};
 use super::hand_over::{self, Answer};
 use super::session::Session;
 use super::upstream_leg::{self, Arrival, Returned};
-use super::visit::{Stop, Visit};
+use super::visit::{Stop, Visit, see_other};
 use crate::connections::FreshConnection;
 use crate::context::{Context, SignInAt};
 use crate::entropy::draw;
@@ -82,9 +81,7 @@ pub(super) async fn post(app: &App, provider: &ProviderName, headers: HeaderMap,
         }
     }
     let address = format!("{}?{}", app.callback_url(provider), query.finish());
-    let mut response = Redirect::to(&address).into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    see_other(&address)
 }
 
 /// What a posted callback may say: what any callback may, and who the user is, which Apple tells at the first sign-in.

@@ -160,11 +160,9 @@ pub(super) fn seal(
     stage: Stage<'_>,
     browser: &Browser,
 ) -> Result<String, NoEntropy> {
-    let text = serde_json::to_vec(carried).map_err(|_| NoEntropy)?;
-    let sealed = bound(context, stage, browser, |bound_to| {
-        context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, bound_to, &text)
-    })?;
-    Ok(base64url(&sealed))
+    bound(context, stage, browser, |bound_to| {
+        context.keys().sealing.seal_text(context.entropy.as_ref(), PURPOSE, bound_to, carried)
+    })
 }
 
 /// Opens what this browser brings back. `None` when it is not ours, of another stage, provider or browser, or expired: a person
@@ -190,10 +188,7 @@ pub(super) fn language_of(
 }
 
 fn unseal<T: Carried>(context: &Context, stage: Stage<'_>, browser: &Browser, sealed: &str) -> Option<T> {
-    let sealed = from_base64url(sealed)?;
-    let text =
-        bound(context, stage, browser, |bound_to| context.keys().sealing.open(PURPOSE, bound_to, &sealed));
-    serde_json::from_slice(&text.ok()?).ok()
+    bound(context, stage, browser, |bound_to| context.keys().sealing.open_text(PURPOSE, bound_to, sealed))
 }
 
 /// The cookies that keep what is under way until the callback. Older flows of the browser make room for it, and so does what it

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use coatroom_protocol::words::{EmailAddress, Subject, Timestamp, base64url, from_base64url};
+use coatroom_protocol::words::{EmailAddress, Subject, Timestamp};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
@@ -76,10 +76,8 @@ impl Session {
     }
 
     fn sealed(context: &Context, jar: &CookieJar<'_>) -> Option<Self> {
-        let sealed = from_base64url(jar.get(NAME)?)?;
-        let text =
-            context.keys().sealing.open(PURPOSE, &[context.issuer.as_str().as_bytes()], &sealed).ok()?;
-        let session: Self = serde_json::from_slice(&text).ok()?;
+        let bound_to = [context.issuer.as_str().as_bytes()];
+        let session: Self = context.keys().sealing.open_text(PURPOSE, &bound_to, jar.get(NAME)?)?;
         let ended = context.clock.now().has_reached(session.signed_in_at.plus(context.settings.session_life));
         (!ended).then_some(session)
     }
@@ -96,10 +94,10 @@ impl Session {
         let account = account.map(|it| AccountAt { email: it.email.clone(), stamp: it.stamp.clone() });
         let session =
             Self { subject: user.subject.clone(), name, signed_in_at: context.clock.now(), account };
-        let text = serde_json::to_vec(&session).map_err(|_| NoEntropy)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let sealed = context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to, &text)?;
-        Ok(jar.set(NAME, &base64url(&sealed), Some(context.settings.session_life)))
+        let keys = context.keys();
+        let sealed = keys.sealing.seal_text(context.entropy.as_ref(), PURPOSE, &bound_to, &session)?;
+        Ok(jar.set(NAME, &sealed, Some(context.settings.session_life)))
     }
 
     /// The cookie that ends the session in this browser.

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use axum::response::Response;
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
 use coatroom_protocol::grant::AuthorizeRefusal;
-use coatroom_protocol::words::base64url;
+use coatroom_protocol::words::{Params, base64url};
 use http::HeaderMap;
 use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, HeaderValue, ORIGIN, REFERRER_POLICY, RETRY_AFTER};
 
 use super::App;
+use super::body;
 use super::cookies::CookieJar;
 use super::respond::log;
 use crate::context::SignInAt;
@@ -100,6 +102,15 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// A form that counts: from a page of ours, and readable.
+    pub(super) async fn form(&self, body: Body) -> Result<Params, Stop> {
+        if !self.is_same_origin() {
+            return Err(Stop::Trouble(Trouble::NoCookie));
+        }
+        let form = body::form(self.headers, body, self.app.context.settings.oauth_body_limit).await;
+        form.map_err(|_| Stop::Trouble(Trouble::Expired))
+    }
+
     /// What people call the place where somebody signs in.
     pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str {
         place.label().unwrap_or_else(|| self.language.local_accounts())
@@ -168,6 +179,13 @@ fn language_for(headers: &HeaderMap, ui_locales: Option<&str>) -> Language {
 /// An address that a page may lead to.
 pub(super) fn address(uri: &str) -> Result<ReturnAddress, Stop> {
     ReturnAddress::parse(uri).ok_or(Stop::Trouble(Trouble::UnregisteredRedirect))
+}
+
+/// Answers a `POST` with 303, so that a reload asks for nothing twice.
+pub(super) fn see_other(address: &str) -> Response {
+    let mut response = Redirect::to(address).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// Headers of a redirect that carries an authorization response (RFC 9700 §4.2).

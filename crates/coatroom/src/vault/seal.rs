@@ -8,7 +8,9 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
-use coatroom_protocol::words::{KeyId, MacKey};
+use coatroom_protocol::words::{KeyId, MacKey, base64url, from_base64url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, NoEntropy, draw};
@@ -94,6 +96,33 @@ impl SealingKeys {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, NoEntropy> {
         seal_under(&self.active, entropy, &associated_data(purpose, bound_to), plaintext)
+    }
+
+    /// Seals a value, as text that can stand in an address, a cookie or a form.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] as for [`seal`](Self::seal).
+    pub(crate) fn seal_text(
+        &self,
+        entropy: &dyn Entropy,
+        purpose: &str,
+        bound_to: &[&[u8]],
+        value: &impl Serialize,
+    ) -> Result<String, NoEntropy> {
+        // What is sealed has no maps whose keys are not text, so that it can always be written.
+        let text = serde_json::to_vec(value).map_err(|_| NoEntropy)?;
+        Ok(base64url(&self.seal(entropy, purpose, bound_to, &text)?))
+    }
+
+    /// Opens what [`seal_text`](Self::seal_text) made with the same purpose and binding; `None` for everything else.
+    pub(crate) fn open_text<T: DeserializeOwned>(
+        &self,
+        purpose: &str,
+        bound_to: &[&[u8]],
+        text: &str,
+    ) -> Option<T> {
+        let opened = self.open(purpose, bound_to, &from_base64url(text)?).ok()?;
+        serde_json::from_slice(&opened).ok()
     }
 
     /// Opens what [`seal`](Self::seal) made with the same purpose and binding.

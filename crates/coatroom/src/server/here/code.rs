@@ -10,7 +10,7 @@ use coatroom_protocol::grant::RevokedReason;
 use coatroom_protocol::words::Params;
 use http::HeaderMap;
 
-use super::{Device, LIMITS, Present, address_of, entered, field, form, problem_of, visit};
+use super::{Device, LIMITS, Present, address_of, entered, field, problem_of, visit};
 use crate::accounts::{Caller, CodePurpose, Password, PasswordRefusal, Proven, ReturnedCode};
 use crate::allowance::ClientAddress;
 use crate::pages::{
@@ -30,7 +30,7 @@ pub(in crate::server) async fn post(
 ) -> Response {
     let visit = visit(&app, &headers, &flow);
     let answered = async {
-        let form = form(&app, &visit, &headers, body).await?;
+        let form = visit.form(body).await?;
         let present = Present::find(&app, &visit, &flow)?;
         answer(&app, &visit, &present, (&form, address_of(address))).await
     };

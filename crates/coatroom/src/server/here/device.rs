@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use coatroom_protocol::words::{EmailAddress, base64url, from_base64url};
+use coatroom_protocol::words::{EmailAddress, base64url};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +21,8 @@ impl Device {
     /// The name of a browser that is known for an account.
     pub(super) fn of(app: &App, jar: &CookieJar<'_>, email: &EmailAddress) -> Option<String> {
         let context = &app.context;
-        let sealed = from_base64url(jar.get(COOKIE)?)?;
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let text = context.keys().sealing.open(COOKIE, &bound_to, &sealed).ok()?;
-        let device: Self = serde_json::from_slice(&text).ok()?;
+        let device: Self = context.keys().sealing.open_text(COOKIE, &bound_to, jar.get(COOKIE)?)?;
         (device.email == *email).then_some(device.name)
     }
 
@@ -39,10 +37,11 @@ impl Device {
             Some(name) => name,
             None => base64url(&draw::<16>(context.entropy.as_ref())?),
         };
-        let text = serde_json::to_vec(&Self { email: email.clone(), name }).map_err(|_| NoEntropy)?;
+        let device = Self { email: email.clone(), name };
         let bound_to = [context.issuer.as_str().as_bytes()];
-        let sealed = context.keys().sealing.seal(context.entropy.as_ref(), COOKIE, &bound_to, &text)?;
-        Ok(jar.set(COOKIE, &base64url(&sealed), Some(LIFE)))
+        let keys = context.keys();
+        let sealed = keys.sealing.seal_text(context.entropy.as_ref(), COOKIE, &bound_to, &device)?;
+        Ok(jar.set(COOKIE, &sealed, Some(LIFE)))
     }
 }
 

@@ -9,7 +9,7 @@ use axum::response::Response;
 use coatroom_protocol::words::{EmailAddress, Params};
 use http::HeaderMap;
 
-use super::{Device, LIMITS, Present, address_of, cancelled, entered, field, form, visit};
+use super::{Device, LIMITS, Present, address_of, cancelled, entered, field, visit};
 use crate::accounts::{Asked, Caller, CodePurpose, Entry, Letter, Password};
 use crate::allowance::ClientAddress;
 use crate::pages::{
@@ -42,7 +42,7 @@ pub(in crate::server) async fn post(
 ) -> Response {
     let visit = visit(&app, &headers, &flow);
     let answered = async {
-        let form = form(&app, &visit, &headers, body).await?;
+        let form = visit.form(body).await?;
         let present = Present::find(&app, &visit, &flow)?;
         answer(&app, &visit, &present, (&form, address_of(address))).await
     };

@@ -19,11 +19,9 @@ pub(super) use enter::{get, post};
 pub(super) use password::{get as get_password, post as post_password};
 
 use axum::Extension;
-use axum::body::Body;
-use axum::response::{IntoResponse as _, Response};
-use coatroom_protocol::words::{EmailAddress, Params, Timestamp, base64url, from_base64url, sha256};
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
-use http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use coatroom_protocol::words::{EmailAddress, Params, Timestamp, sha256};
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
 use self::device::Device;
@@ -32,7 +30,7 @@ use super::connect::Errand;
 use super::flow::{self, Browser, Carried, Flow};
 use super::session::Session;
 use super::upstream_leg::Arrival;
-use super::visit::{Stop, Visit};
+use super::visit::{Stop, Visit, see_other};
 use super::{App, cookies};
 use crate::accounts::{Accounts, Password, PasswordRefusal};
 use crate::allowance::ClientAddress;
@@ -78,10 +76,9 @@ fn back(app: &App, flow: &str, account: &AccountRecord) -> Result<Response, Stop
     let context = &app.context;
     let (email, id) = (account.email.clone(), account.id.clone());
     let said = Said { email, id, stamp: account.stamp.clone(), at: context.clock.now() };
-    let text = serde_json::to_vec(&said).map_err(|_| Stop::Trouble(Trouble::Expired))?;
-    let sealed =
-        context.keys().sealing.seal(context.entropy.as_ref(), PURPOSE, &bound_to(app, flow), &text)?;
-    Ok(see_other(&format!("{}?state={flow}&code={}", callback(app)?, base64url(&sealed))))
+    let code =
+        context.keys().sealing.seal_text(context.entropy.as_ref(), PURPOSE, &bound_to(app, flow), &said)?;
+    Ok(see_other(&format!("{}?state={flow}&code={code}", callback(app)?)))
 }
 
 /// Sends the browser to the callback of a person who does not want to sign in.
@@ -97,9 +94,8 @@ pub(super) async fn arrive(
 ) -> Result<Arrival, Stop> {
     let context = &app.context;
     let expired = || Stop::Trouble(Trouble::Expired);
-    let sealed = from_base64url(code).ok_or_else(expired)?;
-    let text = context.keys().sealing.open(PURPOSE, &bound_to(app, flow), &sealed).map_err(|_| expired())?;
-    let said: Said = serde_json::from_slice(&text).map_err(|_| expired())?;
+    let said: Option<Said> = context.keys().sealing.open_text(PURPOSE, &bound_to(app, flow), code);
+    let said = said.ok_or_else(expired)?;
     if context.clock.now().has_reached(said.at.plus(context.settings.code_life)) {
         return Err(expired());
     }
@@ -173,15 +169,6 @@ fn entered(app: &App, visit: &Visit<'_>, flow: &str, account: &AccountRecord) ->
     Ok(response)
 }
 
-/// A form that counts: from a page of ours, and readable.
-async fn form(app: &App, visit: &Visit<'_>, headers: &HeaderMap, body: Body) -> Result<Params, Stop> {
-    if !visit.is_same_origin() {
-        return Err(Stop::Trouble(Trouble::NoCookie));
-    }
-    let form = super::body::form(headers, body, app.context.settings.oauth_body_limit).await;
-    form.map_err(|_| Stop::Trouble(Trouble::Expired))
-}
-
 /// A field of a form; the empty text when it is not there.
 fn field<'a>(form: &'a Params, name: &str) -> &'a str {
     form.one(name).ok().flatten().unwrap_or_default()
@@ -200,17 +187,6 @@ const LIMITS: PasswordLimits = PasswordLimits { least: Password::LEAST, most: Pa
 
 fn address_of(address: Option<Extension<ClientAddress>>) -> Option<ClientAddress> {
     address.map(|Extension(address)| address)
-}
-
-/// A `POST` is answered with 303, so that a reload asks for nothing twice.
-fn see_other(address: &str) -> Response {
-    let Ok(location) = HeaderValue::try_from(address) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(LOCATION, location);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 const PURPOSE: &str = "local sign-in";

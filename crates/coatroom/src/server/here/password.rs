@@ -8,7 +8,7 @@ use axum::response::Response;
 use coatroom_protocol::grant::RevokedReason;
 use http::HeaderMap;
 
-use super::{LIMITS, accounts, field, form, problem_of};
+use super::{LIMITS, accounts, field, problem_of};
 use crate::accounts::Password;
 use crate::pages::{NewPasswordPage, PASSWORD_FIELD, PasswordProblem, REPEAT_FIELD, Trouble};
 use crate::records::AccountRecord;
@@ -38,7 +38,7 @@ pub(in crate::server) async fn post(
 ) -> Response {
     let visit = Visit::new(&app, &headers, None);
     let answered = async {
-        let form = form(&app, &visit, &headers, body).await?;
+        let form = visit.form(body).await?;
         let accounts = accounts(&app)?;
         let account = accounts.linked(&link).await?.ok_or(Stop::Trouble(Trouble::LinkUsed))?;
         let typed = field(&form, PASSWORD_FIELD);
