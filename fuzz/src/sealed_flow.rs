@@ -101,7 +101,7 @@ impl World {
             .provider(provider("demo"))
             .provider(provider("other"))
             .client(Client::configured("portal", None, vec![redirect]).expect("a client"))
-            .protect(Protection::new("/mcp", "Server"))
+            .resource(Protection::new("/mcp").with_name("Server"))
             .store(MemoryStore::new(clock.clone()))
             .keys(KeyRing::generate(entropy.as_ref(), Timestamp::from_unix(1_800_000_000)).expect("keys"))
             .clock(clock.clone())

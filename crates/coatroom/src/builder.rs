@@ -8,10 +8,14 @@ mod key_source;
 mod protection;
 mod remote;
 mod resources;
+#[cfg(feature = "rmcp")]
+mod rmcp;
+mod source;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
 pub use protection::Protection;
+pub use source::Source;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -25,8 +29,6 @@ use self::asking::asking_servers;
 use self::key_source::KeySource;
 use self::resources::issue_tokens;
 #[cfg(feature = "server")]
-use crate::accounts::{AccountParts, Accounts};
-#[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
 use crate::connections::{ConnectionParts, Connections};
@@ -34,10 +36,11 @@ use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations,
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 use crate::guard::{Assertions, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions};
-use crate::issuers::RemoteIssuer;
+use crate::issuers::{IssuerConfig, RemoteIssuer};
+use crate::outbound::Outbound;
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
-use crate::providers::Provider;
+use crate::providers::{Provider, ProviderConfig};
 #[cfg(feature = "server")]
 use crate::settings;
 use crate::settings::Settings;
@@ -52,6 +55,8 @@ pub struct Coatroom {
     protected: Arc<HashMap<String, Protection>>,
     limits: Arc<CallLimits>,
     places: Arc<Places>,
+    sessions: Arc<Sessions>,
+    outbound: Outbound,
 }
 
 /// How requests may address the server.
@@ -68,13 +73,13 @@ pub struct Builder {
     public_url: String,
     settings: Settings,
     store: Option<Arc<dyn Store>>,
-    keys: Option<KeySource>,
+    keys: KeySource,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    providers: Vec<Provider>,
+    providers: Vec<Source<ProviderConfig, Provider>>,
     #[cfg(feature = "server")]
     local: Option<accounts::LocalParts>,
-    remote_issuers: Vec<RemoteIssuer>,
+    remote_issuers: Vec<Source<IssuerConfig, RemoteIssuer>>,
     protections: Vec<Protection>,
     default_path: Option<String>,
     clients: Vec<Client>,
@@ -107,7 +112,7 @@ impl Coatroom {
             public_url: public_url.into(),
             settings: Settings::default(),
             store: None,
-            keys: None,
+            keys: KeySource::File(PathBuf::from(KEY_FILE)),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy::new()),
             providers: Vec::new(),
@@ -130,12 +135,17 @@ impl Coatroom {
         }
     }
 
-    /// Starts the background work now, and not with the first request: reading what other replicas write, and looking for a way out
-    /// of the network. To be called within a Tokio runtime.
-    #[cfg(feature = "server")]
-    pub fn start(&self) {
+    /// Makes sure that the store answers and that all replicas of this server have the same keys, and starts the background work:
+    /// reading what other replicas write, following the key file, purging what has expired. Await it once before serving. Without it
+    /// the work starts with the first request, and nobody compares the keys.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names the key that differs; [`Error::Unavailable`] when the store is down.
+    pub async fn start(&self) -> Result<(), Error> {
         self.context.start_background();
+        #[cfg(feature = "server")]
         self.context.client_documents.start();
+        agree_on_keys(self.context.store.as_ref(), &self.context.keys()).await
     }
 
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
@@ -144,19 +154,42 @@ impl Coatroom {
         crate::server::routes(Arc::clone(&self.context))
     }
 
-    /// The guard for the endpoint at `path`, which must be one of the protected ones.
+    /// The guard for the handlers of the endpoint at `path`: they find the [`Caller`](crate::guard::Caller), and sessions of older MCP
+    /// revisions belong to whoever began them.
     ///
-    /// # Errors
-    /// [`BuildError`] when nothing is protected at `path`, or a host or origin is malformed.
-    pub fn guard(&self, path: &str) -> Result<GuardLayer, BuildError> {
-        self.guard_with(path, None)
+    /// At a path where nothing is protected it lets nobody through, and the log says so.
+    #[must_use]
+    pub fn guard(&self, path: &str) -> GuardLayer {
+        self.guard_or_nothing(path, &self.sessions, Some(&self.outbound))
     }
 
-    /// The same, with legacy sessions kept by the caller of this function, as a proxy does.
-    ///
-    /// # Errors
-    /// As [`guard`](Self::guard).
-    pub fn guard_with(&self, path: &str, sessions: Option<Arc<Sessions>>) -> Result<GuardLayer, BuildError> {
+    /// The same for a proxy at `path`, which answers for itself, with the sessions that it keeps.
+    #[must_use]
+    pub fn guard_of_proxy(&self, path: &str, sessions: &Arc<Sessions>) -> GuardLayer {
+        self.guard_or_nothing(path, sessions, None)
+    }
+
+    fn guard_or_nothing(
+        &self,
+        path: &str,
+        sessions: &Arc<Sessions>,
+        handlers: Option<&Outbound>,
+    ) -> GuardLayer {
+        self.try_guard(path, sessions, handlers).unwrap_or_else(|BuildError { problems }| {
+            let protected: Vec<&str> = self.protected.keys().map(String::as_str).collect();
+            let (problem, protected) = (problems.join("; "), protected.join(" "));
+            tracing::error!(path, problem, protected, "this guard lets nobody through");
+            GuardLayer::shut()
+        })
+    }
+
+    /// What can go wrong here but for the path is found by [`Builder::build`].
+    fn try_guard(
+        &self,
+        path: &str,
+        sessions: &Arc<Sessions>,
+        handlers: Option<&Outbound>,
+    ) -> Result<GuardLayer, BuildError> {
         let problem = |text: String| BuildError { problems: vec![text] };
         let protection =
             self.protected.get(path).ok_or_else(|| problem(format!("nothing is protected at {path}")))?;
@@ -173,6 +206,7 @@ impl Coatroom {
             .with_lists(protection.lists)
             .with_header_limit(self.context.settings.mcp_header_limit)
             .with_body_limit(self.context.settings.mcp_body_limit)
+            .with_sessions(Arc::clone(sessions))
             .with_limits(Arc::clone(&self.limits));
         for origin in &self.places.origins {
             guard = guard.with_origin(origin);
@@ -180,8 +214,8 @@ impl Coatroom {
         if let Some(listen) = self.places.listen {
             guard = guard.with_listen(listen);
         }
-        if let Some(sessions) = sessions {
-            guard = guard.with_sessions(sessions);
+        if let Some(outbound) = handlers {
+            guard = guard.with_handlers(outbound.clone());
         }
         guard.build().map_err(|error| BuildError { problems: error.problems })
     }
@@ -195,29 +229,13 @@ impl Coatroom {
     /// Sessions of older MCP revisions, bound to their users, for a proxy.
     #[must_use]
     pub fn sessions(&self, limits: SessionLimits) -> Arc<Sessions> {
-        let context = &self.context;
-        Arc::new(Sessions::following(
-            Arc::clone(&context.keys),
-            Arc::clone(&context.clock),
-            Arc::clone(&context.entropy),
-            limits,
-        ))
+        sessions_of(&self.context, limits)
     }
 
     /// What signs, for the MCP server of this exact URL, who its callers are.
     #[must_use]
     pub fn assertions(&self, audience: impl Into<String>) -> Assertions {
         Assertions::new(Arc::clone(&self.context), audience.into())
-    }
-
-    /// Makes sure that all replicas of this server have the same keys. Call it once before serving.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] names the key that differs; [`Error::Unavailable`] when the store is down.
-    pub async fn check_keys(&self) -> Result<(), Error> {
-        // From here on the key file is followed, so that the first request meets the keys of the day.
-        self.context.start_background();
-        agree_on_keys(self.context.store.as_ref(), &self.context.keys()).await
     }
 }
 
@@ -228,34 +246,35 @@ impl Builder {
         self
     }
 
-    /// The keys. Required, unless there is a [key file](Self::key_file): they must outlive the process for tokens to do so.
+    /// The keys themselves. They must outlive the process for tokens to do so. Default: a [key file](Self::key_file).
     pub fn keys(mut self, keys: KeyRing) -> Self {
-        self.keys = Some(KeySource::Ring(Box::new(keys)));
+        self.keys = KeySource::Ring(Box::new(keys));
         self
     }
 
     /// The file of the keys, made with mode 0600 when there is none. It is followed: keys that are added to it or
-    /// retired from it come and go without a restart.
+    /// retired from it come and go without a restart. Default: `keys.toml` in the working directory.
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.keys = Some(KeySource::File(path.into()));
+        self.keys = KeySource::File(path.into());
         self
     }
 
-    /// Adds a provider where users sign in. At least one is required, unless there are local accounts or nobody needs to sign in.
-    pub fn provider(mut self, provider: Provider) -> Self {
-        self.providers.push(provider);
+    /// Adds a provider where users sign in, as it is configured or made. At least one is required, unless there are local accounts
+    /// or nobody needs to sign in.
+    pub fn provider(mut self, provider: impl Into<Source<ProviderConfig, Provider>>) -> Self {
+        self.providers.push(provider.into());
         self
     }
 
-    /// Adds an issuer elsewhere whose tokens a [protected](Protection::with_issuer) endpoint may take.
-    pub fn remote_issuer(mut self, issuer: RemoteIssuer) -> Self {
-        self.remote_issuers.push(issuer);
+    /// Adds an issuer elsewhere whose tokens a [protected](Protection::with_issuer) endpoint may take, as it is configured or made.
+    pub fn remote_issuer(mut self, issuer: impl Into<Source<IssuerConfig, RemoteIssuer>>) -> Self {
+        self.remote_issuers.push(issuer.into());
         self
     }
 
-    /// Adds an MCP endpoint to protect. At least one is required.
-    pub fn protect(mut self, protection: Protection) -> Self {
-        self.protections.push(protection);
+    /// Adds an MCP endpoint to protect: its path, such as `/mcp`, or all that there is to say about it. At least one is required.
+    pub fn resource(mut self, resource: impl Into<Protection>) -> Self {
+        self.protections.push(resource.into());
         self
     }
 
@@ -352,12 +371,15 @@ impl Builder {
     ///
     /// # Errors
     /// [`BuildError`] with everything that is missing or wrong.
-    pub fn build(self) -> Result<Coatroom, BuildError> {
+    pub fn build(mut self) -> Result<Coatroom, BuildError> {
         let mut problems = Vec::new();
+        let outbound = Arc::new(Outbound::new());
+        let (providers, issuers) = self.people(&outbound, &mut problems);
         let issuer =
             Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
-        self.note_what_is_missing(&mut problems);
-        let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
+        self.note_what_is_missing(&providers, &mut problems);
+        let resources =
+            issuer.as_ref().map(|issuer| self.resources(issuer, (&providers, &issuers), &mut problems));
         let asking_servers =
             issuer.as_ref().map(|issuer| self.asking_servers(issuer, &mut problems)).unwrap_or_default();
         let live = self.live_keys(&mut problems);
@@ -374,18 +396,11 @@ impl Builder {
         }
         let keys = Arc::new(keys);
         #[cfg(feature = "server")]
-        let accounts = self.local.and_then(|local| {
-            let parts = AccountParts {
-                issuer: issuer.clone(),
-                store: Arc::clone(&store),
-                keys: Arc::clone(&keys),
-                clock: Arc::clone(&self.clock),
-                entropy: Arc::clone(&self.entropy),
-                settings: local.settings,
-            };
-            Accounts::new(parts, &self.settings, local.mailer)
+        let accounts = self.local.take().and_then(|local| {
+            let shared = (&issuer, &store, &keys);
+            local.accounts(shared, (&self.clock, &self.entropy), &self.settings)
         });
-        let providers: Vec<Arc<Provider>> = self.providers.into_iter().map(Arc::new).collect();
+        let providers: Vec<Arc<Provider>> = providers.into_iter().map(Arc::new).collect();
         let by_name = providers.iter().map(|provider| (provider.name().clone(), Arc::clone(provider)));
         let connections = Connections::new(ConnectionParts {
             store: Arc::clone(&store),
@@ -420,22 +435,19 @@ impl Builder {
             blocks: Blocks::default(),
             background: Once::new(),
         });
-        Ok(assembled(context, self.protections, self.places))
+        assembled(context, self.protections, (self.places, Outbound::clone(&outbound)))
     }
 
-    fn note_what_is_missing(&self, problems: &mut Vec<String>) {
+    fn note_what_is_missing(&self, providers: &[Provider], problems: &mut Vec<String>) {
         if self.store.is_none() {
             problems.push("no store is set".to_owned());
         }
-        if self.keys.is_none() {
-            problems.push("no keys are set".to_owned());
-        }
         let has_users = self.protections.iter().any(Protection::needs_our_tokens);
-        if self.providers.is_empty() && !self.has_accounts() && has_users {
+        if providers.is_empty() && !self.has_accounts() && has_users {
             problems.push("no provider is set: users have nowhere to sign in".to_owned());
         }
         #[cfg(feature = "server")]
-        self.note_wrong_accounts(problems);
+        self.note_wrong_accounts(providers, problems);
     }
 
     #[cfg(feature = "server")]
@@ -454,7 +466,7 @@ impl Builder {
     }
 
     fn live_keys(&self, problems: &mut Vec<String>) -> Option<LiveKeys> {
-        self.keys.as_ref()?.open(self.entropy.as_ref(), self.clock.now(), problems)
+        self.keys.open(self.entropy.as_ref(), self.clock.now(), problems)
     }
 
     #[cfg(feature = "server")]
@@ -472,8 +484,12 @@ impl Builder {
     }
 }
 
-/// The server around what its requests share.
-fn assembled(context: Arc<Context>, protections: Vec<Protection>, places: Places) -> Coatroom {
+/// The server around what its requests share, once each of its guards could be made.
+fn assembled(
+    context: Arc<Context>,
+    protections: Vec<Protection>,
+    (places, outbound): (Places, Outbound),
+) -> Result<Coatroom, BuildError> {
     let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
     let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
     let (clock, remembered) = (Arc::clone(&context.clock), context.settings.remembered);
@@ -486,8 +502,23 @@ fn assembled(context: Arc<Context>, protections: Vec<Protection>, places: Places
     });
     let protected = protections.into_iter().map(|it| (it.path.clone(), it)).collect();
     let (protected, limits, places) = (Arc::new(protected), Arc::new(limits), Arc::new(places));
-    Coatroom { context, verify, protected, limits, places }
+    let sessions = sessions_of(&context, SessionLimits::default());
+    let coatroom = Coatroom { context, verify, protected, limits, places, sessions, outbound };
+    let guards = coatroom.protected.keys().map(|path| coatroom.try_guard(path, &coatroom.sessions, None));
+    let mut problems: Vec<String> =
+        guards.filter_map(Result::err).flat_map(|BuildError { problems }| problems).collect();
+    problems.sort_unstable();
+    problems.dedup();
+    if problems.is_empty() { Ok(coatroom) } else { Err(BuildError { problems }) }
 }
+
+fn sessions_of(context: &Context, limits: SessionLimits) -> Arc<Sessions> {
+    let (keys, clock, entropy) = (&context.keys, &context.clock, &context.entropy);
+    Arc::new(Sessions::following(Arc::clone(keys), Arc::clone(clock), Arc::clone(entropy), limits))
+}
+
+/// Where the keys are unless something else is said.
+const KEY_FILE: &str = "keys.toml";
 
 /// How many verified tokens are remembered at the most.
 const REMEMBERED_TOKENS: usize = 65_536;

@@ -13,7 +13,7 @@
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
 //! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance`, `outbound` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
 
 #[cfg(feature = "server")]
 pub mod accounts;
@@ -44,6 +44,6 @@ pub mod vault;
 pub use allowance::ClientAddress;
 #[cfg(feature = "server")]
 pub use builder::Users;
-pub use builder::{BuildError, Builder, Coatroom, Protection};
+pub use builder::{BuildError, Builder, Coatroom, Protection, Source};
 pub use coatroom_protocol as protocol;
 pub use context::{Block, BlockForm, GrantSummary, ResourceServer, Revocations, agree_on_keys};

@@ -9,21 +9,20 @@ use coatroom::accounts::Mailer;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
-use coatroom::issuers::RemoteIssuer;
-use coatroom::outbound::Outbound;
 use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
 use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
-use coatroom::providers::{Provider, ProviderKind};
+use coatroom::providers::ProviderKind;
 use coatroom::settings::{Settings, SignUp};
-use coatroom::store::{MemoryStore, Portable, PostgresStore, RedisStore, SqliteStore};
+use coatroom::store::{Portable, StoreLocation};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
+use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
 
 use crate::config::{
     AccountsConfig, Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig,
-    ServerConfig, StoreLocation, Unlisted, variable,
+    ServerConfig, Unlisted, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -43,7 +42,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
         warn_of_openness(config, server);
-        let guard = coatroom.guard_with(&server.path, Some(Arc::clone(&sessions)))?;
+        let guard = coatroom.guard_of_proxy(&server.path, &sessions);
         let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
         let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
         router = router.route_service(&server.path, any_service(guard.layer(proxy)));
@@ -105,8 +104,7 @@ fn warn_of_openness(config: &Config, server: &ServerConfig) {
 /// When the store, the key file or another part of the configuration cannot be used; the message names it.
 pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
     let coatroom = built(config).await?;
-    coatroom.check_keys().await?;
-    coatroom.start();
+    coatroom.start().await?;
     Ok(coatroom)
 }
 
@@ -121,7 +119,6 @@ pub(crate) async fn check(config: &Config) -> anyhow::Result<()> {
 
 async fn built(config: &Config) -> anyhow::Result<Coatroom> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let outbound = Arc::new(Outbound::new());
     let mut builder = Coatroom::builder(config.public_url.as_str())
         .clock(Arc::clone(&clock))
         .settings(settings(config))
@@ -137,21 +134,17 @@ async fn built(config: &Config) -> anyhow::Result<Coatroom> {
         None => builder.keys(KeyRing::generate(&SystemEntropy::new(), clock.now())?),
     };
     for provider in &config.providers {
-        let made = Provider::new(provider.clone(), Arc::clone(&outbound), Arc::clone(&clock));
-        builder =
-            builder.provider(made.with_context(|| format!("the provider {} cannot be used", provider.name))?);
+        builder = builder.provider(provider.clone());
     }
     if let Some(AccountsConfig { settings, mailer }) = &config.accounts {
         let mailer = mailer.clone().map(|mailer| -> Arc<dyn Mailer> { mailer });
         builder = builder.local_accounts(settings.clone(), mailer);
     }
     for issuer in &config.issuers {
-        let made = RemoteIssuer::new(issuer.clone(), Arc::clone(&outbound), Arc::clone(&clock));
-        builder = builder
-            .remote_issuer(made.with_context(|| format!("the issuer {} cannot be used", issuer.name))?);
+        builder = builder.remote_issuer(issuer.clone());
     }
     for server in &config.servers {
-        builder = builder.protect(protection(server)?);
+        builder = builder.resource(protection(server)?);
         if server.is_default {
             builder = builder.default_path(&server.path);
         }
@@ -201,26 +194,15 @@ pub(crate) async fn store(
     location: &StoreLocation,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<dyn Portable>> {
-    if location.needs_default_crypto() {
+    if matches!(location, StoreLocation::Redis(url) if url.expose_secret().starts_with("rediss")) {
         // The Redis driver's TLS takes no other one. That one is there already is all the same.
         drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     }
-    let clock = Arc::clone(clock);
-    Ok(match location {
-        StoreLocation::Memory => Arc::new(MemoryStore::new(clock)),
-        StoreLocation::Sqlite(path) => {
-            let opened = SqliteStore::open(path, clock);
-            Arc::new(opened.with_context(|| format!("the store {} cannot be used", path.display()))?)
-        }
-        StoreLocation::Postgres(url) => {
-            let connected = PostgresStore::connect(url.expose(), clock).await;
-            Arc::new(connected.context("the store cannot be used")?)
-        }
-        StoreLocation::Redis(url) => {
-            let connected = RedisStore::connect(url.expose(), clock).await;
-            Arc::new(connected.context("the store cannot be used")?)
-        }
-    })
+    let about = || match location {
+        StoreLocation::Sqlite(path) => format!("the store {} cannot be used", path.display()),
+        _ => "the store cannot be used".to_owned(),
+    };
+    location.open(Arc::clone(clock)).await.with_context(about)
 }
 
 fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
@@ -235,7 +217,8 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
     ];
     let rules =
         kinds.into_iter().flat_map(|(kind, rules)| rules.iter().map(move |config| rule(kind, config)));
-    let mut protection = Protection::new(&server.path, &server.title)
+    let mut protection = Protection::new(&server.path)
+        .with_name(&server.title)
         .with_scopes(catalogue(&server.scopes)?)
         .with_manifest(Manifest::new(rules, unlisted))
         .with_roles_claim(&server.roles_claim)

@@ -8,7 +8,9 @@ use coatroom::clock::{Clock, SystemClock};
 use coatroom::store::SqliteStore;
 
 use crate::cli::{Arrival, Copy, Settings};
-use crate::config::{Config, StoreLocation};
+use coatroom::store::StoreLocation;
+
+use crate::config::Config;
 use crate::{assemble, load, terminal};
 
 /// Lays out the store, or brings it to the newest format.

@@ -5,8 +5,8 @@ use coatroom::Coatroom;
 use coatroom::protocol::words::{GrantId, ProviderName, Subject};
 
 use crate::cli::{self, GrantsCommand};
-use crate::config::StoreLocation;
 use crate::{assemble, load, terminal};
+use coatroom::store::StoreLocation;
 
 /// Does what the command line asks.
 ///

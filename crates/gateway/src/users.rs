@@ -5,8 +5,8 @@ use coatroom::Users;
 use coatroom::accounts::{Account, AccountState, Invitation, ManageError};
 
 use crate::cli::{self, UsersCommand};
-use crate::config::StoreLocation;
 use crate::{assemble, load, terminal};
+use coatroom::store::StoreLocation;
 
 /// Does what the command line asks.
 ///

@@ -3,20 +3,44 @@
 use std::sync::Arc;
 
 use coatroom_protocol::grant::RevokedReason;
-use coatroom_protocol::words::EmailAddress;
+use coatroom_protocol::words::{EmailAddress, Issuer};
 
 use super::{Builder, Coatroom};
-use crate::accounts::{Account, Accounts, Invitation, Mailer, ManageError};
+use crate::accounts::{Account, AccountParts, Accounts, Invitation, Mailer, ManageError};
+use crate::clock::Clock;
 use crate::context::Context;
+use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::providers::Provider;
 use crate::server::Letters;
-use crate::settings::{LOCAL, LocalAccounts, SignUp};
+use crate::settings::{LOCAL, LocalAccounts, Settings, SignUp};
+use crate::store::Store;
+use crate::vault::LiveKeys;
 
 /// What a server with local accounts was given.
 #[derive(Debug)]
 pub(super) struct LocalParts {
     pub(super) settings: LocalAccounts,
     pub(super) mailer: Option<Arc<dyn Mailer>>,
+}
+
+impl LocalParts {
+    pub(super) fn accounts(
+        self,
+        (issuer, store, keys): (&Issuer, &Arc<dyn Store>, &Arc<LiveKeys>),
+        (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+        settings: &Settings,
+    ) -> Option<Accounts> {
+        let parts = AccountParts {
+            issuer: issuer.clone(),
+            store: Arc::clone(store),
+            keys: Arc::clone(keys),
+            clock: Arc::clone(clock),
+            entropy: Arc::clone(entropy),
+            settings: self.settings,
+        };
+        Accounts::new(parts, settings, self.mailer)
+    }
 }
 
 impl Builder {
@@ -27,13 +51,13 @@ impl Builder {
         self
     }
 
-    pub(super) fn note_wrong_accounts(&self, problems: &mut Vec<String>) {
+    pub(super) fn note_wrong_accounts(&self, providers: &[Provider], problems: &mut Vec<String>) {
         let Some(local) = &self.local else { return };
         if local.settings.sign_up == SignUp::Open && local.mailer.is_none() {
             let text = "sign-up is open, and no mail can be sent: whoever signs up is mailed a code";
             problems.push(text.to_owned());
         }
-        if self.providers.iter().any(|provider| provider.name().as_str() == LOCAL) {
+        if providers.iter().any(|provider| provider.name().as_str() == LOCAL) {
             problems.push(format!("a provider is called {LOCAL}, which is what local accounts are called"));
         }
     }

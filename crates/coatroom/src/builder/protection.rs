@@ -10,7 +10,7 @@ use crate::guard::{Authentication, Lists};
 #[must_use]
 pub struct Protection {
     pub(super) path: String,
-    pub(super) name: String,
+    pub(super) name: Option<String>,
     pub(super) provider: Option<ProviderName>,
     pub(super) issuer: Option<ProviderName>,
     pub(super) scopes: ScopeCatalogue,
@@ -22,11 +22,11 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Protects the endpoint at `path`, such as `/mcp`. Its name is what people read on the consent page.
-    pub fn new(path: impl Into<String>, name: impl Into<String>) -> Self {
+    /// Protects the endpoint at `path`, such as `/mcp`.
+    pub fn new(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
-            name: name.into(),
+            name: None,
             provider: None,
             issuer: None,
             scopes: ScopeCatalogue::default(),
@@ -36,6 +36,12 @@ impl Protection {
             authentication: Authentication::Required,
             connects: Vec::new(),
         }
+    }
+
+    /// Sets what people read on the consent page, such as `Example Notes`. Default: the host of the public URL.
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
     }
 
     /// Has its users sign in at this provider only. Default: any.
@@ -91,5 +97,12 @@ impl Protection {
     pub const fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;
         self
+    }
+}
+
+/// The path of an endpoint, with everything else as it is by default.
+impl From<&str> for Protection {
+    fn from(path: &str) -> Self {
+        Self::new(path)
     }
 }

@@ -5,6 +5,8 @@ use coatroom_protocol::words::{Issuer, ProviderName, Resource};
 
 use super::{Builder, Protection};
 use crate::context::RemoteResource;
+use crate::issuers::RemoteIssuer;
+use crate::providers::Provider;
 use crate::settings::LOCAL;
 
 impl Builder {
@@ -12,6 +14,7 @@ impl Builder {
     pub(super) fn resources(
         &self,
         issuer: &Issuer,
+        (providers, issuers): (&[Provider], &[RemoteIssuer]),
         problems: &mut Vec<String>,
     ) -> (Resources, Vec<RemoteResource>) {
         if self.protections.is_empty() {
@@ -25,7 +28,7 @@ impl Builder {
                 problems.push(format!("{path} is not a path such as /mcp"));
                 continue;
             }
-            let is_missing = |name: &&ProviderName| !self.providers.iter().any(|known| known.name() == *name);
+            let is_missing = |name: &&ProviderName| !providers.iter().any(|known| known.name() == *name);
             let is_here = |name: &&ProviderName| self.has_accounts() && name.as_str() == LOCAL;
             let elsewhere = provider.iter().filter(|name| !is_here(name));
             for missing in elsewhere.chain(connects).filter(is_missing) {
@@ -41,9 +44,10 @@ impl Builder {
             if entries.iter().any(|entry| entry.id == id) || remote.iter().any(|entry| entry.id == id) {
                 problems.push(format!("{path} is protected twice"));
             } else if protection.issuer.is_some() {
-                remote.extend(self.remote_resource(protection, id, problems));
+                remote.extend(self.remote_resource(protection, id, issuers, problems));
             } else {
-                let (name, provider, scopes) = (name.clone(), provider.clone(), scopes.clone());
+                let (name, provider, scopes) =
+                    (name_of(name.as_ref(), &id), provider.clone(), scopes.clone());
                 entries.push(ProtectedResource { id, name, provider, scopes });
             }
         }
@@ -64,6 +68,7 @@ impl Builder {
         &self,
         protection: &Protection,
         id: Resource,
+        issuers: &[RemoteIssuer],
         problems: &mut Vec<String>,
     ) -> Option<RemoteResource> {
         let Protection { path, name, provider, issuer, scopes, connects, .. } = protection;
@@ -73,20 +78,25 @@ impl Builder {
                 "{path} takes the tokens of {named}: its users sign in there, and connect no provider here"
             ));
         }
-        let Some(issuer) = self.remote_issuers.iter().find(|known| known.name() == named) else {
+        let Some(issuer) = issuers.iter().find(|known| known.name() == named) else {
             problems.push(format!("{path} takes the tokens of the issuer {named}, which is not set"));
             return None;
         };
-        let is_taken = self.providers.iter().any(|provider| provider.name() == named)
-            || (self.has_accounts() && named.as_str() == LOCAL);
-        if is_taken {
+        if self.has_accounts() && named.as_str() == LOCAL {
             problems.push(format!(
                 "those who sign in here and an issuer are both called {named}: nobody could tell their users apart"
             ));
         }
         let baseline = scopes.defaults().union(issuer.scopes());
-        Some(RemoteResource { id, name: name.clone(), baseline, issuer: issuer.clone() })
+        let name = name_of(name.as_ref(), &id);
+        Some(RemoteResource { id, name, baseline, issuer: issuer.clone() })
     }
+}
+
+/// What people read: the host, where nothing else was said.
+fn name_of(name: Option<&String>, id: &Resource) -> String {
+    let host = || id.as_str().split('/').nth(2).unwrap_or_default().to_owned();
+    name.cloned().unwrap_or_else(host)
 }
 
 /// Whether anybody needs a token of ours: always, unless every endpoint that takes tokens takes those of others.

@@ -8,7 +8,7 @@ use super::{ConnectionParts, OpenGrant};
 use crate::error::Error;
 use crate::providers::{UpstreamToken, UpstreamTokens};
 use crate::records::ConnectionRecord;
-use crate::vault::{Binding, GrantVault, Sealer};
+use crate::vault::{Binding, GrantVault, Sealed, Sealer};
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
@@ -83,7 +83,12 @@ impl ConnectionParts {
     /// What the connection of a grant holds.
     pub(super) fn open(&self, grant: &OpenGrant, record: &ConnectionRecord) -> Result<Credential, Error> {
         let corrupt = |reason: String| Error::Corrupt { what: "connection", reason };
-        let binding = Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
+        let binding = Binding {
+            sealed: Sealed::Credential,
+            grant: &grant.id,
+            subject: &grant.subject,
+            provider: &record.provider,
+        };
         let opened = grant.key.open(&self.keys.current().wrapping, binding, &record.sealed);
         let opened = opened.map_err(|refusal| corrupt(refusal.to_string()))?;
         serde_json::from_slice(&opened)

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::providers::{Provider, ProviderError, TokenAnswer, UpstreamToken, UpstreamTokens};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
 use crate::store::Version;
-use crate::vault::Binding;
+use crate::vault::{Binding, Sealed};
 
 /// A renewal, or a question, that everybody who needs it waits for.
 pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, ConnectionError>>>;
@@ -115,8 +115,12 @@ impl ConnectionParts {
         match outcome {
             Ok(TokenAnswer { mut tokens, id_token }) => {
                 tokens.refresh_token = tokens.refresh_token.or_else(|| old.refresh_token());
-                let binding =
-                    Binding { grant: &grant.id, subject: &grant.subject, provider: &record.provider };
+                let binding = Binding {
+                    sealed: Sealed::Credential,
+                    grant: &grant.id,
+                    subject: &grant.subject,
+                    provider: &record.provider,
+                };
                 let renewed = self.sealed(binding, &grant.vault, &tokens, record.kept_until)?;
                 let kept = self.keep(renewed, Seen { value: record, version: leased.version }).await?;
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");

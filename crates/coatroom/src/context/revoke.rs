@@ -8,7 +8,8 @@ use coatroom_protocol::words::GrantId;
 use super::Context;
 use crate::error::Error;
 use crate::records::{
-    self, AccessTokenRecord, ConnectionRecord, GrantRecord, RevocationRecord, Seen, Stored, Written,
+    self, AccessTokenRecord, ConnectionRecord, GrantDataRecord, GrantRecord, RevocationRecord, Seen, Stored,
+    Written,
 };
 use crate::store::StoreError;
 
@@ -57,6 +58,7 @@ impl Context {
         );
         self.sweep::<AccessTokenRecord>(id).await;
         self.sweep::<ConnectionRecord>(id).await;
+        self.sweep::<GrantDataRecord>(id).await;
         Ok(())
     }
 

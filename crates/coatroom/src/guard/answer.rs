@@ -358,9 +358,9 @@ impl Held {
 }
 
 /// What was held, and then the rest.
-struct Resumed {
-    frames: VecDeque<Bytes>,
-    rest: Body,
+pub(super) struct Resumed {
+    pub(super) frames: VecDeque<Bytes>,
+    pub(super) rest: Body,
 }
 
 impl HttpBody for Resumed {

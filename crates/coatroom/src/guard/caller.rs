@@ -5,24 +5,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Resource, Scopes, Timestamp};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::call::{Call, CallerError, CallerErrorKind};
+use super::grant_data::{self, GrantData, KeptData, NoData};
+use super::upstream_http::UpstreamHttp;
 use crate::error::Error;
 use crate::providers::UpstreamToken;
 use crate::user::User;
 
 /// Who makes this call. The guard puts one into the request's extensions; cloning it is cheap.
+///
+/// Whatever a handler asks of it and does not get is a [`CallerError`]. A handler that answers with that error lets the guard
+/// tell the client in its own way: a challenge for more scopes, a link to connect an account, or 401 where a sign-in has ended.
 #[derive(Clone)]
-pub struct Caller(Arc<Inner>);
-
-struct Inner {
-    user: User,
-    client: CallerClient,
-    grant: GrantId,
-    resource: Resource,
-    scopes: Scopes,
-    sender_constrained: bool,
-    expires_at: Timestamp,
-    credentials: Arc<dyn UpstreamCredentials>,
+pub struct Caller {
+    /// What the token says; calls with the same token share it.
+    said: Arc<CallerParts>,
+    call: Option<Arc<Call>>,
 }
 
 /// The client through which a user calls.
@@ -56,93 +57,234 @@ pub struct CallerParts {
     pub expires_at: Timestamp,
     /// The way to the user's upstream tokens.
     pub credentials: Arc<dyn UpstreamCredentials>,
+    /// The way to what handlers keep with the grant.
+    pub data: Arc<dyn GrantData>,
+}
+
+impl CallerParts {
+    /// A caller with a token that is good for as long as times go, without scopes, upstream tokens and data: for what the
+    /// verifier does not know, and for tests.
+    #[must_use]
+    pub fn new(user: User, client: ClientId, grant: GrantId, resource: Resource) -> Self {
+        Self {
+            user,
+            client: CallerClient { id: client, name: None },
+            grant,
+            resource,
+            scopes: Scopes::none(),
+            sender_constrained: false,
+            expires_at: Timestamp::from_unix(u64::MAX),
+            credentials: Arc::new(NoCredentials),
+            data: Arc::new(NoData),
+        }
+    }
 }
 
 impl Caller {
     /// Makes a caller of what a verified token says.
     #[must_use]
     pub fn new(parts: CallerParts) -> Self {
-        Self(Arc::new(Inner {
-            user: parts.user,
-            client: parts.client,
-            grant: parts.grant,
-            resource: parts.resource,
-            scopes: parts.scopes,
-            sender_constrained: parts.sender_constrained,
-            expires_at: parts.expires_at,
-            credentials: parts.credentials,
-        }))
+        Self { said: Arc::new(parts), call: None }
+    }
+
+    /// The same caller, in this very call.
+    pub(super) fn in_call(self, call: Option<Arc<Call>>) -> Self {
+        Self { call, ..self }
     }
 
     /// The user.
     #[must_use]
     pub fn user(&self) -> &User {
-        &self.0.user
+        &self.said.user
     }
 
     /// The client through which the user calls.
     #[must_use]
     pub fn client(&self) -> &CallerClient {
-        &self.0.client
+        &self.said.client
     }
 
     /// The grant: one user's agreement with one client for one resource.
     #[must_use]
     pub fn grant(&self) -> GrantId {
-        self.0.grant
+        self.said.grant
     }
 
     /// The protected resource that the token is good at.
     #[must_use]
     pub fn resource(&self) -> &Resource {
-        &self.0.resource
+        &self.said.resource
     }
 
     /// The scopes of the token, with everything that they imply.
     #[must_use]
     pub fn scopes(&self) -> &Scopes {
-        &self.0.scopes
+        &self.said.scopes
+    }
+
+    /// The user's roles: those at the configured claim, else those that the provider told.
+    #[must_use]
+    pub fn roles(&self) -> Vec<String> {
+        self.call.as_ref().map_or_else(|| self.said.user.roles.clone(), |call| call.roles_of(&self.said.user))
+    }
+
+    /// What the provider says the user may do.
+    #[must_use]
+    pub fn permissions(&self) -> &[String] {
+        &self.said.user.permissions
+    }
+
+    /// What else the provider said of the user.
+    #[must_use]
+    pub fn claims(&self) -> &serde_json::Map<String, serde_json::Value> {
+        &self.said.user.claims
     }
 
     /// Whether the token is good only with the proof of a key.
     #[must_use]
     pub(super) fn is_sender_constrained(&self) -> bool {
-        self.0.sender_constrained
+        self.said.sender_constrained
+    }
+
+    /// The way to the user's upstream tokens, for a proxy that decides itself what becomes of errors.
+    #[must_use]
+    pub fn credentials(&self) -> &dyn UpstreamCredentials {
+        self.said.credentials.as_ref()
     }
 
     /// When the token ends.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        self.0.expires_at
+        self.said.expires_at
+    }
+
+    /// Goes on only if the token has this scope, or one that implies it.
+    ///
+    /// # Errors
+    /// [`CallerErrorKind::Scopes`]. Answered with it, the client is asked to let its user grant the scope.
+    pub fn require_scope(&self, scope: &str) -> Result<(), CallerError> {
+        if self.scopes().iter().any(|held| held.as_str() == scope) {
+            return Ok(());
+        }
+        let kind = scope.parse().map_or_else(
+            |_| CallerErrorKind::NoSuchScope(scope.to_owned()),
+            |needed| CallerErrorKind::Scopes([needed].into_iter().collect()),
+        );
+        Err(self.refused(kind))
+    }
+
+    /// Goes on only if the user has this role.
+    ///
+    /// # Errors
+    /// [`CallerErrorKind::Role`]. No scope would help, so the client is told so and asked for nothing.
+    pub fn require_role(&self, role: &str) -> Result<(), CallerError> {
+        if self.roles().iter().any(|held| held == role) {
+            return Ok(());
+        }
+        Err(self.refused(CallerErrorKind::Role(role.to_owned())))
+    }
+
+    /// Goes on only if the provider says that the user may do this.
+    ///
+    /// # Errors
+    /// [`CallerErrorKind::Permission`]. No scope would help, so the client is told so and asked for nothing.
+    pub fn require_permission(&self, permission: &str) -> Result<(), CallerError> {
+        if self.permissions().iter().any(|held| held == permission) {
+            return Ok(());
+        }
+        Err(self.refused(CallerErrorKind::Permission(permission.to_owned())))
     }
 
     /// The user's own token at an upstream provider, renewed first when it is about to end.
     ///
     /// # Errors
-    /// [`UpstreamError`] says whether signing in again would help.
-    pub async fn upstream(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-        self.0.credentials.token(provider).await
+    /// [`CallerErrorKind::Upstream`] says whether connecting the provider, or signing in again, would help.
+    pub async fn upstream(&self, provider: &str) -> Result<UpstreamToken, CallerError> {
+        let provider = self.provider(provider)?;
+        self.said.credentials.token(&provider).await.map_err(|error| self.refused(error.into()))
     }
 
     /// A token to try after the upstream server refused `rejected`: renewed at most once, and only if nobody has
     /// renewed it since.
     ///
     /// # Errors
-    /// [`UpstreamError`] says whether signing in again would help.
+    /// As [`upstream`](Self::upstream).
     pub async fn renew_upstream(
         &self,
-        provider: &ProviderName,
+        provider: &str,
         rejected: &UpstreamToken,
-    ) -> Result<UpstreamToken, UpstreamError> {
-        self.0.credentials.renew(provider, rejected).await
+    ) -> Result<UpstreamToken, CallerError> {
+        let provider = self.provider(provider)?;
+        self.said.credentials.renew(&provider, rejected).await.map_err(|error| self.refused(error.into()))
+    }
+
+    /// An HTTP client that calls an upstream provider with the user's own token.
+    ///
+    /// # Errors
+    /// As [`upstream`](Self::upstream).
+    pub async fn http(&self, provider: &str) -> Result<UpstreamHttp, CallerError> {
+        let token = self.upstream(provider).await?;
+        let outbound = self.call.as_ref().map(|call| call.outbound()).unwrap_or_default();
+        Ok(UpstreamHttp::new(self.clone(), provider.to_owned(), token, outbound))
+    }
+
+    /// What handlers kept with this grant; `None` when nothing was.
+    ///
+    /// # Errors
+    /// [`CallerErrorKind::Data`] when the store is down, or what is kept is no `T`.
+    pub async fn data<T: DeserializeOwned>(&self) -> Result<Option<T>, CallerError> {
+        let kept = self.said.data.load().await;
+        let read = kept.and_then(|kept| kept.map(|kept| kept.read()).transpose());
+        read.map_err(|error| self.refused(CallerErrorKind::Data(error)))
+    }
+
+    /// Keeps something with this grant, in the place of what is kept there. It is sealed as upstream tokens are, lives as long as
+    /// the grant can be refreshed, and goes when the grant is revoked. At most 64 KiB as JSON.
+    ///
+    /// # Errors
+    /// [`CallerErrorKind::Data`] when it is too large, or the store is down.
+    pub async fn set_data<T: Serialize + Sync>(&self, data: &T) -> Result<(), CallerError> {
+        self.update_data(|_: Option<serde_json::Value>| data).await
+    }
+
+    /// Keeps with this grant what `change` makes of what is kept there. Calls at the same time never undo each other: `change`
+    /// is called again with what another call kept meanwhile.
+    ///
+    /// # Errors
+    /// As [`set_data`](Self::set_data) and [`data`](Self::data).
+    pub async fn update_data<T: DeserializeOwned, U: Serialize>(
+        &self,
+        mut change: impl FnMut(Option<T>) -> U + Send,
+    ) -> Result<(), CallerError> {
+        let data = self.said.data.as_ref();
+        let kept = async {
+            for _ in 0..ATTEMPTS {
+                let kept = data.load().await?;
+                let json = grant_data::write(&change(kept.as_ref().map(KeptData::read).transpose()?))?;
+                if data.keep(json, kept.map(|kept| kept.version)).await? {
+                    return Ok(());
+                }
+            }
+            Err(Error::contended("the data of the grant").into())
+        };
+        kept.await.map_err(|error| self.refused(CallerErrorKind::Data(error)))
+    }
+
+    fn provider(&self, name: &str) -> Result<ProviderName, CallerError> {
+        ProviderName::parse(name)
+            .ok_or_else(|| self.refused(UpstreamError::Unknown { provider: name.to_owned() }.into()))
+    }
+
+    pub(super) fn refused(&self, kind: CallerErrorKind) -> CallerError {
+        CallerError::new(kind, self.call.clone())
     }
 }
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("subject", &self.0.user.subject)
-            .field("grant", &self.0.grant)
+            .field("subject", &self.said.user.subject)
+            .field("grant", &self.said.grant)
             .finish_non_exhaustive()
     }
 }
@@ -187,12 +329,6 @@ impl UpstreamCredentials for NoCredentials {
     }
 }
 
-/// Put into a response's extensions by whatever stands behind the guard: the user's sign-in has ended
-/// ([`UpstreamError::SignInEnded`]), so the guard answers with its own 401 `invalid_token` challenge instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "it is a plain mark")]
-pub struct SignInEnded;
-
 /// Why there is no upstream token for this call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -215,7 +351,16 @@ pub enum UpstreamError {
         /// The provider.
         provider: ProviderName,
     },
+    /// No such provider is set.
+    #[error("there is no provider {provider}")]
+    Unknown {
+        /// What was asked for.
+        provider: String,
+    },
     /// The provider, the store or the key is down: trying again later helps, signing in again does not.
     #[error("the credential is not available for the moment")]
     Unavailable(#[source] Error),
 }
+
+/// How often a lost race is run again.
+const ATTEMPTS: u32 = 16;

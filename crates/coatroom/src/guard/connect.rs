@@ -1,64 +1,26 @@
 //! Calls whose user must connect a further provider first: what a handler says, and what the client hears.
 //!
-//! Whatever stands behind the guard puts [`ConnectNeeded`] into its answer, and the guard writes the answer that this client
-//! understands (`coatroom_protocol::access::elicitation`). A call that the client makes again afterwards is checked and
+//! Whatever stands behind the guard answers with [`GuardAnswer::Connect`](super::call::GuardAnswer::Connect), and the guard writes
+//! the answer that this client understands (`coatroom_protocol::access::elicitation`). A call that the client makes again afterwards is checked and
 //! restored here, before anything of it is judged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use coatroom_protocol::access::elicitation::{self, Reply, Speaker, Unconnected};
 use coatroom_protocol::access::retry::{self, Action, StateRefusal};
 use coatroom_protocol::access::{Era, Field, Id, Judged, Message, RpcCode, RpcError};
 use coatroom_protocol::words::{ProviderName, base64url, sha256};
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
-use super::caller::{Caller, SignInEnded, UpstreamError};
+use super::caller::Caller;
 use super::headers::{PROTOCOL_VERSION, field};
-use super::respond::{Refusal, json};
+use super::respond::{Refusal, json, reads_results};
 use super::settings::Settings;
 use crate::context::{CallOf, ConnectLink, Context, link_address, state_prefix};
 use crate::entropy::NoEntropy;
-
-/// Put into a response's extensions by whatever stands behind the guard: the user has to connect these providers before
-/// the call can be answered ([`UpstreamError::NotConnected`]). The guard replaces the response by one that leads the user
-/// there, in the way that the client understands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConnectNeeded(Vec<ProviderName>);
-
-impl ConnectNeeded {
-    /// The providers that the call needs and that are not connected.
-    pub fn new(providers: impl IntoIterator<Item = ProviderName>) -> Self {
-        Self(providers.into_iter().collect())
-    }
-}
-
-/// A handler may answer with the error of [`Caller::upstream`] itself; the guard makes of it what the client understands.
-impl IntoResponse for UpstreamError {
-    fn into_response(self) -> Response {
-        let status = match self {
-            Self::SignInEnded { .. } => StatusCode::UNAUTHORIZED,
-            Self::NotConnected { .. } | Self::KeptElsewhere { .. } => StatusCode::FORBIDDEN,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        let error = RpcError::new(RpcCode::Refused, self.to_string());
-        let mut response = json(status, error.to_json(None));
-        match self {
-            Self::SignInEnded { .. } => drop(response.extensions_mut().insert(SignInEnded)),
-            Self::NotConnected { provider } => {
-                drop(response.extensions_mut().insert(ConnectNeeded::new([provider])));
-            }
-            Self::KeptElsewhere { .. } => {}
-            Self::Unavailable(_) => {
-                drop(response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5")));
-            }
-        }
-        response
-    }
-}
 
 /// What leads users to the page where they connect a provider.
 #[derive(Debug)]
@@ -93,12 +55,14 @@ impl Connecting {
 
 /// A call, as far as the answer to its client may need it.
 pub(super) struct Asked {
-    era: Era,
+    pub(super) era: Era,
     version: Option<String>,
     /// Whether the client declared URL mode when its session began.
     url_mode: bool,
     pub(super) judged: Arc<Judged<'static>>,
     pub(super) body: Bytes,
+    /// Whether its client hears of a lack of scopes in the result of its tool.
+    pub(super) reads_results: bool,
     /// What the client answered when it was asked before.
     answers: HashMap<String, Action>,
 }
@@ -114,7 +78,8 @@ impl Asked {
             Field::Text(version) => Some(version.to_owned()),
             Field::Absent | Field::Malformed => None,
         };
-        Self { era, version, url_mode: false, judged: Arc::new(judged), body: body.clone(), answers }
+        let (judged, body, reads_results) = (Arc::new(judged), body.clone(), reads_results(headers));
+        Self { era, version, url_mode: false, judged, body, reads_results, answers }
     }
 
     /// The same in a session whose client declared URL mode, or did not.
@@ -166,7 +131,7 @@ impl Settings {
         &self,
         caller: Option<&Caller>,
         asked: Option<&Asked>,
-        needed: &ConnectNeeded,
+        needed: &[ProviderName],
     ) -> Result<Response, Refusal> {
         let caller = caller.ok_or_else(|| Refusal::NoToken(self.challenger.baseline.clone()))?;
         lead_there(self.connecting.as_ref(), caller, asked, needed).map_err(|_| Refusal::Unavailable)
@@ -201,7 +166,7 @@ pub(super) fn lead_there(
     connecting: Option<&Connecting>,
     caller: &Caller,
     asked: Option<&Asked>,
-    ConnectNeeded(needed): &ConnectNeeded,
+    needed: &[ProviderName],
 ) -> Result<Response, NoEntropy> {
     let Some(asked) = asked else { return Ok(not_asked()) };
     let plain = |provider: &ProviderName| Unconnected {

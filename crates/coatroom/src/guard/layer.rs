@@ -15,15 +15,15 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, ORIGIN,
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use serde_json::Value;
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::answer::Inspection;
 use super::bodies::{self, BodyTrouble, Held};
-use super::caller::{Caller, SignInEnded};
-use super::connect::{Asked, ConnectNeeded};
+use super::call::Call;
+use super::caller::Caller;
+use super::connect::Asked;
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
 use super::events::{self, EventIds};
 use super::headers::{
@@ -31,7 +31,8 @@ use super::headers::{
 };
 use super::limits::{CallLimits, TooMany};
 use super::origin::{allow_page, allow_preflight, is_preflight};
-use super::respond::Refusal;
+use super::respond::{Refusal, reads_results, unknown_place};
+use super::roles::roles_at;
 use super::sessions::{self, SessionOwner};
 use super::settings::{Authentication, GuardBuilder, Settings};
 use super::verify::{VerifyError, VerifyToken};
@@ -39,13 +40,14 @@ use crate::allowance::ClientAddress;
 
 /// Protects one MCP endpoint, whatever service answers it.
 #[derive(Debug, Clone)]
-pub struct GuardLayer(Arc<Settings>);
+pub struct GuardLayer(Option<Arc<Settings>>);
 
 /// A service behind the guard.
 #[derive(Debug, Clone)]
 pub struct Guard<S> {
     inner: S,
-    settings: Arc<Settings>,
+    /// Without any, nobody is let through.
+    settings: Option<Arc<Settings>>,
 }
 
 impl GuardLayer {
@@ -55,7 +57,12 @@ impl GuardLayer {
     }
 
     pub(super) fn new(settings: Settings) -> Self {
-        Self(Arc::new(settings))
+        Self(Some(Arc::new(settings)))
+    }
+
+    /// A guard that lets nobody through, for a place of which nothing is known.
+    pub(crate) const fn shut() -> Self {
+        Self(None)
     }
 }
 
@@ -63,7 +70,7 @@ impl<S> Layer<S> for GuardLayer {
     type Service = Guard<S>;
 
     fn layer(&self, inner: S) -> Guard<S> {
-        Guard { inner, settings: Arc::clone(&self.0) }
+        Guard { inner, settings: self.0.clone() }
     }
 }
 
@@ -84,7 +91,9 @@ where
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
-        let settings = Arc::clone(&self.settings);
+        let Some(settings) = self.settings.clone() else {
+            return Box::pin(async { Ok(unknown_place()) });
+        };
         let span = tracing::debug_span!("guard.call", resource = settings.resource.as_str());
         Box::pin(async move { settings.answer(inner, request).await }.instrument(span))
     }
@@ -94,6 +103,7 @@ where
 struct Admitted {
     request: Request<Body>,
     caller: Option<Caller>,
+    call: Option<Arc<Call>>,
     session: Session,
     asked: Option<Asked>,
     inspection: Option<Inspection>,
@@ -160,26 +170,24 @@ impl Settings {
     where
         S: Service<Request<Body>, Response = Response<Body>>,
     {
-        let Admitted { request, caller, session, asked, inspection } = admitted;
+        let Admitted { request, caller, call, session, asked, inspection } = admitted;
         let caller = caller.as_ref();
         let opens_stream = request.method() == Method::GET && !request.headers().contains_key(&SESSION_ID);
         let revocations = self.ending.as_ref().map(|ending| &ending.revocations);
-        let mut response = match while_live(caller, revocations, inner.call(request)).await {
-            Ok(answer) => answer?,
+        let answering = async {
+            let response = inner.call(request).await?;
+            Ok(self.handled(call.as_ref(), caller, asked.as_ref(), response).await)
+        };
+        let mut response = match while_live(caller, revocations, answering).await {
+            Ok(answer) => match answer? {
+                Ok(response) => response,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
             Err(CallEnded) if revocations.is_some_and(|it| it.is_blind()) => {
                 return Ok(Err(Refusal::Unavailable));
             }
             Err(CallEnded) => return Ok(Err(Refusal::BadToken)),
         };
-        if response.extensions().get::<SignInEnded>().is_some() {
-            return Ok(Err(Refusal::BadToken));
-        }
-        if let Some(needed) = response.extensions_mut().remove::<ConnectNeeded>() {
-            response = match self.lead_there(caller, asked.as_ref(), &needed) {
-                Ok(response) => response,
-                Err(refusal) => return Ok(Err(refusal)),
-            };
-        }
         // To a client of the legacy wire 404 says that its session has ended, and it has none.
         if opens_stream && response.status() == StatusCode::NOT_FOUND {
             return Ok(Err(Refusal::Method { allowed: "POST, OPTIONS" }));
@@ -240,7 +248,8 @@ impl Settings {
                     None => (first, &bytes),
                 };
                 self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, body))?;
-                let told = |refusal| self.challenger.told_to(&parts.headers, (era, &judged), refusal);
+                let reads = reads_results(&parts.headers);
+                let told = |refusal| self.challenger.told_to(reads, (era, &judged), refusal);
                 self.check_policy(caller.as_ref(), &judged).map_err(told)?;
                 let answered = (judged.into_owned(), answers.unwrap_or_default());
                 let asked = Asked::new(era, &parts.headers, body, answered);
@@ -264,11 +273,9 @@ impl Settings {
         let body = asked.as_ref().map(|asked| asked.body.clone()).unwrap_or_default();
         clean(&mut parts.headers, body.len());
         parts.extensions.insert(era);
-        if let Some(caller) = &caller {
-            parts.extensions.insert(caller.clone());
-        }
+        let call = Call::begin(self.handlers.as_ref(), caller.as_ref(), &mut parts.extensions);
         let request = Request::from_parts(parts, Body::from(body));
-        Ok(Admitted { request, caller, session, asked, inspection })
+        Ok(Admitted { request, caller, call, session, asked, inspection })
     }
 
     fn limit(&self, count: impl FnOnce(&CallLimits) -> Result<(), TooMany>) -> Result<(), Refusal> {
@@ -373,7 +380,7 @@ impl Settings {
 
     /// The roles that the caller's claims name.
     pub(super) fn roles_of(&self, caller: Option<&Caller>) -> Vec<String> {
-        caller.map(|caller| roles_at(&self.roles_claim, caller)).unwrap_or_default()
+        caller.map(|caller| roles_at(&self.roles_claim, caller.user())).unwrap_or_default()
     }
 
     /// Step 6.
@@ -478,20 +485,6 @@ impl Settings {
         let session = here.to_str().ok().map(str::to_owned);
         response.headers_mut().insert(SESSION_ID, here);
         Ok(session)
-    }
-}
-
-/// The roles that the user's claims name: a text or a list of texts at a dotted path.
-fn roles_at(path: &str, caller: &Caller) -> Vec<String> {
-    let mut names = path.split('.');
-    let first = names.next().and_then(|name| caller.user().claims.get(name));
-    match names.try_fold(first, |value, name| Some(value?.get(name))).flatten() {
-        Some(Value::String(role)) => vec![role.clone()],
-        Some(Value::Array(roles)) => {
-            roles.iter().filter_map(|role| role.as_str().map(str::to_owned)).collect()
-        }
-        _ if path == "roles" => caller.user().roles.clone(),
-        _ => Vec::new(),
     }
 }
 

@@ -17,18 +17,23 @@
 //!    ids are bound to their session; on the modern wire a server asks for no input that was not declared
 //!
 //! A handler finds in the request's extensions: [`Caller`] (unless the call is anonymous), [`Era`], and for a POST
-//! `Arc<Judged<'static>>`. It may answer with [`ConnectNeeded`] or [`SignInEnded`] in the extensions of its response.
+//! `Arc<Judged<'static>>`. It may answer with a [`CallerError`], or with a [`GuardAnswer`] in the extensions of its response.
 //!
 //! [`Era`]: coatroom_protocol::access::Era
 
 mod answer;
 mod assertion;
 mod bodies;
+mod call;
 mod caller;
 mod connect;
 mod ending;
 mod events;
+mod extract;
+mod grant_data;
+mod handled;
 mod headers;
+mod held;
 mod layer;
 mod learned;
 mod limits;
@@ -37,22 +42,28 @@ mod own_tokens;
 mod remembered;
 mod remote;
 mod respond;
+#[cfg(feature = "rmcp")]
+mod rmcp;
+mod roles;
 mod sessions;
 mod settings;
+mod upstream_http;
 mod verify;
 
 pub use assertion::Assertions;
-pub use caller::{
-    Caller, CallerClient, CallerParts, NoCredentials, SignInEnded, UpstreamCredentials, UpstreamError,
-};
-pub use connect::ConnectNeeded;
+pub use call::{CallerError, CallerErrorKind, GuardAnswer};
+pub use caller::{Caller, CallerClient, CallerParts, NoCredentials, UpstreamCredentials, UpstreamError};
 #[cfg(feature = "server")]
 pub(crate) use connect::Connecting;
+pub use grant_data::{DataError, GrantData, KeptData, NoData};
 pub use layer::{Guard, GuardLayer};
 pub use limits::CallLimits;
 pub(crate) use own_tokens::OwnTokens;
 pub use remembered::Remembered;
 pub use remote::RemoteTokens;
+#[cfg(feature = "rmcp")]
+pub use rmcp::{CallerOf, MaybeCaller};
 pub use sessions::{Session, SessionError, SessionLimits, SessionOwner, Sessions};
 pub use settings::{Authentication, GuardBuilder, GuardConfigError, Lists};
+pub use upstream_http::{UpstreamAnswer, UpstreamHttp, UpstreamRequest};
 pub use verify::{VerifyError, VerifyToken};

@@ -5,16 +5,19 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use coatroom_protocol::grant::RevokedReason;
-use coatroom_protocol::words::{AccessToken, GrantId, ProviderName, Resource, Subject};
+use coatroom_protocol::words::{AccessToken, GrantId, ProviderName, Resource, Subject, Timestamp};
+use zeroize::Zeroizing;
 
 use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+use super::grant_data::{DataError, GrantData, KeptData};
 use super::verify::{VerifyError, VerifyToken};
 use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::{AccessRefusal, Context, LiveAccess};
 use crate::error::Error;
 use crate::providers::UpstreamToken;
-use crate::records::{AccessTokenRecord, GrantRecord};
-use crate::vault::{GrantVault, OpenRefusal, Ticket, VaultKey};
+use crate::records::{self, AccessTokenRecord, GrantDataRecord, GrantRecord, Seen, Stored as _, Written};
+use crate::store::Version;
+use crate::vault::{Binding, GrantVault, OpenRefusal, Sealed, Sealer, Ticket, VaultKey};
 
 /// Verifies access tokens that this server issued.
 #[derive(Debug)]
@@ -48,11 +51,12 @@ fn caller(
     grant: GrantRecord,
 ) -> Result<Caller, VerifyError> {
     let incomplete = |what: &str| Error::Corrupt { what: "grant", reason: format!("{what} is missing") };
+    let kept_until = grant.connections_kept_until(context.settings.refresh_life);
     let user = grant.user.ok_or_else(|| incomplete("the user"))?;
     let client = grant.client_id.ok_or_else(|| incomplete("the client id"))?;
     let vault = grant.vault.ok_or_else(|| incomplete("the vault"))?;
     let scopes = context.effective_scopes(&access);
-    let credentials = Credentials {
+    let vault_of_grant = Arc::new(VaultOfGrant {
         context: Arc::clone(context),
         token: token.clone(),
         wrapped: access.wrapped,
@@ -60,7 +64,8 @@ fn caller(
         subject: grant.grant.subject,
         vault,
         key: OnceLock::new(),
-    };
+        kept_until,
+    });
     Ok(Caller::new(CallerParts {
         user,
         client: CallerClient { id: client, name: grant.client_name },
@@ -69,12 +74,13 @@ fn caller(
         scopes,
         sender_constrained: false,
         expires_at: access.ends_at,
-        credentials: Arc::new(credentials),
+        credentials: Arc::<VaultOfGrant>::clone(&vault_of_grant),
+        data: vault_of_grant,
     }))
 }
 
 /// Opens the vault of a grant with the access token of this very call.
-struct Credentials {
+struct VaultOfGrant {
     context: Arc<Context>,
     token: AccessToken,
     wrapped: String,
@@ -83,10 +89,12 @@ struct Credentials {
     vault: GrantVault,
     /// Opened on first use, and gone with the caller.
     key: OnceLock<Arc<VaultKey>>,
+    /// How long what the grant holds is kept.
+    kept_until: Timestamp,
 }
 
-impl Credentials {
-    fn open(&self) -> Result<OpenGrant, UpstreamError> {
+impl VaultOfGrant {
+    fn open(&self) -> Result<OpenGrant, Error> {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
         } else {
@@ -97,10 +105,22 @@ impl Credentials {
                 what: "access token",
                 reason: format!("its vault key does not open: {reason}"),
             };
-            let key = Arc::new(key.map_err(|reason| UpstreamError::Unavailable(shut(reason)))?);
+            let key = Arc::new(key.map_err(shut)?);
             Arc::clone(self.key.get_or_init(|| key))
         };
         Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
+    }
+
+    /// A provider that is not set can never be connected, so nobody is sent there.
+    fn known(&self, provider: &ProviderName) -> Result<(), UpstreamError> {
+        let is_known = self.context.provider(provider).is_some() || *provider == self.subject.provider;
+        if is_known { Ok(()) } else { Err(UpstreamError::Unknown { provider: provider.to_string() }) }
+    }
+
+    /// What the data of this grant is sealed to.
+    fn data_binding(&self) -> Binding<'_> {
+        let (grant, subject) = (&self.grant, &self.subject);
+        Binding { sealed: Sealed::Data, grant, subject, provider: &subject.provider }
     }
 
     /// What a handler learns, and what it means for the grant: when the identity provider ended the sign-in, the grant ends with it.
@@ -125,9 +145,11 @@ impl Credentials {
 }
 
 #[async_trait]
-impl UpstreamCredentials for Credentials {
+impl UpstreamCredentials for VaultOfGrant {
     async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-        match self.context.connections.token(&self.open()?, provider).await {
+        self.known(provider)?;
+        let grant = self.open().map_err(UpstreamError::Unavailable)?;
+        match self.context.connections.token(&grant, provider).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
@@ -138,15 +160,54 @@ impl UpstreamCredentials for Credentials {
         provider: &ProviderName,
         rejected: &UpstreamToken,
     ) -> Result<UpstreamToken, UpstreamError> {
-        match self.context.connections.renew(&self.open()?, provider, rejected).await {
+        self.known(provider)?;
+        let grant = self.open().map_err(UpstreamError::Unavailable)?;
+        match self.context.connections.renew(&grant, provider, rejected).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
     }
 }
 
-impl fmt::Debug for Credentials {
+#[async_trait]
+impl GrantData for VaultOfGrant {
+    async fn load(&self) -> Result<Option<KeptData>, DataError> {
+        let key = GrantDataRecord::key_of(&self.grant);
+        let found = records::load::<GrantDataRecord>(self.context.store.as_ref(), &key).await?;
+        let Some(Seen { value, version }) = found else { return Ok(None) };
+        let corrupt = |reason: String| Error::Corrupt { what: "data of a grant", reason };
+        let master = &self.context.keys().wrapping;
+        let opened = self.open()?.key.open(master, self.data_binding(), &value.sealed);
+        let opened = opened.map_err(|refusal| corrupt(refusal.to_string()))?;
+        let json = std::str::from_utf8(&opened).map_err(|_| corrupt("it is no text".to_owned()))?;
+        Ok(Some(KeptData { json: Zeroizing::new(json.to_owned()), version }))
+    }
+
+    async fn keep(&self, json: Zeroizing<String>, seen: Option<Version>) -> Result<bool, DataError> {
+        let context = &self.context;
+        let keys = context.keys();
+        let sealer = Sealer { master: &keys.wrapping, entropy: context.entropy.as_ref() };
+        let text = self.vault.seal(sealer, self.data_binding(), json.as_bytes()).map_err(Error::from)?;
+        let record = GrantDataRecord { grant: self.grant, sealed: text, kept_until: self.kept_until };
+        let store = context.store.as_ref();
+        let written = match seen {
+            None => records::insert(store, &record).await?,
+            Some(seen) => records::replace(store, &record, seen).await?,
+        };
+        if written == Written::Beaten {
+            return Ok(false);
+        }
+        // Who revoked the grant meanwhile has swept already.
+        let grant = records::load::<GrantRecord>(store, &GrantRecord::key_of(&self.grant)).await?;
+        if grant.is_none_or(|grant| !grant.value.grant.is_active()) {
+            store.delete(GrantDataRecord::KIND, &record.key()).await.map_err(Error::from)?;
+        }
+        Ok(true)
+    }
+}
+
+impl fmt::Debug for VaultOfGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("grant", &self.grant).finish_non_exhaustive()
+        f.debug_struct("VaultOfGrant").field("grant", &self.grant).finish_non_exhaustive()
     }
 }

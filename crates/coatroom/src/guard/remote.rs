@@ -12,6 +12,7 @@ use coatroom_protocol::words::{
 };
 
 use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+use super::grant_data::NoData;
 use super::verify::{VerifyError, VerifyToken};
 use crate::clock::Clock;
 use crate::error::Error;
@@ -46,6 +47,7 @@ impl RemoteTokens {
             sender_constrained: said.sender_constrained,
             expires_at: said.expires_at,
             credentials: Arc::new(KeptElsewhere),
+            data: Arc::new(NoData),
         })
     }
 

@@ -62,6 +62,8 @@ pub(super) enum Refusal {
     Scopes(Scopes, Option<Id<'static>>),
     /// No scope would help.
     Denied(Denial, Option<Id<'static>>),
+    /// No scope would help, as a handler says in these words.
+    DeniedBy(String, Option<Id<'static>>),
     /// A session that this caller does not have.
     Session(Option<Id<'static>>),
     /// What the server answered is not passed on.
@@ -83,17 +85,16 @@ impl Challenger {
     /// A refusal of a call in the way that its client understands.
     pub(super) fn told_to(
         &self,
-        headers: &HeaderMap,
+        reads_results: bool,
         (era, judged): (Era, &Judged<'_>),
         refusal: Refusal,
     ) -> Refusal {
-        let name = headers.get(USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
         let (scopes, words) = match &refusal {
             Refusal::NoToken(scopes) => (scopes, SIGN_IN_FIRST),
             Refusal::Scopes(scopes, _) => (scopes, MORE_SCOPES_NEEDED),
             _ => return refusal,
         };
-        if !reads_tool_challenges(name) {
+        if !reads_results {
             return refusal;
         }
         let challenge = Challenge::insufficient_scope(&self.metadata_url, scopes, words);
@@ -159,7 +160,8 @@ impl Refusal {
             Self::Place(PlaceRefusal::Host | PlaceRefusal::Origin)
             | Self::NotAllowed
             | Self::Scopes(..)
-            | Self::Denied(..) => StatusCode::FORBIDDEN,
+            | Self::Denied(..)
+            | Self::DeniedBy(..) => StatusCode::FORBIDDEN,
             Self::Bearer(refusal) if !refusal.is_unauthenticated() => StatusCode::BAD_REQUEST,
             Self::NoToken(_) | Self::Bearer(_) | Self::BadToken => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -207,6 +209,7 @@ impl Refusal {
             Self::State(refusal, id) => (refusal.into(), id),
             Self::Scopes(_, id) => (refused(MORE_SCOPES_NEEDED), id),
             Self::Denied(denial, id) => (RpcError::new(RpcCode::Refused, denial.to_string()), id),
+            Self::DeniedBy(words, id) => (RpcError::new(RpcCode::Refused, words), id),
             Self::Session(id) => (refused("there is no such session"), id),
             Self::Mirror(refusal, id) => (refusal.into(), Some(id)),
             Self::Answer(refusal, id) => (refusal.into_error(), id),
@@ -214,6 +217,19 @@ impl Refusal {
         tracing::debug!(status, reason = %error.message, "the guard refused a request");
         error.to_json(id.as_ref())
     }
+}
+
+/// What a guard says that was made for a place of which nothing is known.
+pub(super) fn unknown_place() -> Response<Body> {
+    let error =
+        RpcError::new(RpcCode::InternalError, "this server is not set up for this path; its log says why");
+    json(StatusCode::INTERNAL_SERVER_ERROR, error.to_json(None))
+}
+
+/// Whether a client reads challenges in the results of its tools.
+pub(super) fn reads_results(headers: &HeaderMap) -> bool {
+    let name = headers.get(USER_AGENT).and_then(|name| name.to_str().ok());
+    name.is_some_and(reads_tool_challenges)
 }
 
 /// JSON that nobody may keep.

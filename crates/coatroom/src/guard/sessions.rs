@@ -321,7 +321,7 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::entropy::SeededEntropy;
-    use crate::guard::{CallerClient, CallerParts, NoCredentials};
+    use crate::guard::{CallerClient, CallerParts, NoCredentials, NoData};
     use crate::user::User;
 
     fn caller(id: &str) -> Caller {
@@ -335,6 +335,7 @@ mod tests {
             sender_constrained: false,
             expires_at: Timestamp::from_unix(u64::MAX),
             credentials: Arc::new(NoCredentials),
+            data: Arc::new(NoData),
         })
     }
 

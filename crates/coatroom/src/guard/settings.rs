@@ -7,6 +7,7 @@ use coatroom_protocol::access::Manifest;
 use coatroom_protocol::discovery::metadata_url;
 use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
+use super::call::Handlers;
 use super::connect::Connecting;
 use super::layer::GuardLayer;
 use super::learned::Learned;
@@ -17,6 +18,7 @@ use super::sessions::Sessions;
 use super::verify::VerifyToken;
 use crate::clock::Clock;
 use crate::context::Revocations;
+use crate::outbound::Outbound;
 
 /// Who may call at all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +51,7 @@ pub enum Lists {
 #[must_use]
 pub struct GuardBuilder {
     settings: Settings,
+    handlers: Option<Outbound>,
     problems: Vec<String>,
 }
 
@@ -71,6 +74,8 @@ pub(super) struct Settings {
     pub(super) ending: Option<StreamEnds>,
     pub(super) limits: Option<Arc<CallLimits>>,
     pub(super) connecting: Option<Connecting>,
+    /// What stands behind the guard may ask it for answers; nothing where a proxy does.
+    pub(super) handlers: Option<Arc<Handlers>>,
 }
 
 /// What open streams end with.
@@ -108,8 +113,9 @@ impl GuardBuilder {
             ending: None,
             limits: None,
             connecting: None,
+            handlers: None,
         };
-        Self { settings, problems: Vec::new() }
+        Self { settings, handlers: None, problems: Vec::new() }
     }
 
     /// Who may call at all. Default: whoever has a good token.
@@ -201,6 +207,14 @@ impl GuardBuilder {
         self
     }
 
+    /// Lets handlers of this server itself stand behind the guard: their [`Caller`](super::Caller) knows its roles and calls APIs with
+    /// this client, and a stream is held back until its first message, at most 10 s, so that an error of the caller can still
+    /// become a challenge. Default: a proxy stands there, and nothing is held back.
+    pub fn with_handlers(mut self, outbound: Outbound) -> Self {
+        self.handlers = Some(outbound);
+        self
+    }
+
     /// Limits how often it may be called. Default: not at all.
     pub fn with_limits(mut self, limits: Arc<CallLimits>) -> Self {
         self.settings.limits = Some(limits);
@@ -225,6 +239,9 @@ impl GuardBuilder {
         if !self.problems.is_empty() {
             return Err(GuardConfigError { problems: self.problems });
         }
+        let roles_claim = &self.settings.roles_claim;
+        let handlers = |outbound| Arc::new(Handlers { roles_claim: roles_claim.clone(), outbound });
+        self.settings.handlers = self.handlers.map(handlers);
         Ok(GuardLayer::new(self.settings))
     }
 }

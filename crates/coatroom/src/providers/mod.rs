@@ -21,6 +21,7 @@ mod discovery;
 mod document;
 mod entry;
 mod error;
+mod from_env;
 mod github;
 mod gitlab;
 mod google;
@@ -53,6 +54,11 @@ pub(crate) use config::{append, is_loopback, secure_url};
 pub(crate) use document::Document;
 pub use error::ProviderError;
 pub(crate) use error::printable;
+pub use from_env::{
+    EnvironmentError, apple_from_env, atlassian_from_env, discord_from_env, from_env, github_from_env,
+    gitlab_from_env, google_from_env, linear_from_env, microsoft_from_env, named_from_env, notion_from_env,
+    oauth2_from_env, oidc_from_env, okta_from_env, slack_from_env, x_from_env,
+};
 pub use id_token::IdTokenRefusal;
 pub use kind::ProviderKind;
 pub use profile::{UserMap, UserPaths};

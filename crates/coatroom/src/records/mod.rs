@@ -11,6 +11,7 @@ mod assertion;
 mod client_document;
 mod connection;
 mod grant;
+mod grant_data;
 mod revocation;
 mod setting;
 
@@ -23,6 +24,7 @@ pub(crate) use assertion::AssertionRecord;
 pub(crate) use client_document::ClientDocumentRecord;
 pub(crate) use connection::{ConnectionRecord, Lease};
 pub(crate) use grant::GrantRecord;
+pub(crate) use grant_data::GrantDataRecord;
 pub(crate) use revocation::RevocationRecord;
 pub(crate) use setting::SettingRecord;
 

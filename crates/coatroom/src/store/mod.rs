@@ -9,6 +9,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+mod location;
 mod memory;
 mod portable;
 #[cfg(feature = "postgres")]
@@ -28,6 +29,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
+pub use location::{NoSuchPlace, StoreLocation, open};
 pub use memory::MemoryStore;
 pub use portable::{Page, Portable};
 #[cfg(feature = "postgres")]
@@ -128,6 +130,8 @@ pub enum Kind {
     AccessToken,
     /// A sealed upstream credential of a grant.
     Connection,
+    /// What handlers keep with a grant, sealed.
+    GrantData,
     /// A short-lived note that a grant was revoked.
     Revocation,
     /// The last good document of a client that is described by one.
@@ -142,10 +146,11 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Grant,
         Self::AccessToken,
         Self::Connection,
+        Self::GrantData,
         Self::Revocation,
         Self::ClientDocument,
         Self::Assertion,
@@ -166,6 +171,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::AccessToken => "access_token",
             Self::Connection => "connection",
+            Self::GrantData => "grant_data",
             Self::Revocation => "revocation",
             Self::ClientDocument => "client_document",
             Self::Assertion => "assertion",

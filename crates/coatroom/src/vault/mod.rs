@@ -19,4 +19,4 @@ pub use key_ring::{KeyRing, SigningKey};
 pub use live_keys::LiveKeys;
 pub(crate) use seal::OpenRefusal;
 pub use seal::{SealingKey, SealingKeys};
-pub(crate) use wrap::{Binding, GrantVault, Sealer, Ticket, VaultKey};
+pub(crate) use wrap::{Binding, GrantVault, Sealed, Sealer, Ticket, VaultKey};

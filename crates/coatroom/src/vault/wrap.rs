@@ -82,14 +82,35 @@ impl fmt::Debug for Shred {
     }
 }
 
-/// What a sealed credential belongs to: moved elsewhere, it does not open.
+/// What a sealed value is: one of another kind does not open in its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sealed {
+    /// A credential of the user.
+    Credential,
+    /// What handlers keep with the grant.
+    Data,
+}
+
+impl Sealed {
+    /// The HPKE `info`, and the purpose of the outer seal.
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Credential => "upstream credential",
+            Self::Data => "grant data",
+        }
+    }
+}
+
+/// What a sealed value belongs to: moved elsewhere, it does not open.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Binding<'a> {
+    /// What it is.
+    pub(crate) sealed: Sealed,
     /// The grant.
     pub(crate) grant: &'a GrantId,
     /// The user.
     pub(crate) subject: &'a Subject,
-    /// The provider that issued the credential.
+    /// The provider that issued the credential; for anything else the one where the user signed in.
     pub(crate) provider: &'a ProviderName,
 }
 
@@ -106,7 +127,7 @@ impl Binding<'_> {
     fn associated_data(&self) -> Vec<u8> {
         let subject = self.subject.to_string();
         associated_data(
-            CREDENTIAL,
+            self.sealed.purpose(),
             &[self.grant.as_bytes(), subject.as_bytes(), self.provider.as_str().as_bytes()],
         )
     }
@@ -161,7 +182,7 @@ impl GrantVault {
         Ok(VaultKey(HpkePrivateKey::from(key.to_vec())))
     }
 
-    /// Seals a credential to the grant. Needs no ticket.
+    /// Seals a value to the grant. Needs no ticket.
     ///
     /// # Errors
     /// [`NoEntropy`] when there are no random bytes.
@@ -172,16 +193,16 @@ impl GrantVault {
         plaintext: &[u8],
     ) -> Result<String, NoEntropy> {
         let public = HpkePublicKey(from_base64url(&self.public_key).ok_or(NoEntropy)?);
-        let aad = binding.associated_data();
+        let (purpose, aad) = (binding.sealed.purpose(), binding.associated_data());
         let (encapsulated, ciphertext) =
-            SUITE.seal(CREDENTIAL.as_bytes(), &aad, plaintext, &public).map_err(|_| NoEntropy)?;
+            SUITE.seal(purpose.as_bytes(), &aad, plaintext, &public).map_err(|_| NoEntropy)?;
         let inside = [encapsulated.0, ciphertext].concat();
-        Ok(base64url(&sealer.master.seal(sealer.entropy, CREDENTIAL, &[&aad], &inside)?))
+        Ok(base64url(&sealer.master.seal(sealer.entropy, purpose, &[&aad], &inside)?))
     }
 }
 
 impl VaultKey {
-    /// Opens a credential that was sealed to the grant.
+    /// Opens a value that was sealed to the grant.
     ///
     /// # Errors
     /// See [`OpenRefusal`].
@@ -192,17 +213,14 @@ impl VaultKey {
         sealed: &str,
     ) -> Result<Zeroizing<Vec<u8>>, OpenRefusal> {
         let sealed = from_base64url(sealed).ok_or(OpenRefusal::Form)?;
-        let aad = binding.associated_data();
-        let inside = master.open(CREDENTIAL, &[&aad], &sealed)?;
+        let (purpose, aad) = (binding.sealed.purpose(), binding.associated_data());
+        let inside = master.open(purpose, &[&aad], &sealed)?;
         let (encapsulated, ciphertext) = inside.split_at_checked(ENCAPSULATED).ok_or(OpenRefusal::Form)?;
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
-        let opened = SUITE.open(&encapsulated, CREDENTIAL.as_bytes(), &aad, ciphertext, &self.0);
+        let opened = SUITE.open(&encapsulated, purpose.as_bytes(), &aad, ciphertext, &self.0);
         opened.map(Zeroizing::new).map_err(|_| OpenRefusal::Forged)
     }
 }
-
-/// The HPKE `info` and the purpose of the outer seal.
-const CREDENTIAL: &str = "upstream credential";
 
 /// The length of an encapsulated X25519 key.
 const ENCAPSULATED: usize = 32;
@@ -241,7 +259,12 @@ mod tests {
         }
 
         fn binding(&self) -> Binding<'_> {
-            Binding { grant: &self.grant, subject: &self.subject, provider: &self.provider }
+            Binding {
+                sealed: Sealed::Credential,
+                grant: &self.grant,
+                subject: &self.subject,
+                provider: &self.provider,
+            }
         }
 
         fn sealed(&self) -> String {

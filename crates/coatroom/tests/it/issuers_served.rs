@@ -52,7 +52,7 @@ impl Served {
             .store(MemoryStore::new(fake.clock.clone()))
             .keys(KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(NOW)).unwrap())
             .remote_issuer(issuer(&fake, "keycloak"))
-            .protect(protection("/mcp", "keycloak"));
+            .resource(protection("/mcp", "keycloak"));
         let coatroom = build(builder, &fake).build().unwrap();
         Self { fake, key, coatroom }
     }
@@ -95,7 +95,7 @@ impl Served {
             let caller = request.extensions().get::<Caller>().unwrap();
             let provider = ProviderName::parse("github").unwrap();
             if request.headers().contains_key("x-wants-token") {
-                return Ok(caller.upstream(&provider).await.unwrap_err().into_response());
+                return Ok(caller.upstream(provider.as_str()).await.unwrap_err().into_response());
             }
             let said = value!({
                 "user": caller.user().subject.to_string(), "roles": caller.user().roles, "client": caller.client().id.as_str(),
@@ -112,7 +112,7 @@ impl Served {
         if tool == "token" {
             request = request.header("x-wants-token", "yes");
         }
-        let guard = self.coatroom.guard(path).unwrap().layer(server);
+        let guard = self.coatroom.guard(path).layer(server);
         read(guard.oneshot(request.body(Body::from(body.to_string())).unwrap()).await.unwrap()).await
     }
 }
@@ -150,7 +150,8 @@ fn protection(path: &str, issuer: &str) -> Protection {
         rule("purge", "", &["owner"]),
         rule("audit", "", &["admin"]),
     ];
-    Protection::new(path, "Notes")
+    Protection::new(path)
+        .with_name("Notes")
         .with_issuer(ProviderName::parse(issuer).unwrap())
         .with_scopes(ScopeCatalogue::new(scopes).unwrap())
         .with_manifest(Manifest::new(rules, Unlisted::Permitted))
@@ -227,7 +228,7 @@ async fn the_only_issuers_document_stands_at_our_origin_in_its_own_name() {
 #[tokio::test]
 async fn of_two_issuers_neither_speaks_at_our_origin() {
     let served = Served::with(|builder, fake| {
-        builder.remote_issuer(issuer(fake, "other")).protect(protection("/b", "other"))
+        builder.remote_issuer(issuer(fake, "other")).resource(protection("/b", "other"))
     })
     .await;
     assert_eq!(served.get("/.well-known/oauth-authorization-server").await.0, 404);
@@ -238,7 +239,7 @@ async fn of_two_issuers_neither_speaks_at_our_origin() {
 #[tokio::test]
 async fn beside_tokens_of_ours_the_origin_speaks_for_us() {
     let served = Served::with(|builder, fake| {
-        builder.provider(fake.provider(ProviderKind::Oidc)).protect(Protection::new("/own", "Own"))
+        builder.provider(fake.provider(ProviderKind::Oidc)).resource(Protection::new("/own").with_name("Own"))
     })
     .await;
     let (_, document) = served.get("/.well-known/oauth-authorization-server").await;
@@ -322,16 +323,16 @@ async fn what_contradicts_a_remote_issuer_is_named() {
         .local_accounts(LocalAccounts::default(), None)
         .remote_issuer(issuer(&fake, "idp"))
         .remote_issuer(issuer(&fake, "local"))
-        .protect(protection("/a", "nobody"))
-        .protect(protection("/c", "local"))
-        .protect(protection("/b", "idp").with_provider(name("idp")))
+        .resource(protection("/a", "nobody"))
+        .resource(protection("/c", "local"))
+        .resource(protection("/b", "idp").with_provider(name("idp")))
         .default_path("/b")
         .build();
     let problems = built.unwrap_err().problems.join("\n");
     for expected in [
         "issuer nobody, which is not set",
         "sign in there",
-        "both called idp",
+        "idp is set twice",
         "both called local",
         "default path",
     ] {
@@ -361,7 +362,7 @@ async fn a_good_token_of_a_user_who_may_not_enter_is_a_403_without_a_challenge()
     ] {
         let allow = Allowlist::default().with(list, [entry]).unwrap();
         let served = Served::with(|builder, fake| {
-            builder.remote_issuer(issuer_for(fake, "closed", allow)).protect(protection("/closed", "closed"))
+            builder.remote_issuer(issuer_for(fake, "closed", allow)).resource(protection("/closed", "closed"))
         })
         .await;
         let token = |more: &Value| {

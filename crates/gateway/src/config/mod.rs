@@ -31,6 +31,7 @@ use coatroom::issuers::IssuerConfig;
 use coatroom::protocol::words::Issuer;
 use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
+use coatroom::store::StoreLocation;
 use toml::de::DeTable;
 
 pub(crate) use accounts::AccountsConfig;
@@ -44,7 +45,6 @@ pub(crate) use providers::ClientConfig;
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
-pub(crate) use store::StoreLocation;
 pub(crate) use values::duration;
 
 use crate::client_address::IpRange;

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use coatroom::protocol::client::{AppUris, KeySource, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
 use coatroom::settings::Rate;
+use secrecy::ExposeSecret as _;
 
 use super::*;
 
@@ -857,7 +858,7 @@ fn a_store_with_a_password_may_come_from_a_file_and_is_never_repeated() {
         .with("COATROOM_STORE_FILE", secret.to_str().unwrap());
     let config = load(None, &Flags::new(), &environment).unwrap();
     assert!(
-        matches!(&config.store, StoreLocation::Postgres(url) if url.expose() == "postgres://u:canary@h/db")
+        matches!(&config.store, StoreLocation::Postgres(url) if url.expose_secret() == "postgres://u:canary@h/db")
     );
     let by_flag = load(None, &flags(&[("store", "--store", "memory:")]), &environment).unwrap();
     assert!(by_flag.store.is_memory(), "a flag wins over a variable");

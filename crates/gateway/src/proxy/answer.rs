@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::response::IntoResponse as _;
-use coatroom::guard::{ConnectNeeded, UpstreamError};
+use coatroom::guard::{GuardAnswer, UpstreamError};
 use coatroom::protocol::words::ProviderName;
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper_util::client::legacy::Error as UpstreamFailure;
@@ -76,7 +76,7 @@ impl Failure {
             }
             Self::NotConnected(providers) => {
                 let mut response = StatusCode::FORBIDDEN.into_response();
-                response.extensions_mut().insert(ConnectNeeded::new(providers));
+                response.extensions_mut().insert(GuardAnswer::Connect(providers));
                 return response;
             }
             _ => {}

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use coatroom::guard::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
+use coatroom::guard::{Caller, CallerClient, CallerParts, NoData, UpstreamCredentials, UpstreamError};
 use coatroom::protocol::words::{ClientId, GrantId, ProviderName, Resource, Subject, Timestamp};
 use coatroom::providers::UpstreamToken;
 use coatroom::user::User;
@@ -36,6 +36,7 @@ pub(super) fn caller(credentials: Arc<dyn UpstreamCredentials>) -> Caller {
         sender_constrained: false,
         expires_at: Timestamp::from_unix(u64::MAX),
         credentials,
+        data: Arc::new(NoData),
     })
 }
 

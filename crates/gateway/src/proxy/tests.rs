@@ -11,7 +11,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
-use coatroom::guard::{Caller, ConnectNeeded, NoCredentials};
+use coatroom::guard::{Caller, GuardAnswer, NoCredentials};
 use coatroom::protocol::words::Issuer;
 use http::{HeaderName, StatusCode};
 use http_body_util::BodyExt;
@@ -248,7 +248,7 @@ async fn an_ended_sign_in_asks_for_a_challenge() {
     let wallet = Wallet { renewal: Renewal::SignInEnded, ..Wallet::default() };
     let response = send(&proxy, post("{\"id\":1}", caller(Arc::new(wallet)))).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-    assert!(response.extensions().get::<coatroom::guard::SignInEnded>().is_some());
+    assert_eq!(response.extensions().get(), Some(&GuardAnswer::SignInEnded));
 }
 
 /// A judged call, as the guard hands it on.
@@ -265,8 +265,7 @@ async fn a_call_that_needs_what_is_not_connected_does_not_reach_the_server() {
     // No server listens: a call that left would be unreachable.
     let proxy = proxy_to("127.0.0.1:9".parse().unwrap());
     let response = send(&proxy, judged("tools/call", caller(Arc::new(NoCredentials)))).await;
-    let needed = response.extensions().get::<ConnectNeeded>();
-    assert_eq!(needed, Some(&ConnectNeeded::new([github()])));
+    assert_eq!(response.extensions().get(), Some(&GuardAnswer::Connect(vec![github()])));
 }
 
 #[tokio::test]
@@ -283,7 +282,7 @@ async fn a_server_that_refuses_what_came_without_an_account_leads_to_connecting_
     let refuse = async || StatusCode::UNAUTHORIZED;
     let proxy = proxy_of(Router::new().route("/mcp", any(refuse))).await;
     let response = send(&proxy, judged("tools/list", caller(Arc::new(NoCredentials)))).await;
-    assert_eq!(response.extensions().get::<ConnectNeeded>(), Some(&ConnectNeeded::new([github()])));
+    assert_eq!(response.extensions().get(), Some(&GuardAnswer::Connect(vec![github()])));
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Failure::NotConnected`] with everything that this call needs and that is not connected; else those of
-    /// [`Caller::upstream`].
+    /// [`UpstreamError`].
     pub(super) async fn wallet(
         &self,
         caller: &Caller,
@@ -74,7 +74,7 @@ impl Upstream {
                 continue;
             }
             seen.push(provider);
-            match caller.upstream(provider).await {
+            match caller.credentials().token(provider).await {
                 Ok(token) => wallet.tokens.push((provider.clone(), token)),
                 Err(UpstreamError::NotConnected { provider }) => {
                     if self.needs.has(judged, &provider) {
@@ -93,7 +93,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Failure::NotConnected`] when the user has to connect something anew, or something that was left out would probably
-    /// have helped; else those of [`Caller::renew_upstream`].
+    /// have helped; else those of [`UpstreamError`].
     pub(super) async fn renewed(
         &self,
         caller: &Caller,
@@ -104,7 +104,7 @@ impl Upstream {
         let mut missing = Vec::new();
         let mut is_new = false;
         for (provider, old) in &rejected.tokens {
-            match caller.renew_upstream(provider, old).await {
+            match caller.credentials().renew(provider, old).await {
                 Ok(new) => {
                     is_new |= !same_bytes(new.expose().as_bytes(), old.expose().as_bytes());
                     tokens.push((provider.clone(), new));

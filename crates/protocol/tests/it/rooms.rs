@@ -45,7 +45,7 @@ const COATROOM: Plan = &[
     ),
     (
         "guard",
-        "allowance clock entropy settings user store error providers issuers vault records connections context",
+        "allowance clock entropy settings user outbound store error providers issuers vault records connections context",
     ),
     (
         "builder",

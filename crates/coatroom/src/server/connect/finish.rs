@@ -13,7 +13,7 @@ use crate::server::session::Session;
 use crate::server::upstream_leg::{Code, Returned};
 use crate::server::visit::{Stop, Visit, address};
 use crate::server::{App, cookies};
-use crate::vault::Binding;
+use crate::vault::{Binding, Sealed};
 
 /// Connects the provider, or signs the person in and leads them back to the link.
 pub(in crate::server) async fn finish(
@@ -69,7 +69,12 @@ async fn connect(
     };
     let vault = record.vault.as_ref().ok_or(Stop::Trouble(Trouble::GrantEnded))?;
     let SignedIn { tokens, .. } = returned.exchange(app, provider, code).await?;
-    let binding = Binding { grant: &errand.grant, subject: &record.grant.subject, provider: provider.name() };
+    let binding = Binding {
+        sealed: Sealed::Credential,
+        grant: &errand.grant,
+        subject: &record.grant.subject,
+        provider: provider.name(),
+    };
     let kept_until = record.connections_kept_until(context.settings.refresh_life);
     let fresh = FreshConnection { provider: provider.name(), tokens: &tokens, kept_until };
     let written = context.connections.fill(free, binding, vault, fresh).await?;

@@ -1,11 +1,12 @@
 //! What a call says and what is forwarded of it: SPEC section 14 and 21, as far as the guard decides them.
 
 use axum::body::{Body, Bytes};
+use coatroom::guard::GuardAnswer;
 use coatroom::protocol::access::Era;
-use http::Method;
+use http::{Method, Response};
 use serde_json::json;
 
-use super::fixture::{ALICE, Endpoint, MODERN, call, modern, request};
+use super::fixture::{ALICE, ALICE_WRITES, Endpoint, MODERN, call, modern, request};
 
 const TOOL_CALL: [(&str, &str); 3] =
     [("mcp-protocol-version", MODERN), ("mcp-method", "tools/call"), ("mcp-name", "x")];
@@ -204,4 +205,17 @@ async fn a_legacy_header_with_a_modern_body_is_a_contradiction() {
     let initialize =
         r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
     assert_eq!(endpoint.post(ALICE, &[], initialize).await.status, 200);
+}
+
+// RS-05
+#[tokio::test]
+async fn a_challenge_that_a_handler_asks_for_names_what_the_rules_ask_for_too() {
+    let endpoint = Endpoint::new();
+    let mut answer = Response::new(Body::empty());
+    answer.extensions_mut().insert(GuardAnswer::Scopes("extra".parse().unwrap()));
+    endpoint.will_answer(answer);
+    let refused = endpoint.post(ALICE_WRITES, &[], &call("create_issue")).await;
+    assert_eq!(refused.status, 403);
+    let challenge = refused.header("www-authenticate");
+    assert!(challenge.contains(r#"scope="extra repos:write""#), "{challenge}");
 }

@@ -11,8 +11,8 @@ use coatroom::clock::ManualClock;
 use coatroom::entropy::SeededEntropy;
 use coatroom::error::Error;
 use coatroom::guard::{
-    Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, NoCredentials, SessionLimits, Sessions,
-    VerifyError, VerifyToken,
+    Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, NoCredentials, NoData, SessionLimits,
+    Sessions, VerifyError, VerifyToken,
 };
 use coatroom::protocol::access::{Era, Judged, Manifest, Pattern, Rule, RuleKind, Unlisted};
 use coatroom::protocol::words::{
@@ -106,6 +106,7 @@ fn parts(user: &str, grant: u8, scopes: &str, resource: &str) -> CallerParts {
         sender_constrained: false,
         expires_at: Timestamp::from_unix(10_000),
         credentials: Arc::new(NoCredentials),
+        data: Arc::new(NoData),
     }
 }
 

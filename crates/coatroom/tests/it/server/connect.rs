@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
-use coatroom::guard::{Caller, SessionLimits, Sessions, UpstreamError};
+use coatroom::guard::{Caller, CallerError, SessionLimits, Sessions};
 use coatroom::protocol::words::ProviderName;
 use coatroom::settings::{Rate, Settings};
 use coatroom::store::{Kind, Store as _};
@@ -40,7 +40,7 @@ const URL: &str = r#"{"elicitation":{"url":{}}}"#;
 const FORM: &str = r#"{"elicitation":{}}"#;
 
 fn both() -> Protection {
-    Protection::new("/both", "Two accounts").with_provider(demo()).with_connections([other()])
+    Protection::new("/both").with_name("Two accounts").with_provider(demo()).with_connections([other()])
 }
 
 impl Scene {
@@ -49,9 +49,9 @@ impl Scene {
     }
 
     async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let world = World::with(change, |builder| builder.protect(both())).await;
+        let world = World::with(change, |builder| builder.resource(both())).await;
         let sessions: Arc<Sessions> = world.coatroom.sessions(SessionLimits::default());
-        let guard = world.coatroom.guard_with("/both", Some(sessions)).unwrap();
+        let guard = world.coatroom.guard_of_proxy("/both", &sessions);
         let mcp = Router::new().route("/both", any(server)).layer(guard);
         Self { world, mcp }
     }
@@ -153,10 +153,10 @@ async fn server(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: String,
-) -> Result<Response, UpstreamError> {
+) -> Result<Response, CallerError> {
     let message: Value = serde_json::from_str(&body).unwrap_or_default();
     let uses = ["tools/call", "prompts/get"].contains(&message["method"].as_str().unwrap_or_default());
-    let token = if uses { caller.upstream(&other()).await?.expose().to_owned() } else { String::new() };
+    let token = if uses { caller.upstream("other").await?.expose().to_owned() } else { String::new() };
     assert!(!headers.contains_key("mcp-session-id"), "this server has no sessions");
     Ok(json_answer(
         200,
@@ -708,7 +708,7 @@ async fn who_may_not_enter_is_not_signed_in_to_connect() {
     let scene = Scene::new().await;
     let (_, tokens) = scene.signed_in("alice").await;
     let (link, _) = scene.link(&tokens.access).await;
-    let replica = scene.world.replica_for(&["bob-1"], |builder| builder.protect(both()));
+    let replica = scene.world.replica_for(&["bob-1"], |builder| builder.resource(both()));
     let mut browser = Browser::new(&replica.routes());
     let page = browser.open(&link).await;
     let address = refresh_of(&browser.press_connect(&page, "sign-in").await);

@@ -208,7 +208,11 @@ async fn a_resource_server_that_could_learn_nothing_or_everything_is_a_mistake()
         coatroom::Coatroom::builder("https://gate.example")
             .store(world.store.clone())
             .keys(world.keys.clone())
-            .protect(Protection::new("/mcp", "x").with_authentication(coatroom::guard::Authentication::Off))
+            .resource(
+                Protection::new("/mcp")
+                    .with_name("x")
+                    .with_authentication(coatroom::guard::Authentication::Off),
+            )
             .resource_server(server)
             .build()
     };

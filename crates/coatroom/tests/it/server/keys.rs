@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use coatroom::clock::{Clock as _, ManualClock};
 use coatroom::entropy::SystemEntropy;
-use coatroom::guard::{Caller, CallerClient, CallerParts, NoCredentials};
+use coatroom::guard::{Caller, CallerClient, CallerParts, NoCredentials, NoData};
 use coatroom::protocol::words::{
     ClientId, GrantId, ProviderName, Resource, Subject, Timestamp, from_base64url,
 };
@@ -38,7 +38,7 @@ impl Keyed {
         let quick =
             |settings: &mut coatroom::settings::Settings| settings.key_poll = Duration::from_millis(5);
         let world = World::with(quick, |builder| builder.key_file(at)).await;
-        world.coatroom.check_keys().await.unwrap();
+        world.coatroom.start().await.unwrap();
         Self { world, path, _folder: folder }
     }
 
@@ -116,6 +116,7 @@ fn alice() -> Caller {
         sender_constrained: false,
         expires_at: Timestamp::from_unix(u64::MAX),
         credentials: Arc::new(NoCredentials),
+        data: Arc::new(NoData),
     })
 }
 

@@ -69,12 +69,12 @@ async fn a_sign_in_may_pass_through_every_replica() {
 async fn a_replica_whose_keys_disagree_is_refused() {
     let world = World::new().await;
     let fresh = || KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(NOW)).unwrap();
-    world.coatroom.check_keys().await.unwrap();
-    world.coatroom.check_keys().await.unwrap();
-    world.replica_with(world.keys.clone()).check_keys().await.unwrap();
+    world.coatroom.start().await.unwrap();
+    world.coatroom.start().await.unwrap();
+    world.replica_with(world.keys.clone()).start().await.unwrap();
     // Another file altogether, and one in which a single purpose is another.
     for other in [fresh(), KeyRing { wrapping: fresh().wrapping, ..world.keys.clone() }] {
-        let refused = world.replica_with(other).check_keys().await.unwrap_err();
+        let refused = world.replica_with(other).start().await.unwrap_err();
         assert!(matches!(refused, Error::Corrupt { what: "key ring", .. }), "{refused:?}");
     }
     // A key that is added is known everywhere before it is active, and the old one may be retired later.
@@ -82,9 +82,9 @@ async fn a_replica_whose_keys_disagree_is_refused() {
     let both = |tickets| KeyRing { tickets, ..world.keys.clone() };
     let (old_key, new_key) = (world.keys.tickets.active().clone(), new.tickets.active().clone());
     let keys = MacKeys::new(old_key, vec![new_key.clone()]);
-    world.replica_with(both(keys)).check_keys().await.unwrap();
+    world.replica_with(both(keys)).start().await.unwrap();
     let keys = MacKeys::new(new_key, Vec::new());
-    world.replica_with(both(keys)).check_keys().await.unwrap();
+    world.replica_with(both(keys)).start().await.unwrap();
 }
 
 // The whole way over a store on disk, whose verbs really take their time.
@@ -98,7 +98,7 @@ async fn the_whole_way_over_sqlite() {
     let store =
         coatroom::store::SqliteStore::open(&folder.path().join("coatroom.db"), clock.clone()).unwrap();
     let world = World::over(store, clock, |_| (), |builder| builder).await;
-    world.coatroom.check_keys().await.unwrap();
+    world.coatroom.start().await.unwrap();
     let client = Client::register(&world.app).await;
     let code = Browser::new(&world.app).code(&world.idp, &client, "alice").await;
     let answers = join_all((0..20).map(|_| client.redeem(&code))).await;

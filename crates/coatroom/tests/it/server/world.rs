@@ -161,7 +161,7 @@ impl World {
             .store(self.store.clone())
             .keys(self.keys.clone())
             .provider(provider(&self.idp, &self.clock, "other"))
-            .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
+            .resource(Protection::new("/mcp").with_name("Demo server").with_scopes(scopes()))
             .build()
             .unwrap()
     }
@@ -255,8 +255,10 @@ fn builder_with(
         .provider(demo_provider)
         .provider(provider(idp, clock, "other"))
         .client(KnownClient::configured("portal", None, vec![portal]).unwrap())
-        .protect(Protection::new("/mcp", "Demo server").with_scopes(scopes()))
-        .protect(Protection::new("/bound", "Bound server").with_provider(demo()).with_scopes(scopes()))
+        .resource(Protection::new("/mcp").with_name("Demo server").with_scopes(scopes()))
+        .resource(
+            Protection::new("/bound").with_name("Bound server").with_provider(demo()).with_scopes(scopes()),
+        )
         .default_path("/mcp")
 }
 
@@ -310,10 +312,10 @@ fn request(token: &str, path: &str) -> Request<Body> {
 fn mcp(coatroom: &Coatroom, path: &str) -> Router {
     let tell = async |Extension(caller): Extension<Caller>, headers: HeaderMap| {
         let upstream = match headers.get(REJECTED) {
-            None => caller.upstream(&demo()).await,
+            None => caller.credentials().token(&demo()).await,
             Some(token) => {
                 let token = UpstreamToken::new(token.to_str().unwrap());
-                caller.renew_upstream(&demo(), &token).await
+                caller.credentials().renew(&demo(), &token).await
             }
         };
         let (status, upstream) = match &upstream {
@@ -326,5 +328,5 @@ fn mcp(coatroom: &Coatroom, path: &str) -> Router {
         });
         json_answer(status, &told)
     };
-    Router::new().route(path, any(tell)).layer(coatroom.guard(path).unwrap())
+    Router::new().route(path, any(tell)).layer(coatroom.guard(path))
 }
