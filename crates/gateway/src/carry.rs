@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::tell_about_keys;
 use crate::cli::{Arrival, Copy};
 use crate::config::Config;
+use crate::progress::Progress;
 use crate::{assemble, load, terminal};
 
 /// A line of the file.
@@ -52,7 +53,8 @@ pub(crate) async fn export(options: &Copy) -> anyhow::Result<()> {
     let store = open(&config).await?;
     let path = &options.file;
     let file = create_private(path).with_context(|| format!("cannot make {}", path.display()))?;
-    let written = write_all(store.as_ref(), file).await;
+    let mut progress = Progress::new(Arc::new(SystemClock::new()), "records are written");
+    let written = write_all(store.as_ref(), file, &mut progress).await;
     if written.is_err() {
         std::fs::remove_file(path).ok();
     }
@@ -82,10 +84,13 @@ pub(crate) async fn import(options: &Arrival) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     });
-    puts.buffer_unordered(WRITTEN_TOGETHER)
-        .try_collect::<()>()
-        .await
-        .context("not all was imported; when the cause is gone, import again with --over")?;
+    let mut progress =
+        Progress::new(Arc::new(SystemClock::new()), &format!("of {count} records are in the store"));
+    let counted = puts.buffer_unordered(WRITTEN_TOGETHER).try_fold(0, |done, ()| {
+        progress.tell(done);
+        std::future::ready(Ok(done + 1))
+    });
+    counted.await.context("not all was imported; when the cause is gone, import again with --over")?;
     terminal::say(format_args!("{count} records are in the store"));
     tell_about_keys(&config);
     Ok(())
@@ -99,7 +104,7 @@ async fn open(config: &Config) -> anyhow::Result<Arc<dyn Portable>> {
     assemble::store(&config.store, &clock).await
 }
 
-async fn write_all(store: &dyn Portable, file: File) -> anyhow::Result<u64> {
+async fn write_all(store: &dyn Portable, file: File, progress: &mut Progress) -> anyhow::Result<u64> {
     let mut out = BufWriter::new(file);
     write(&mut out, &Line::CoatroomExport(FORM))?;
     let (mut count, mut place) = (0, None);
@@ -109,6 +114,7 @@ async fn write_all(store: &dyn Portable, file: File) -> anyhow::Result<u64> {
             write(&mut out, &Line::Record(RecordLine::from(record)))?;
             count += 1;
         }
+        progress.tell(count);
         place = page.next;
         if place.is_none() {
             break;

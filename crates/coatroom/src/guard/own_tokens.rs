@@ -14,7 +14,7 @@ use crate::context::{AccessRefusal, Context, LiveAccess};
 use crate::error::Error;
 use crate::providers::UpstreamToken;
 use crate::records::{AccessTokenRecord, GrantRecord};
-use crate::vault::{GrantVault, OpenRefusal, Ticket, VaultKey};
+use crate::vault::{GrantVault, Ticket, VaultKey};
 
 /// Verifies access tokens that this server issued.
 #[derive(Debug)]
@@ -86,21 +86,31 @@ struct Credentials {
 }
 
 impl Credentials {
-    fn open(&self) -> Result<OpenGrant, UpstreamError> {
+    async fn open(&self) -> Result<OpenGrant, UpstreamError> {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
         } else {
-            let keys = self.context.keys();
-            let key =
-                self.vault.unwrap(&keys.wrapping, &self.grant, Ticket::Access(&self.token), &self.wrapped);
-            let shut = |reason: OpenRefusal| Error::Corrupt {
-                what: "access token",
-                reason: format!("its vault key does not open: {reason}"),
-            };
-            let key = Arc::new(key.map_err(|reason| UpstreamError::Unavailable(shut(reason)))?);
+            let key = Arc::new(self.unwrap().await?);
             Arc::clone(self.key.get_or_init(|| key))
         };
         Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
+    }
+
+    async fn unwrap(&self) -> Result<VaultKey, UpstreamError> {
+        let Self { context, token, wrapped, grant, subject, vault, .. } = self;
+        let opened = vault.unwrap(&context.keys().wrapping, grant, Ticket::Access(token), wrapped);
+        let refusal = match opened {
+            Ok(key) => return Ok(key),
+            Err(refusal) => refusal,
+        };
+        match context.end_if_retired(grant, refusal).await {
+            Ok(true) => Err(UpstreamError::SignInEnded { provider: subject.provider.clone() }),
+            Ok(false) => Err(UpstreamError::Unavailable(Error::Corrupt {
+                what: "access token",
+                reason: format!("its vault key does not open: {refusal}"),
+            })),
+            Err(error) => Err(UpstreamError::Unavailable(error)),
+        }
     }
 
     /// What a handler learns, and what it means for the grant: when the identity provider ended the sign-in, the grant ends with it.
@@ -127,7 +137,7 @@ impl Credentials {
 #[async_trait]
 impl UpstreamCredentials for Credentials {
     async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
-        match self.context.connections.token(&self.open()?, provider).await {
+        match self.context.connections.token(&self.open().await?, provider).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
@@ -138,7 +148,7 @@ impl UpstreamCredentials for Credentials {
         provider: &ProviderName,
         rejected: &UpstreamToken,
     ) -> Result<UpstreamToken, UpstreamError> {
-        match self.context.connections.renew(&self.open()?, provider, rejected).await {
+        match self.context.connections.renew(&self.open().await?, provider, rejected).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
