@@ -135,7 +135,11 @@ fn check(path: &Path) -> anyhow::Result<u64> {
     let mut lines = lines(path)?;
     match lines.next().transpose()? {
         Some(Line::CoatroomExport(FORM)) => {}
-        Some(Line::CoatroomExport(form)) => bail!("it is of form {form}, and this program knows {FORM} only"),
+        Some(Line::CoatroomExport(form)) => {
+            bail!(
+                "it is of form {form}, and this program knows {FORM} only: import it with the program that wrote it, or a newer one"
+            )
+        }
         _ => bail!("`coatroom export` did not write it"),
     }
     let mut count = 0;
@@ -163,7 +167,13 @@ fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Line
     let lines = BufReader::new(file).lines().zip(1..);
     Ok(lines.map(|(line, number): (_, u64)| {
         // What is in the line is nobody's business.
-        serde_json::from_str(&line?).map_err(|_| anyhow::anyhow!("line {number} is not one of an export"))
+        let strange =
+            || anyhow::anyhow!("line {number} is not one of an export: the file is another, or was cut off");
+        match line {
+            Ok(line) => serde_json::from_str(&line).map_err(|_| strange()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(strange()),
+            Err(error) => Err(error.into()),
+        }
     }))
 }
 

@@ -39,7 +39,7 @@ pub(crate) async fn run(options: &cli::Keys) -> anyhow::Result<()> {
         KeysCommand::New => {}
         KeysCommand::List => {
             let file = match &config.keys {
-                KeysLocation::File(path) => KeyFile::read(path)?,
+                KeysLocation::File(path) => KeyFile::read(there(path)?)?,
                 KeysLocation::Text(text) => KeyFile::from_text(text.expose_secret())?,
                 KeysLocation::Memory => bail!(NOWHERE),
             };
@@ -69,13 +69,20 @@ pub(crate) async fn run(options: &cli::Keys) -> anyhow::Result<()> {
 /// The file, if that is where the keys are.
 fn file_to_change(config: &Config) -> anyhow::Result<&Path> {
     match &config.keys {
-        KeysLocation::File(path) => Ok(path),
+        KeysLocation::File(path) => there(path),
         KeysLocation::Memory => bail!(NOWHERE),
         KeysLocation::Text(_) => bail!(
             "the keys come from {KEYS_VARIABLE}, so they are changed where that is set: write its text to a file of mode \
              0600, change that with `--keys-file FILE`, and set {KEYS_VARIABLE} to the text of the file"
         ),
     }
+}
+
+fn there(path: &Path) -> anyhow::Result<&Path> {
+    if !path.try_exists().unwrap_or(true) {
+        bail!("there is no key file {} yet: `coatroom serve` makes it at its first start", path.display());
+    }
+    Ok(path)
 }
 
 async fn retire(config: &Config, (id, force): (&str, bool), clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
