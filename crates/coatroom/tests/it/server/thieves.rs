@@ -334,15 +334,17 @@ async fn a_thief_of_the_database_signs_in_to_no_local_account() {
 #[tokio::test]
 async fn a_thief_of_the_key_file_signs_in_to_no_local_account_and_one_of_both_does() {
     let (world, _, _) = with_account().await;
-    // Alice's account at the thief's server, made there: its stamp is another.
+    let records = world.store.dump().await;
+    let stolen = records.iter().find(|record| record.kind == Kind::Account).unwrap();
+    // Alice's account at the thief's server, made there. Its stamp is another, even where her id is known, as logs name it.
     let own = world.stolen_with_accounts(world.keys.clone(), &[]).await;
     local::invited(&own).await;
+    let known = own.store.dump().await.into_iter().find(|record| record.kind == Kind::Account).unwrap();
+    let body = known.body.replace(&member(&known, "id"), &member(stolen, "id"));
+    own.store.restore(Record { body, ..known.clone() }).await;
     assert!(!continues(&world, session(&own, local::PASSWORD).await).await);
 
     // With the database too, the thief gives their copy of her account a password of their own.
-    let records = world.store.dump().await;
-    let known = own.store.dump().await.into_iter().find(|record| record.kind == Kind::Account).unwrap();
-    let stolen = records.iter().find(|record| record.kind == Kind::Account).unwrap();
     let body = stolen.body.replace(&member(stolen, "password"), &member(&known, "password"));
     let copy = world.stolen_with_accounts(world.keys.clone(), &records).await;
     copy.store.restore(Record { body: body.clone(), ..stolen.clone() }).await;
