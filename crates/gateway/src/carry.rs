@@ -222,3 +222,55 @@ impl RecordLine {
 const FORM: u32 = 1;
 
 const WRITTEN_TOGETHER: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(content: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        std::fs::write(&path, content).unwrap();
+        match check(&path) {
+            Ok(count) => format!("{count} records"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_taken_whole_or_not_at_all() {
+        let [first, end] = ["{\"coatroom_export\":1}\n", "{\"end\":2}\n"];
+        let record = |key: &str| {
+            let line = RecordLine {
+                kind: "setting".to_owned(),
+                key: key.to_owned(),
+                owner: None,
+                version: 1,
+                expires_at: None,
+                body: "canary".to_owned(),
+            };
+            serde_json::to_string(&Line::Record(line)).unwrap() + "\n"
+        };
+        let both = record("a") + &record("b");
+        let whole = format!("{first}{both}{end}");
+        assert_eq!(verdict(whole.as_bytes()), "2 records");
+        let one = record("a");
+        let half = &whole[..whole.len() - end.len() - 10];
+        let strange = both.replace("setting", "recipe");
+        for (content, reason) in [
+            (format!("{first}{both}"), "its end is missing"),
+            (format!("{first}{one}{end}"), "it has 1 records instead of 2"),
+            (half.to_owned(), "line 3 is not one of an export"),
+            (whole.replace(":1}", ":2}"), "it is of form 2"),
+            (format!("{whole}{one}"), "something follows its end"),
+            (format!("{first}{first}{both}{end}"), "it begins twice"),
+            (both, "`coatroom export` did not write it"),
+            (format!("{first}{strange}{end}"), "`recipe` is not known"),
+            (String::new(), "`coatroom export` did not write it"),
+        ] {
+            let said = verdict(content.as_bytes());
+            assert!(said.contains(reason) && !said.contains("canary"), "{said} and not {reason}");
+        }
+        assert!(verdict(b"SQLite format 3\0\xff\xfe\n").contains("the file is another"));
+    }
+}

@@ -116,7 +116,7 @@ impl Purpose {
             Self::Registration => "the clients that registered under it must register again",
             Self::Tickets => "the sign-ins whose refresh tokens it made end",
             Self::Sealing => "people who are signing in begin again",
-            Self::Wrapping => "the sign-ins whose credentials it sealed end",
+            Self::Wrapping => "who signs in at a program that has not noticed the new key signs in again",
             Self::Signing => "the last assertions that it signed are refused",
         }
     }
