@@ -46,4 +46,7 @@ pub use allowance::ClientAddress;
 pub use builder::Users;
 pub use builder::{BuildError, Builder, Coatroom, Protection, Source};
 pub use coatroom_protocol as protocol;
-pub use context::{Block, BlockForm, GrantSummary, ResourceServer, Revocations, agree_on_keys};
+pub use context::{
+    Block, BlockForm, GrantSummary, ResourceServer, Revocations, SealAgain, SealedAgain, agree_on_keys,
+    give_up_key, grants_of_clients_under,
+};

@@ -174,13 +174,14 @@ impl Gateway {
     /// # Errors
     /// What it complained about.
     pub async fn keys(&self, arguments: &[&str]) -> Result<String, String> {
-        let file = self.arguments.last().expect("the configuration file");
+        let file = self.arguments.get(2).expect("the configuration file");
         let run = Command::new(tools::coatroom())
             .arg("keys")
             .args(arguments)
             .args(["--config", file])
             .current_dir(self.folder.path())
             .env_clear()
+            .envs(self.environment.iter().cloned())
             .output()
             .await
             .expect("running the program");
@@ -237,6 +238,19 @@ impl Gateway {
     pub async fn restart(&mut self) {
         self.kill().await;
         self.run().await;
+    }
+
+    /// The same with other variables of the environment.
+    pub async fn restart_with(&mut self, environment: &[(&str, &str)]) {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.environment = environment.iter().map(owned).collect();
+        self.restart().await;
+    }
+
+    /// Whether the program made a key file.
+    #[must_use]
+    pub fn has_key_file(&self) -> bool {
+        files(self.folder.path()).iter().any(|file| file.ends_with("keys.toml"))
     }
 
     /// Stops it, and starts it again at another port with another configuration and the same data.
@@ -318,7 +332,9 @@ impl Gateway {
     /// The program's own keys are secrets like any other.
     fn tell_keys(&self) {
         let key_files = files(self.folder.path()).into_iter().filter(|file| file.ends_with("keys.toml"));
-        for text in key_files.filter_map(|file| fs::read_to_string(file).ok()) {
+        let in_variables = self.environment.iter().filter(|(name, _)| name == "COATROOM_KEYS");
+        let texts = key_files.filter_map(|file| fs::read_to_string(file).ok());
+        for text in texts.chain(in_variables.map(|(_, text)| text.clone())) {
             let is_key = |word: &&str| word.len() > 30 && !word.contains(char::is_whitespace);
             for word in text.split('"').filter(is_key) {
                 evidence::secret(Secret::Credential, word);

@@ -21,8 +21,8 @@ use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
 
 use crate::config::{
-    AccountsConfig, Auth, ClientConfig, Config, ListsConfig, Registration, Replay, RuleConfig, ScopeConfig,
-    ServerConfig, Unlisted, variable,
+    AccountsConfig, Auth, ClientConfig, Config, KeysLocation, ListsConfig, Registration, Replay, RuleConfig,
+    ScopeConfig, ServerConfig, Unlisted, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -113,7 +113,7 @@ pub(crate) async fn coatroom(config: &Config) -> anyhow::Result<Coatroom> {
 /// # Errors
 /// When a part of the configuration cannot be used; the message names it.
 pub(crate) async fn check(config: &Config) -> anyhow::Result<()> {
-    let config = Config { store: StoreLocation::Memory, keys_file: None, ..config.clone() };
+    let config = Config { store: StoreLocation::Memory, keys: KeysLocation::Memory, ..config.clone() };
     built(&config).await.map(|_| ())
 }
 
@@ -129,9 +129,10 @@ async fn built(config: &Config) -> anyhow::Result<Coatroom> {
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
         .listen(config.listen);
-    builder = match &config.keys_file {
-        Some(path) => builder.key_file(path),
-        None => builder.keys(KeyRing::generate(&SystemEntropy::new(), clock.now())?),
+    builder = match &config.keys {
+        KeysLocation::File(path) => builder.key_file(path),
+        KeysLocation::Text(text) => builder.key_text(text.expose_secret()),
+        KeysLocation::Memory => builder.keys(KeyRing::generate(&SystemEntropy::new(), clock.now())?),
     };
     for provider in &config.providers {
         builder = builder.provider(provider.clone());

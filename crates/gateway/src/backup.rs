@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use coatroom::clock::{Clock, SystemClock};
-use coatroom::store::SqliteStore;
+use coatroom::store::{SqliteStore, StoreLocation};
 
 use crate::cli::{Arrival, Copy, Settings};
-use coatroom::store::StoreLocation;
-
-use crate::config::Config;
+use crate::config::{Config, KEYS_VARIABLE, KeysLocation};
 use crate::{assemble, load, terminal};
 
 /// Lays out the store, or brings it to the newest format.
@@ -57,12 +55,14 @@ pub(crate) fn restore(options: &Arrival) -> anyhow::Result<()> {
 
 /// Says what a copy of the records is worth nothing without.
 pub(crate) fn tell_about_keys(config: &Config) {
-    if let Some(path) = &config.keys_file {
-        terminal::say(format_args!(
-            "the keys in {} are not in it: keep them too, and elsewhere; without them nothing sealed opens",
-            path.display()
-        ));
-    }
+    let place = match &config.keys {
+        KeysLocation::Memory => return,
+        KeysLocation::File(path) => path.display().to_string(),
+        KeysLocation::Text(_) => KEYS_VARIABLE.to_owned(),
+    };
+    terminal::say(format_args!(
+        "the keys in {place} are not in it: keep them too, and elsewhere; without them nothing sealed opens"
+    ));
 }
 
 fn sqlite(config: &Config) -> anyhow::Result<&Path> {

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::backup::tell_about_keys;
 use crate::cli::{Arrival, Copy};
 use crate::config::Config;
+use crate::progress::Progress;
 use crate::{assemble, load, terminal};
 
 /// A line of the file.
@@ -52,7 +53,8 @@ pub(crate) async fn export(options: &Copy) -> anyhow::Result<()> {
     let store = open(&config).await?;
     let path = &options.file;
     let file = create_private(path).with_context(|| format!("cannot make {}", path.display()))?;
-    let written = write_all(store.as_ref(), file).await;
+    let mut progress = Progress::new(Arc::new(SystemClock::new()), "records are written");
+    let written = write_all(store.as_ref(), file, &mut progress).await;
     if written.is_err() {
         std::fs::remove_file(path).ok();
     }
@@ -82,10 +84,13 @@ pub(crate) async fn import(options: &Arrival) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     });
-    puts.buffer_unordered(WRITTEN_TOGETHER)
-        .try_collect::<()>()
-        .await
-        .context("not all was imported; when the cause is gone, import again with --over")?;
+    let mut progress =
+        Progress::new(Arc::new(SystemClock::new()), &format!("of {count} records are in the store"));
+    let counted = puts.buffer_unordered(WRITTEN_TOGETHER).try_fold(0, |done, ()| {
+        progress.tell(done);
+        std::future::ready(Ok(done + 1))
+    });
+    counted.await.context("not all was imported; when the cause is gone, import again with --over")?;
     terminal::say(format_args!("{count} records are in the store"));
     tell_about_keys(&config);
     Ok(())
@@ -99,7 +104,7 @@ async fn open(config: &Config) -> anyhow::Result<Arc<dyn Portable>> {
     assemble::store(&config.store, &clock).await
 }
 
-async fn write_all(store: &dyn Portable, file: File) -> anyhow::Result<u64> {
+async fn write_all(store: &dyn Portable, file: File, progress: &mut Progress) -> anyhow::Result<u64> {
     let mut out = BufWriter::new(file);
     write(&mut out, &Line::CoatroomExport(FORM))?;
     let (mut count, mut place) = (0, None);
@@ -109,6 +114,7 @@ async fn write_all(store: &dyn Portable, file: File) -> anyhow::Result<u64> {
             write(&mut out, &Line::Record(RecordLine::from(record)))?;
             count += 1;
         }
+        progress.tell(count);
         place = page.next;
         if place.is_none() {
             break;
@@ -129,7 +135,11 @@ fn check(path: &Path) -> anyhow::Result<u64> {
     let mut lines = lines(path)?;
     match lines.next().transpose()? {
         Some(Line::CoatroomExport(FORM)) => {}
-        Some(Line::CoatroomExport(form)) => bail!("it is of form {form}, and this program knows {FORM} only"),
+        Some(Line::CoatroomExport(form)) => {
+            bail!(
+                "it is of form {form}, and this program knows {FORM} only: import it with the program that wrote it, or a newer one"
+            )
+        }
         _ => bail!("`coatroom export` did not write it"),
     }
     let mut count = 0;
@@ -157,7 +167,13 @@ fn lines(path: &Path) -> anyhow::Result<impl Iterator<Item = anyhow::Result<Line
     let lines = BufReader::new(file).lines().zip(1..);
     Ok(lines.map(|(line, number): (_, u64)| {
         // What is in the line is nobody's business.
-        serde_json::from_str(&line?).map_err(|_| anyhow::anyhow!("line {number} is not one of an export"))
+        let strange =
+            || anyhow::anyhow!("line {number} is not one of an export: the file is another, or was cut off");
+        match line {
+            Ok(line) => serde_json::from_str(&line).map_err(|_| strange()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(strange()),
+            Err(error) => Err(error.into()),
+        }
     }))
 }
 
@@ -206,3 +222,55 @@ impl RecordLine {
 const FORM: u32 = 1;
 
 const WRITTEN_TOGETHER: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(content: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("records.jsonl");
+        std::fs::write(&path, content).unwrap();
+        match check(&path) {
+            Ok(count) => format!("{count} records"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_file_is_taken_whole_or_not_at_all() {
+        let [first, end] = ["{\"coatroom_export\":1}\n", "{\"end\":2}\n"];
+        let record = |key: &str| {
+            let line = RecordLine {
+                kind: "setting".to_owned(),
+                key: key.to_owned(),
+                owner: None,
+                version: 1,
+                expires_at: None,
+                body: "canary".to_owned(),
+            };
+            serde_json::to_string(&Line::Record(line)).unwrap() + "\n"
+        };
+        let both = record("a") + &record("b");
+        let whole = format!("{first}{both}{end}");
+        assert_eq!(verdict(whole.as_bytes()), "2 records");
+        let one = record("a");
+        let half = &whole[..whole.len() - end.len() - 10];
+        let strange = both.replace("setting", "recipe");
+        for (content, reason) in [
+            (format!("{first}{both}"), "its end is missing"),
+            (format!("{first}{one}{end}"), "it has 1 records instead of 2"),
+            (half.to_owned(), "line 3 is not one of an export"),
+            (whole.replace(":1}", ":2}"), "it is of form 2"),
+            (format!("{whole}{one}"), "something follows its end"),
+            (format!("{first}{first}{both}{end}"), "it begins twice"),
+            (both, "`coatroom export` did not write it"),
+            (format!("{first}{strange}{end}"), "`recipe` is not known"),
+            (String::new(), "`coatroom export` did not write it"),
+        ] {
+            let said = verdict(content.as_bytes());
+            assert!(said.contains(reason) && !said.contains("canary"), "{said} and not {reason}");
+        }
+        assert!(verdict(b"SQLite format 3\0\xff\xfe\n").contains("the file is another"));
+    }
+}

@@ -77,7 +77,8 @@ pub(crate) struct Settings {
     /// Where records live: sqlite:FILE, memory:, postgres://… or redis://… [env: COATROOM_STORE, COATROOM_STORE_FILE]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
-    /// Where the keys live; made on first start, keys.toml beside the store unless set [env: COATROOM_KEYS_FILE]
+    /// Where the keys live; made on first start, keys.toml beside the store unless set [env: COATROOM_KEYS_FILE, or COATROOM_KEYS with
+    /// the keys themselves]
     #[arg(long, value_name = "FILE")]
     keys_file: Option<String>,
     /// How log lines look: text or json [env: COATROOM_LOG_FORMAT]
@@ -137,7 +138,9 @@ pub(crate) struct Keys {
 /// What to do with keys. Every purpose has a list of its own: signing, sealing, tickets, wrapping, registration.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// List the keys: what for, which, since when, and what each does at the moment
+    /// Print new keys, one of each purpose, for COATROOM_KEYS; a key file needs none, `serve` makes it
+    New,
+    /// List the keys: what for, which, since when, what each does at the moment, and when it may be retired
     List,
     /// Add a new key; it is known, and published, for a while before it is used
     Rotate {
@@ -148,7 +151,7 @@ pub(crate) enum KeysCommand {
         #[arg(long, value_name = "SPAN", default_value = "10min", value_parser = duration)]
         lead: Duration,
     },
-    /// Remove a key that nothing needs any more
+    /// Remove a key that nothing needs any more; what a wrapping key sealed is sealed again
     Retire {
         /// The key's id, as `list` prints it
         #[arg(allow_hyphen_values = true)]
@@ -335,6 +338,8 @@ Providers need no file either: COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLI
 GitHub token goes to the MCP server in `Authorization`.
 COATROOM_ACCOUNTS_ENABLED=true lets people sign in here without any provider; `coatroom users
 add EMAIL` invites them.
+
+COATROOM_KEYS holds the keys themselves, where no file can be made: `coatroom keys new` prints them.
 
 COATROOM_LOG filters log lines: `debug`, or `coatroom=debug,hyper=info`.";
 

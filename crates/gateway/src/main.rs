@@ -13,6 +13,7 @@ mod edge;
 mod grants;
 mod keys;
 mod observe;
+mod progress;
 mod proxy;
 mod serve;
 mod shutdown;

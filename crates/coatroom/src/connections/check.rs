@@ -65,7 +65,7 @@ impl ConnectionParts {
         grant: &OpenGrant,
         seen: Seen<ConnectionRecord>,
     ) -> Result<UpstreamToken, ConnectionError> {
-        let token = self.open(grant, &seen.value)?.access_token();
+        let token = self.open(grant, &seen.value).await?.access_token();
         match self.engine(&seen.value.provider)?.check_token(&token).await {
             Ok(()) => Ok(token),
             Err(error) if error.is_dead() => Err(self.bury(seen, &error).await),

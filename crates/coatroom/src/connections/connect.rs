@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::providers::UpstreamTokens;
 use crate::records::{self, ConnectionRecord, Written};
 use crate::store::{Kind, Version};
-use crate::vault::{Binding, GrantVault, Sealed};
+use crate::vault::{Binding, Contents, GrantVault};
 
 /// A credential that was just obtained.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +85,7 @@ impl Connections {
         vault: &GrantVault,
         fresh: FreshConnection<'_>,
     ) -> Result<(), Error> {
-        let binding = Binding { sealed: Sealed::Credential, grant, subject, provider: fresh.provider };
+        let binding = Binding { contents: Contents::Credential, grant, subject, provider: fresh.provider };
         let mut record = self.parts.sealed(binding, vault, fresh.tokens, fresh.kept_until)?;
         let store = self.parts.store.as_ref();
         for _ in 0..ATTEMPTS {

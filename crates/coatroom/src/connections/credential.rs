@@ -4,11 +4,11 @@ use coatroom_protocol::words::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{ConnectionParts, OpenGrant};
+use super::{ConnectionError, ConnectionParts, OpenGrant};
 use crate::error::Error;
 use crate::providers::{UpstreamToken, UpstreamTokens};
-use crate::records::ConnectionRecord;
-use crate::vault::{Binding, GrantVault, Sealed, Sealer};
+use crate::records::{ConnectionRecord, SettingRecord};
+use crate::vault::{Binding, Contents, GrantVault, OpenRefusal, Sealer};
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
@@ -81,17 +81,33 @@ impl ConnectionParts {
     }
 
     /// What the connection of a grant holds.
-    pub(super) fn open(&self, grant: &OpenGrant, record: &ConnectionRecord) -> Result<Credential, Error> {
+    ///
+    /// # Errors
+    /// [`ConnectionError::Dead`] when its master key was retired.
+    pub(super) async fn open(
+        &self,
+        grant: &OpenGrant,
+        record: &ConnectionRecord,
+    ) -> Result<Credential, ConnectionError> {
         let corrupt = |reason: String| Error::Corrupt { what: "connection", reason };
         let binding = Binding {
-            sealed: Sealed::Credential,
+            contents: Contents::Credential,
             grant: &grant.id,
             subject: &grant.subject,
             provider: &record.provider,
         };
         let opened = grant.key.open(&self.keys.current().wrapping, binding, &record.sealed);
-        let opened = opened.map_err(|refusal| corrupt(refusal.to_string()))?;
-        serde_json::from_slice(&opened)
-            .map_err(|_| corrupt("the sealed credential is not readable".to_owned()))
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(OpenRefusal::UnknownKey(key))
+                if SettingRecord::is_retired(self.store.as_ref(), key).await? =>
+            {
+                tracing::info!(outcome = "dead", key.id = %key, "a credential was sealed under a retired key");
+                return Err(ConnectionError::Dead);
+            }
+            Err(refusal) => return Err(corrupt(refusal.to_string()).into()),
+        };
+        Ok(serde_json::from_slice(&opened)
+            .map_err(|_| corrupt("the sealed credential is not readable".to_owned()))?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Connections, OpenGrant};
+use super::{ConnectionError, Connections, OpenGrant, WHAT};
 use crate::error::Error;
 use crate::providers::{Provider, UpstreamToken};
 use crate::records::{self, ConnectionRecord};
@@ -19,7 +19,7 @@ impl Connections {
     /// The credentials of a grant that is about to end; afterwards nothing opens them any more.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the store is down, [`Error::Corrupt`] when a credential does not open.
+    /// [`Error::Unavailable`] when the store is down, or a credential does not open.
     pub(crate) async fn farewells(&self, grant: &OpenGrant) -> Result<Vec<Farewell>, Error> {
         let parts = &self.parts;
         let mut farewells = Vec::new();
@@ -27,7 +27,13 @@ impl Connections {
         for seen in records::list::<ConnectionRecord>(parts.store.as_ref(), &owner).await? {
             let provider = parts.providers.get(&seen.value.provider);
             let Some(provider) = provider.filter(|_| seen.value.dead_since.is_none()) else { continue };
-            let credential = parts.open(grant, &seen.value)?;
+            let credential = match parts.open(grant, &seen.value).await {
+                Ok(credential) => credential,
+                Err(ConnectionError::Unavailable(error)) => {
+                    return Err(Error::Unavailable { what: WHAT, source: Box::new(error) });
+                }
+                Err(ConnectionError::Missing | ConnectionError::Dead) => continue,
+            };
             farewells.push(Farewell {
                 provider: Arc::clone(provider),
                 access: credential.access_token(),

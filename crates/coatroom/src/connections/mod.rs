@@ -156,16 +156,16 @@ impl Connections {
         provider: &ProviderName,
         seen: &Seen<ConnectionRecord>,
     ) -> Result<Held, ConnectionError> {
-        let kept = || Ok(Held::kept(&self.parts.open(grant, &seen.value)?));
+        let kept = async || Ok(Held::kept(&self.parts.open(grant, &seen.value).await?));
         let now = self.parts.clock.now();
         match freshness(&seen.value, now) {
-            Freshness::Good => kept(),
+            Freshness::Good => kept().await,
             Freshness::Dead => Err(ConnectionError::Dead),
-            Freshness::EndsSoon if seen.value.is_leased(now) => kept(),
+            Freshness::EndsSoon if seen.value.is_leased(now) => kept().await,
             Freshness::EndsSoon => match self.flight(grant, provider, seen).await {
                 Err(ConnectionError::Unavailable(error)) => {
                     tracing::warn!(provider.name = %provider, %error, "a renewal failed; the token is still good");
-                    kept()
+                    kept().await
                 }
                 result => result,
             },
@@ -188,7 +188,7 @@ impl Connections {
         if seen.value.dead_since.is_some() {
             return Err(ConnectionError::Dead);
         }
-        let current = self.parts.open(grant, &seen.value)?.access_token();
+        let current = self.parts.open(grant, &seen.value).await?.access_token();
         let renewed_since = current.expose() != rejected.expose();
         let just_issued = self.parts.clock.now().since(seen.value.issued_at) < SETTLING;
         if renewed_since || just_issued {

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::providers::{Provider, ProviderError, TokenAnswer, UpstreamToken, UpstreamTokens};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
 use crate::store::Version;
-use crate::vault::{Binding, Sealed};
+use crate::vault::{Binding, Contents};
 
 /// A renewal, or a question, that everybody who needs it waits for.
 pub(super) type Flight<T> = Shared<BoxFuture<'static, Result<T, ConnectionError>>>;
@@ -73,7 +73,7 @@ impl ConnectionParts {
                 return Err(ConnectionError::Dead);
             }
             if seen.value.issued_at != stale {
-                return Ok(Held::kept(&self.open(grant, &seen.value)?));
+                return Ok(Held::kept(&self.open(grant, &seen.value).await?));
             }
             if seen.value.is_leased(self.clock.now()) {
                 if self.clock.elapsed() >= patience {
@@ -106,7 +106,7 @@ impl ConnectionParts {
         engine: &Provider,
         leased: Seen<ConnectionRecord>,
     ) -> Result<Held, ConnectionError> {
-        let old = self.open(grant, &leased.value)?;
+        let old = self.open(grant, &leased.value).await?;
         let outcome = match old.refresh_token() {
             Some(refresh) => engine.renewal(&refresh).await,
             None => Err(ProviderError::Dead { code: "no refresh token".to_owned() }),
@@ -116,7 +116,7 @@ impl ConnectionParts {
             Ok(TokenAnswer { mut tokens, id_token }) => {
                 tokens.refresh_token = tokens.refresh_token.or_else(|| old.refresh_token());
                 let binding = Binding {
-                    sealed: Sealed::Credential,
+                    contents: Contents::Credential,
                     grant: &grant.id,
                     subject: &grant.subject,
                     provider: &record.provider,
@@ -124,7 +124,7 @@ impl ConnectionParts {
                 let renewed = self.sealed(binding, &grant.vault, &tokens, record.kept_until)?;
                 let kept = self.keep(renewed, Seen { value: record, version: leased.version }).await?;
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");
-                Ok(Held { tokens: self.open(grant, &kept)?.tokens(), id_token, is_new: true })
+                Ok(Held { tokens: self.open(grant, &kept).await?.tokens(), id_token, is_new: true })
             }
             Err(error) if error.is_dead() => {
                 Err(self.bury(Seen { value: record, version: leased.version }, &error).await)

@@ -8,6 +8,7 @@ mod connecting;
 mod grants;
 mod introspection;
 mod keys;
+mod retire;
 mod revocations;
 mod revoke;
 #[cfg(feature = "server")]
@@ -23,6 +24,7 @@ pub use grants::GrantSummary;
 pub(crate) use introspection::AskingServer;
 pub use introspection::ResourceServer;
 pub use keys::agree_on_keys;
+pub use retire::{SealAgain, SealedAgain, give_up_key, grants_of_clients_under};
 pub use revocations::Revocations;
 #[cfg(feature = "server")]
 pub(crate) use sign_in_at::SignInAt;

@@ -8,10 +8,11 @@ use coatroom_protocol::words::GrantId;
 use super::Context;
 use crate::error::Error;
 use crate::records::{
-    self, AccessTokenRecord, ConnectionRecord, GrantDataRecord, GrantRecord, RevocationRecord, Seen, Stored,
-    Written,
+    self, AccessTokenRecord, ConnectionRecord, GrantDataRecord, GrantRecord, RevocationRecord, Seen,
+    SettingRecord, Stored, Written,
 };
 use crate::store::StoreError;
+use crate::vault::OpenRefusal;
 
 impl Context {
     /// Revokes a grant. Doing so again does no harm.
@@ -37,6 +38,20 @@ impl Context {
             }
         }
         Err(Error::contended("the grant"))
+    }
+
+    /// Ends a grant whose vault does not open because its key was retired: nobody can open it any more, so its user must sign in
+    /// again, and be asked to. Says whether it was so.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub(crate) async fn end_if_retired(&self, id: &GrantId, refusal: OpenRefusal) -> Result<bool, Error> {
+        let OpenRefusal::UnknownKey(key) = refusal else { return Ok(false) };
+        let is_retired = SettingRecord::is_retired(self.store.as_ref(), key).await?;
+        if is_retired {
+            self.revoke(id, RevokedReason::KeyRetired).await?;
+        }
+        Ok(is_retired)
     }
 
     async fn after_revoking(

@@ -15,9 +15,11 @@ use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::{AccessRefusal, Context, LiveAccess};
 use crate::error::Error;
 use crate::providers::UpstreamToken;
-use crate::records::{self, AccessTokenRecord, GrantDataRecord, GrantRecord, Seen, Stored as _, Written};
+use crate::records::{
+    self, AccessTokenRecord, GrantDataRecord, GrantRecord, Seen, SettingRecord, Stored as _, Written,
+};
 use crate::store::Version;
-use crate::vault::{Binding, GrantVault, OpenRefusal, Sealed, Sealer, Ticket, VaultKey};
+use crate::vault::{GrantVault, OpenRefusal, Sealer, Ticket, VaultKey};
 
 /// Verifies access tokens that this server issued.
 #[derive(Debug)]
@@ -94,18 +96,11 @@ struct VaultOfGrant {
 }
 
 impl VaultOfGrant {
-    fn open(&self) -> Result<OpenGrant, Error> {
+    async fn open(&self) -> Result<OpenGrant, UpstreamError> {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
         } else {
-            let keys = self.context.keys();
-            let key =
-                self.vault.unwrap(&keys.wrapping, &self.grant, Ticket::Access(&self.token), &self.wrapped);
-            let shut = |reason: OpenRefusal| Error::Corrupt {
-                what: "access token",
-                reason: format!("its vault key does not open: {reason}"),
-            };
-            let key = Arc::new(key.map_err(shut)?);
+            let key = Arc::new(self.unwrap().await?);
             Arc::clone(self.key.get_or_init(|| key))
         };
         Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
@@ -117,10 +112,21 @@ impl VaultOfGrant {
         if is_known { Ok(()) } else { Err(UpstreamError::Unknown { provider: provider.to_string() }) }
     }
 
-    /// What the data of this grant is sealed to.
-    fn data_binding(&self) -> Binding<'_> {
-        let (grant, subject) = (&self.grant, &self.subject);
-        Binding { sealed: Sealed::Data, grant, subject, provider: &subject.provider }
+    async fn unwrap(&self) -> Result<VaultKey, UpstreamError> {
+        let Self { context, token, wrapped, grant, subject, vault, .. } = self;
+        let opened = vault.unwrap(&context.keys().wrapping, grant, Ticket::Access(token), wrapped);
+        let refusal = match opened {
+            Ok(key) => return Ok(key),
+            Err(refusal) => refusal,
+        };
+        match context.end_if_retired(grant, refusal).await {
+            Ok(true) => Err(UpstreamError::SignInEnded { provider: subject.provider.clone() }),
+            Ok(false) => Err(UpstreamError::Unavailable(Error::Corrupt {
+                what: "access token",
+                reason: format!("its vault key does not open: {refusal}"),
+            })),
+            Err(error) => Err(UpstreamError::Unavailable(error)),
+        }
     }
 
     /// What a handler learns, and what it means for the grant: when the identity provider ended the sign-in, the grant ends with it.
@@ -148,8 +154,7 @@ impl VaultOfGrant {
 impl UpstreamCredentials for VaultOfGrant {
     async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
         self.known(provider)?;
-        let grant = self.open().map_err(UpstreamError::Unavailable)?;
-        match self.context.connections.token(&grant, provider).await {
+        match self.context.connections.token(&self.open().await?, provider).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
@@ -161,8 +166,7 @@ impl UpstreamCredentials for VaultOfGrant {
         rejected: &UpstreamToken,
     ) -> Result<UpstreamToken, UpstreamError> {
         self.known(provider)?;
-        let grant = self.open().map_err(UpstreamError::Unavailable)?;
-        match self.context.connections.renew(&grant, provider, rejected).await {
+        match self.context.connections.renew(&self.open().await?, provider, rejected).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),
         }
@@ -173,12 +177,20 @@ impl UpstreamCredentials for VaultOfGrant {
 impl GrantData for VaultOfGrant {
     async fn load(&self) -> Result<Option<KeptData>, DataError> {
         let key = GrantDataRecord::key_of(&self.grant);
-        let found = records::load::<GrantDataRecord>(self.context.store.as_ref(), &key).await?;
+        let store = self.context.store.as_ref();
+        let found = records::load::<GrantDataRecord>(store, &key).await?;
         let Some(Seen { value, version }) = found else { return Ok(None) };
         let corrupt = |reason: String| Error::Corrupt { what: "data of a grant", reason };
+        let grant = self.open().await.map_err(not_open)?;
         let master = &self.context.keys().wrapping;
-        let opened = self.open()?.key.open(master, self.data_binding(), &value.sealed);
-        let opened = opened.map_err(|refusal| corrupt(refusal.to_string()))?;
+        let opened = match grant.key.open(master, value.binding(), &value.sealed) {
+            Ok(opened) => opened,
+            // Nobody can open it any more, so the handler begins anew.
+            Err(OpenRefusal::UnknownKey(key)) if SettingRecord::is_retired(store, key).await? => {
+                return Ok(None);
+            }
+            Err(refusal) => return Err(corrupt(refusal.to_string()).into()),
+        };
         let json = std::str::from_utf8(&opened).map_err(|_| corrupt("it is no text".to_owned()))?;
         Ok(Some(KeptData { json: Zeroizing::new(json.to_owned()), version }))
     }
@@ -187,8 +199,10 @@ impl GrantData for VaultOfGrant {
         let context = &self.context;
         let keys = context.keys();
         let sealer = Sealer { master: &keys.wrapping, entropy: context.entropy.as_ref() };
-        let text = self.vault.seal(sealer, self.data_binding(), json.as_bytes()).map_err(Error::from)?;
-        let record = GrantDataRecord { grant: self.grant, sealed: text, kept_until: self.kept_until };
+        let binding = GrantDataRecord::binding_of(&self.grant, &self.subject);
+        let text = self.vault.seal(sealer, binding, json.as_bytes()).map_err(Error::from)?;
+        let (grant, subject, kept_until) = (self.grant, self.subject.clone(), self.kept_until);
+        let record = GrantDataRecord { grant, subject, sealed: text, kept_until };
         let store = context.store.as_ref();
         let written = match seen {
             None => records::insert(store, &record).await?,
@@ -209,5 +223,13 @@ impl GrantData for VaultOfGrant {
 impl fmt::Debug for VaultOfGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VaultOfGrant").field("grant", &self.grant).finish_non_exhaustive()
+    }
+}
+
+/// Why what is kept with a grant cannot be read, where the grant itself does not open.
+fn not_open(error: UpstreamError) -> DataError {
+    match error {
+        UpstreamError::Unavailable(error) => error.into(),
+        _ => DataError::NoGrant,
     }
 }

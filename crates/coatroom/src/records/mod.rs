@@ -120,7 +120,11 @@ struct Body<T> {
     value: T,
 }
 
-fn read<T: Stored>(record: &Record) -> Result<Seen<T>, Error> {
+/// The typed body of a record.
+///
+/// # Errors
+/// [`Error::Corrupt`] when it cannot be read.
+pub(crate) fn read<T: Stored>(record: &Record) -> Result<Seen<T>, Error> {
     let corrupt = |reason: String| Error::Corrupt { what: T::KIND.as_str(), reason };
     let body: Body<T> =
         serde_json::from_str(&record.body).map_err(|error| corrupt(without_content(&error)))?;

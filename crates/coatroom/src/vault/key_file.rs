@@ -6,14 +6,17 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use coatroom_protocol::words::{KeyId, MacKey, MacKeys, Timestamp, base64url, from_base64url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::key_ring::{KeyRing, SigningKey};
+use super::key_trouble::{KeyChangeRefusal, KeyRingError};
 use super::private_file::{folder_of, keep_owner, read_private, sync_folder, write_partial};
 use super::seal::{SealingKey, SealingKeys};
 use crate::entropy::{Entropy, NoEntropy, draw};
@@ -58,66 +61,6 @@ pub struct KeyEntry {
     pub created_at: Timestamp,
     /// What it does at the moment.
     pub state: KeyState,
-}
-
-/// Why a key file cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyRingError {
-    /// The file cannot be read or made.
-    #[error("the key file {path} cannot be used: {source}", path = path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is there but is not a key ring.
-    #[error("the key file {path} is not a key ring: {reason}", path = path.display())]
-    Form {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong, without any key.
-        reason: String,
-    },
-    /// Others could read the keys.
-    #[error("the key file {path} can be read by others; run: chmod 600 {path}", path = path.display())]
-    Readable {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// No random bytes for new keys.
-    #[error(transparent)]
-    NoEntropy(#[from] NoEntropy),
-}
-
-/// Why a key is not added or removed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyChangeRefusal {
-    /// Another new key of that purpose is not active yet.
-    #[error("the key {0} of the same purpose is still waiting for its time; retire it first, or wait")]
-    Waiting(KeyId),
-    /// No key has this id.
-    #[error("there is no key {0}")]
-    Unknown(String),
-    /// The purpose would be without a key.
-    #[error("{0} is the only key of its purpose; rotate first")]
-    Only(KeyId),
-    /// New values are made with it.
-    #[error("{0} is the active key; rotate first, or force it")]
-    Active(KeyId),
-    /// Something that it made may still be in use.
-    #[error("what {id} made is in use until {until}; wait, or force it: {loss}")]
-    InUse {
-        /// The key.
-        id: KeyId,
-        /// Seconds since 1970, or that nobody can tell.
-        until: String,
-        /// What stops working when it is forced.
-        loss: &'static str,
-    },
 }
 
 /// The keys of a file, to be changed and written again. While it is open for a change, nobody else changes the file.
@@ -173,7 +116,7 @@ impl Purpose {
             Self::Registration => "the clients that registered under it must register again",
             Self::Tickets => "the sign-ins whose refresh tokens it made end",
             Self::Sealing => "people who are signing in begin again",
-            Self::Wrapping => "the sign-ins whose credentials it sealed end",
+            Self::Wrapping => "who signs in at a program that has not noticed the new key signs in again",
             Self::Signing => "the last assertions that it signed are refused",
         }
     }
@@ -218,7 +161,7 @@ impl KeyFile {
         let io = |source| KeyRingError::Io { path: path.to_owned(), source };
         // A link keeps pointing at the file.
         let path = fs::canonicalize(path).map_err(io)?;
-        let partial = write_partial(&path, Zeroizing::new(self.text()).as_bytes()).map_err(io)?;
+        let partial = write_partial(&path, self.expose().as_bytes()).map_err(io)?;
         let placed = keep_owner(&path, &partial).and_then(|()| fs::rename(&partial, &path));
         if placed.is_err() {
             fs::remove_file(&partial).ok();
@@ -354,7 +297,7 @@ impl KeyFile {
             read => return read,
         }
         let file = Self::generate(entropy, now)?;
-        let partial = write_partial(path, Zeroizing::new(file.text()).as_bytes()).map_err(io)?;
+        let partial = write_partial(path, file.expose().as_bytes()).map_err(io)?;
         // A hard link refuses to replace a file that another process made in the meantime.
         let placed = fs::hard_link(&partial, path);
         fs::remove_file(&partial).map_err(io)?;
@@ -366,7 +309,11 @@ impl KeyFile {
         }
     }
 
-    pub(super) fn generate(entropy: &dyn Entropy, now: Timestamp) -> Result<Self, NoEntropy> {
+    /// New keys, one of each purpose, that are kept nowhere yet.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when there are no random bytes.
+    pub fn generate(entropy: &dyn Entropy, now: Timestamp) -> Result<Self, NoEntropy> {
         let one = |purpose| Ok::<_, NoEntropy>(vec![Entry::generate(purpose, entropy, now)?]);
         let lists = Lists {
             registration: one(Purpose::Registration)?,
@@ -379,19 +326,36 @@ impl KeyFile {
     }
 
     pub(super) fn parse(path: &Path, text: &str) -> Result<Self, KeyRingError> {
-        // The parser's own message would quote the line, and the line is a key.
-        let form = |error: toml::de::Error| KeyRingError::Form {
-            path: path.to_owned(),
-            reason: error.message().lines().next().unwrap_or_default().to_owned(),
-        };
-        Ok(Self { lists: toml::from_str(text).map_err(form)?, _lock: None })
+        Self::read_text(text).map_err(|reason| KeyRingError::Form { path: path.to_owned(), reason })
     }
 
-    fn text(&self) -> String {
-        let keys = toml::to_string(&self.lists).unwrap_or_default();
-        format!(
-            "# Coatroom's keys. Keep this file secret and back it up: without it every session ends.\n\n{keys}"
-        )
+    /// Reads what a file would hold, or the same in base64: not every place that keeps a secret can keep lines.
+    ///
+    /// # Errors
+    /// [`KeyRingError::Text`].
+    pub fn from_text(text: &str) -> Result<Self, KeyRingError> {
+        let lines = || {
+            let bytes = STANDARD.decode(text.trim()).ok().map(Zeroizing::new)?;
+            str::from_utf8(&bytes).ok().map(|lines| Zeroizing::new(lines.to_owned()))
+        };
+        let read = lines().map_or_else(|| Self::read_text(text), |lines| Self::read_text(&lines));
+        read.map_err(|reason| KeyRingError::Text { reason })
+    }
+
+    fn read_text(text: &str) -> Result<Self, String> {
+        // The parser's own message would quote the line, and the line is a key.
+        let reason = |error: toml::de::Error| error.message().lines().next().unwrap_or_default().to_owned();
+        Ok(Self { lists: toml::from_str(text).map_err(reason)?, _lock: None })
+    }
+
+    /// What the file holds: every key in the clear.
+    #[must_use]
+    pub fn expose(&self) -> Zeroizing<String> {
+        let keys = Zeroizing::new(toml::to_string(&self.lists).unwrap_or_default());
+        Zeroizing::new(format!(
+            "# Coatroom's keys. Keep them secret and back them up: without them every session ends.\n\n{}",
+            *keys
+        ))
     }
 }
 
@@ -585,6 +549,26 @@ mod tests {
         let new = rotated(&mut file, Purpose::Signing, at(0));
         file.retire(&old.to_string(), true, |_| None, at(1)).unwrap();
         assert_eq!(signing(&file, at(1)), [new]);
+    }
+
+    // KEY-01: messages about bad keys show nothing of them.
+    #[test]
+    fn a_text_is_read_as_the_file_is_also_in_base64_and_never_repeated() {
+        let file = KeyFile::generate(&SystemEntropy::new(), at(0)).unwrap();
+        let (text, checks) = (file.expose(), file.ring(at(0)).unwrap().checks());
+        for form in
+            [text.to_string(), STANDARD.encode(text.as_bytes()), STANDARD.encode(text.as_bytes()) + "\n"]
+        {
+            assert_eq!(KeyFile::from_text(&form).unwrap().ring(at(0)).unwrap().checks(), checks);
+        }
+        let secret = &file.lists.tickets[0].secret;
+        let without_lines = text.replace('\n', " ");
+        let half = text.replace(secret.as_str(), &format!("{}\nx", secret.as_str()));
+        for bad in ["", secret.as_str(), &without_lines, &half, &STANDARD.encode(&half)] {
+            let message = KeyFile::from_text(bad).unwrap_err().to_string();
+            assert!(message.starts_with("the keys are not a key ring: "), "{message}");
+            assert!(!message.contains(&secret[..8]), "{message}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The ring as it is at the moment: the file may be changed while the program runs, and a waiting key's time may come.
+//! The ring as it is at the moment: a file may be changed while the program runs, and a waiting key's time may come.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use coatroom_protocol::words::{Timestamp, sha256};
 
-use super::key_file::{KeyFile, KeyRingError};
+use super::key_file::KeyFile;
 use super::key_ring::KeyRing;
+use super::key_trouble::KeyRingError;
 use super::private_file::read_private;
 use crate::entropy::Entropy;
 
@@ -17,10 +18,11 @@ pub struct LiveKeys {
     followed: Option<Mutex<Followed>>,
 }
 
-/// A file that is followed.
+/// Keys whose times come.
 struct Followed {
-    path: PathBuf,
-    /// The keys of the file when it was last good.
+    /// Where they are read from again; `None` where they never change.
+    path: Option<PathBuf>,
+    /// The keys, of a file when it was last good.
     file: KeyFile,
     /// What was read last, good or bad, so that a trouble is told once.
     seen: Option<[u8; 32]>,
@@ -40,8 +42,22 @@ impl LiveKeys {
     pub fn open(path: &Path, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, KeyRingError> {
         let file = KeyFile::open_or_create(path, entropy, now)?;
         let ring = file.ring_of(path, now)?;
-        let followed = Followed { path: path.to_owned(), file, seen: None };
-        Ok(Self { current: RwLock::new(Arc::new(ring)), followed: Some(Mutex::new(followed)) })
+        Ok(Self::following(Some(path.to_owned()), file, ring))
+    }
+
+    /// The ring of a text that holds what a file would. Nobody changes it, but the time of a waiting key comes.
+    ///
+    /// # Errors
+    /// [`KeyRingError::Text`].
+    pub fn from_text(text: &str, now: Timestamp) -> Result<Self, KeyRingError> {
+        let file = KeyFile::from_text(text)?;
+        let ring = file.ring(now).map_err(|reason| KeyRingError::Text { reason: reason.to_owned() })?;
+        Ok(Self::following(None, file, ring))
+    }
+
+    fn following(path: Option<PathBuf>, file: KeyFile, ring: KeyRing) -> Self {
+        let followed = Followed { path, file, seen: None };
+        Self { current: RwLock::new(Arc::new(ring)), followed: Some(Mutex::new(followed)) }
     }
 
     /// The ring at the moment. What belongs together takes it once.
@@ -50,12 +66,12 @@ impl LiveKeys {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether there is a file to follow.
+    /// Whether they may change.
     pub(crate) const fn are_followed(&self) -> bool {
         self.followed.is_some()
     }
 
-    /// Looks at the file: the ring that should take the place of the current one, if there is one.
+    /// Looks at the file, if there is one, and at the time: the ring that should take the place of the current one, if there is one.
     ///
     /// # Errors
     /// [`KeyRingError`] the first time that a bad file is seen; the keys of the last good one stay.
@@ -80,7 +96,8 @@ impl LiveKeys {
 
 impl Followed {
     fn reread(&mut self, now: Timestamp) -> Result<(), KeyRingError> {
-        let read = read_private(&self.path);
+        let Some(path) = &self.path else { return Ok(()) };
+        let read = read_private(path);
         let seen = match &read {
             Ok(text) => sha256(text.as_bytes()),
             Err(error) => sha256(error.to_string().as_bytes()),
@@ -88,8 +105,8 @@ impl Followed {
         if self.seen.replace(seen) == Some(seen) {
             return Ok(());
         }
-        let file = KeyFile::parse(&self.path, &read?)?;
-        file.ring_of(&self.path, now)?;
+        let file = KeyFile::parse(path, &read?)?;
+        file.ring_of(path, now)?;
         self.file = file;
         Ok(())
     }
@@ -156,6 +173,19 @@ mod tests {
         file.write(&path).unwrap();
         assert!(follow(&keys, later).unwrap());
         assert_eq!(signing(&keys), [new]);
+    }
+
+    #[test]
+    fn in_a_text_the_time_of_a_waiting_key_comes_too() {
+        let start = Timestamp::from_unix(1000);
+        let (entropy, lead) = (SystemEntropy::new(), Duration::from_mins(10));
+        let mut file = KeyFile::generate(&entropy, start).unwrap();
+        let new = file.rotate(Purpose::Signing, lead, &entropy, start).unwrap().unwrap().id.to_string();
+        let keys = LiveKeys::from_text(&file.expose(), start).unwrap();
+        let old = signing(&keys).remove(0);
+        assert!(!follow(&keys, start).unwrap());
+        assert!(follow(&keys, start.plus(lead)).unwrap());
+        assert_eq!(signing(&keys), [new, old]);
     }
 
     #[test]

@@ -7,16 +7,18 @@
 
 mod key_file;
 mod key_ring;
+mod key_trouble;
 mod live_keys;
 mod private_file;
 mod seal;
 #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone opens what a server wrapped"))]
 mod wrap;
 
-pub use key_file::{KeyChangeRefusal, KeyEntry, KeyFile, KeyRingError, KeyState, Purpose};
+pub use key_file::{KeyEntry, KeyFile, KeyState, Purpose};
 pub(crate) use key_ring::KeyCheck;
 pub use key_ring::{KeyRing, SigningKey};
+pub use key_trouble::{KeyChangeRefusal, KeyRingError};
 pub use live_keys::LiveKeys;
 pub(crate) use seal::OpenRefusal;
 pub use seal::{SealingKey, SealingKeys};
-pub(crate) use wrap::{Binding, GrantVault, Sealed, Sealer, Ticket, VaultKey};
+pub(crate) use wrap::{Binding, Contents, Exchange, GrantVault, Sealer, Ticket, TicketKind, VaultKey};

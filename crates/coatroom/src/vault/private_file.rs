@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::key_file::KeyRingError;
+use super::key_trouble::KeyRingError;
 
 /// The text of a file that only its owner can read.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyRingError> {

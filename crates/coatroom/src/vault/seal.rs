@@ -22,8 +22,8 @@ pub(crate) enum OpenRefusal {
     #[error("it is not a sealed value")]
     Form,
     /// Sealed under a key that was retired or never existed.
-    #[error("it was sealed under an unknown key")]
-    UnknownKey,
+    #[error("it was sealed under the key {0}, which is not among ours")]
+    UnknownKey(KeyId),
     /// Changed, or moved from where it belongs.
     #[error("it was changed, or belongs elsewhere")]
     Forged,
@@ -80,7 +80,7 @@ impl SealingKeys {
     }
 
     /// Every key, the active one first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &SealingKey> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SealingKey> {
         std::iter::once(&self.active).chain(&self.older)
     }
 
@@ -125,6 +125,25 @@ impl SealingKeys {
         serde_json::from_slice(&opened).ok()
     }
 
+    /// Seals under the active key of `newer` what was sealed here. `None` when `newer` opens it as it is.
+    ///
+    /// # Errors
+    /// [`OpenRefusal`] when it does not open here; inside `Ok`, [`NoEntropy`] as for [`seal`](Self::seal).
+    pub(super) fn seal_again(
+        &self,
+        newer: &Self,
+        entropy: &dyn Entropy,
+        (purpose, bound_to): (&str, &[&[u8]]),
+        envelope: &[u8],
+    ) -> Result<Option<Result<Vec<u8>, NoEntropy>>, OpenRefusal> {
+        let (key_id, _) = named_key(envelope).ok_or(OpenRefusal::Form)?;
+        if newer.iter().any(|key| key.id == key_id) {
+            return Ok(None);
+        }
+        let text = self.open(purpose, bound_to, envelope)?;
+        Ok(Some(newer.seal(entropy, purpose, bound_to, &text)))
+    }
+
     /// Opens what [`seal`](Self::seal) made with the same purpose and binding.
     ///
     /// # Errors
@@ -135,15 +154,10 @@ impl SealingKeys {
         bound_to: &[&[u8]],
         envelope: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, OpenRefusal> {
-        let (version, rest) = envelope.split_first().ok_or(OpenRefusal::Form)?;
-        let (key_id, rest) = rest.split_first_chunk::<4>().ok_or(OpenRefusal::Form)?;
+        let (key_id, rest) = named_key(envelope).ok_or(OpenRefusal::Form)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenRefusal::Form)?;
-        if *version != VERSION {
-            return Err(OpenRefusal::Form);
-        }
-        let key_id = KeyId::from_bytes(*key_id);
         let key = self.iter().find(|key| key.id == key_id);
-        let cipher = key.and_then(SealingKey::cipher).ok_or(OpenRefusal::UnknownKey)?;
+        let cipher = key.and_then(SealingKey::cipher).ok_or(OpenRefusal::UnknownKey(key_id))?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let aad = Aad::from(associated_data(purpose, bound_to));
         let length = cipher
@@ -153,6 +167,13 @@ impl SealingKeys {
         text.truncate(length);
         Ok(text)
     }
+}
+
+/// The key that an envelope was sealed under, and what follows its name.
+fn named_key(envelope: &[u8]) -> Option<(KeyId, &[u8])> {
+    let (version, rest) = envelope.split_first()?;
+    let (key_id, rest) = rest.split_first_chunk::<4>()?;
+    (*version == VERSION).then_some((KeyId::from_bytes(*key_id), rest))
 }
 
 fn seal_under(
@@ -237,6 +258,6 @@ mod tests {
         let rotated = SealingKeys::new(key(2), vec![key(1)]);
         assert!(rotated.open("flow", &[], &sealed).is_ok());
         let retired = SealingKeys::new(key(2), Vec::new());
-        assert_eq!(retired.open("flow", &[], &sealed).unwrap_err(), OpenRefusal::UnknownKey);
+        assert_eq!(retired.open("flow", &[], &sealed).unwrap_err(), OpenRefusal::UnknownKey(key(1).id()));
     }
 }

@@ -38,12 +38,33 @@ pub(crate) enum Ticket<'a> {
     Refresh(&'a RefreshToken),
 }
 
+/// What kind of ticket it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum TicketKind {
+    /// A code.
+    Code,
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+impl TicketKind {
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Code => "vault key under code",
+            Self::Access => "vault key under access token",
+            Self::Refresh => "vault key under refresh token",
+        }
+    }
+}
+
 impl Ticket<'_> {
     const fn kind(self) -> &'static str {
         match self {
-            Self::Code(_) => "vault key under code",
-            Self::Access(_) => "vault key under access token",
-            Self::Refresh(_) => "vault key under refresh token",
+            Self::Code(_) => TicketKind::Code.purpose(),
+            Self::Access(_) => TicketKind::Access.purpose(),
+            Self::Refresh(_) => TicketKind::Refresh.purpose(),
         }
     }
 
@@ -84,14 +105,14 @@ impl fmt::Debug for Shred {
 
 /// What a sealed value is: one of another kind does not open in its place.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Sealed {
+pub(crate) enum Contents {
     /// A credential of the user.
     Credential,
     /// What handlers keep with the grant.
     Data,
 }
 
-impl Sealed {
+impl Contents {
     /// The HPKE `info`, and the purpose of the outer seal.
     const fn purpose(self) -> &'static str {
         match self {
@@ -105,7 +126,7 @@ impl Sealed {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Binding<'a> {
     /// What it is.
-    pub(crate) sealed: Sealed,
+    pub(crate) contents: Contents,
     /// The grant.
     pub(crate) grant: &'a GrantId,
     /// The user.
@@ -127,7 +148,7 @@ impl Binding<'_> {
     fn associated_data(&self) -> Vec<u8> {
         let subject = self.subject.to_string();
         associated_data(
-            self.sealed.purpose(),
+            self.contents.purpose(),
             &[self.grant.as_bytes(), subject.as_bytes(), self.provider.as_str().as_bytes()],
         )
     }
@@ -193,7 +214,7 @@ impl GrantVault {
         plaintext: &[u8],
     ) -> Result<String, NoEntropy> {
         let public = HpkePublicKey(from_base64url(&self.public_key).ok_or(NoEntropy)?);
-        let (purpose, aad) = (binding.sealed.purpose(), binding.associated_data());
+        let (purpose, aad) = (binding.contents.purpose(), binding.associated_data());
         let (encapsulated, ciphertext) =
             SUITE.seal(purpose.as_bytes(), &aad, plaintext, &public).map_err(|_| NoEntropy)?;
         let inside = [encapsulated.0, ciphertext].concat();
@@ -213,12 +234,50 @@ impl VaultKey {
         sealed: &str,
     ) -> Result<Zeroizing<Vec<u8>>, OpenRefusal> {
         let sealed = from_base64url(sealed).ok_or(OpenRefusal::Form)?;
-        let (purpose, aad) = (binding.sealed.purpose(), binding.associated_data());
+        let (purpose, aad) = (binding.contents.purpose(), binding.associated_data());
         let inside = master.open(purpose, &[&aad], &sealed)?;
         let (encapsulated, ciphertext) = inside.split_at_checked(ENCAPSULATED).ok_or(OpenRefusal::Form)?;
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
         let opened = SUITE.open(&encapsulated, purpose.as_bytes(), &aad, ciphertext, &self.0);
         opened.map(Zeroizing::new).map_err(|_| OpenRefusal::Forged)
+    }
+}
+
+/// Puts another outer layer around what is wrapped or sealed: nobody needs a ticket for that, and nothing inside is seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Exchange<'a> {
+    /// The keys that open the outer layer.
+    pub(crate) from: &'a SealingKeys,
+    /// The keys that should open it afterwards. The active one seals.
+    pub(crate) to: &'a SealingKeys,
+    /// Nonces.
+    pub(crate) entropy: &'a dyn Entropy,
+}
+
+/// What a changed outer layer comes to: `None` when there is nothing to change.
+type Exchanged = Result<Option<Result<String, NoEntropy>>, OpenRefusal>;
+
+impl Exchange<'_> {
+    /// The wrap of a vault key, under the new keys.
+    ///
+    /// # Errors
+    /// See [`OpenRefusal`].
+    pub(crate) fn wrap(self, grant: &GrantId, ticket: TicketKind, wrapped: &str) -> Exchanged {
+        self.exchange((ticket.purpose(), &[grant.as_bytes()]), wrapped)
+    }
+
+    /// A sealed value, under the new keys.
+    ///
+    /// # Errors
+    /// See [`OpenRefusal`].
+    pub(crate) fn sealed(self, binding: Binding<'_>, sealed: &str) -> Exchanged {
+        self.exchange((binding.contents.purpose(), &[&binding.associated_data()]), sealed)
+    }
+
+    fn exchange(self, bound: (&str, &[&[u8]]), sealed: &str) -> Exchanged {
+        let envelope = from_base64url(sealed).ok_or(OpenRefusal::Form)?;
+        let again = self.from.seal_again(self.to, self.entropy, bound, &envelope)?;
+        Ok(again.map(|sealed| sealed.map(|sealed| base64url(&sealed))))
     }
 }
 
@@ -260,7 +319,7 @@ mod tests {
 
         fn binding(&self) -> Binding<'_> {
             Binding {
-                sealed: Sealed::Credential,
+                contents: Contents::Credential,
                 grant: &self.grant,
                 subject: &self.subject,
                 provider: &self.provider,
@@ -319,6 +378,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outer_layer_is_exchanged_without_a_ticket_and_the_inside_stays() {
+        let sample = Sample::new();
+        let token = AccessToken::new("coat_at_live");
+        let (wrapped, sealed) = (sample.wrapped(Ticket::Access(&token)), sample.sealed());
+        let exchange = Exchange { from: &master(1), to: &master(2), entropy: &SystemEntropy::new() };
+        let wrapped = exchange.wrap(&sample.grant, TicketKind::Access, &wrapped).unwrap().unwrap().unwrap();
+        let sealed = exchange.sealed(sample.binding(), &sealed).unwrap().unwrap().unwrap();
+        let key = sample.vault.unwrap(&master(2), &sample.grant, Ticket::Access(&token), &wrapped).unwrap();
+        assert_eq!(key.open(&master(2), sample.binding(), &sealed).unwrap().as_slice(), b"upstream");
+        assert!(sample.vault.unwrap(&master(1), &sample.grant, Ticket::Access(&token), &wrapped).is_err());
+        assert!(exchange.sealed(sample.binding(), &sealed).unwrap().is_none(), "it is new already");
+        assert!(
+            exchange.wrap(&sample.grant, TicketKind::Code, &sample.wrapped(Ticket::Access(&token))).is_err()
+        );
+    }
+
+    #[test]
     fn another_ticket_another_kind_and_another_grant_open_nothing() {
         let sample = Sample::new();
         let token = AccessToken::new("coat_at_live");
@@ -371,7 +447,7 @@ mod tests {
         assert_eq!(sample.key.open(&master(1), moved, &sealed).unwrap_err(), OpenRefusal::Forged);
         assert_eq!(
             sample.key.open(&master(2), sample.binding(), &sealed).unwrap_err(),
-            OpenRefusal::UnknownKey
+            OpenRefusal::UnknownKey(KeyId::from_bytes([1; 4]))
         );
     }
 }

@@ -95,6 +95,40 @@ async fn a_purge_deletes_more_than_one_batch_also_beside_another() {
     assert!(store.get(Kind::Setting, "lasting").await.unwrap().is_some());
 }
 
+// A purge goes in steps, each of which locks what it deletes and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgres_serves_while_two_replicas_purge() {
+    let server = Postgres::start().await;
+    let clock = manual_clock();
+    let store = open_with(&server.url(), clock.clone()).await;
+    let other = open_with(&server.url(), clock.clone()).await;
+    store.insert(record("lasting", "")).await.unwrap();
+    let ends = clock.now().plus(Duration::from_secs(1)).unix();
+    let mortal = format!(
+        "INSERT INTO coatroom_records (kind, key, version, expires_at, body) \
+         SELECT 'setting', 'mortal-' || n, 1, {ends}, '{{}}' FROM generate_series(1, 20000) n"
+    );
+    server.client().await.batch_execute(&mortal).await.unwrap();
+    clock.advance(Duration::from_secs(1));
+    let now = clock.now();
+    let work = async { tokio::join!(store.purge_expired(now), other.purge_expired(now)) };
+    tokio::pin!(work);
+    let mut count = 0;
+    let mut seen = coatroom::store::Version::FIRST;
+    let (one, two) = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            written = store.replace(record("lasting", ""), seen) => {
+                written.unwrap();
+                (seen, count) = (seen.next(), count + 1);
+            }
+        }
+    };
+    let rest = store.purge_expired(now).await.unwrap();
+    assert_eq!(one.unwrap() + two.unwrap() + rest, 20_000);
+    assert!(count >= 5, "{count} writes went through");
+}
+
 #[tokio::test]
 async fn defaults_of_the_database_weaken_no_promise() {
     let server = Postgres::start().await;

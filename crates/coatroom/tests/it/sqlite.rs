@@ -137,6 +137,38 @@ async fn a_purge_deletes_more_than_one_batch() {
     assert_eq!(place.count(), 1);
 }
 
+// A purge goes in steps, and writes go between them; two processes that purge at once share the work.
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_go_on_while_two_processes_purge() {
+    let (place, clock) = (Place::new(), manual_clock());
+    let store = Arc::new(SqliteStore::open(&place.path, clock.clone()).unwrap());
+    let other = SqliteStore::open(&place.path, clock.clone()).unwrap();
+    let expires_at = Some(clock.now().plus(Duration::from_secs(1)));
+    let mortal = (0..20_000).map(|number| NewRecord { expires_at, ..record(&format!("mortal-{number}")) });
+    insert_all(&store, mortal).await;
+    clock.advance(Duration::from_secs(1));
+    let over = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (store, over) = (Arc::clone(&store), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut written = 0;
+            while !over.load(Ordering::Relaxed) {
+                store.insert(record(&format!("lasting-{written}"))).await.unwrap();
+                written += 1;
+            }
+            written
+        })
+    };
+    let now = clock.now();
+    let (one, two) = tokio::join!(store.purge_expired(now), other.purge_expired(now));
+    over.store(true, Ordering::Relaxed);
+    let written = writer.await.unwrap();
+    assert_eq!(one.unwrap() + two.unwrap(), 20_000);
+    // There were forty steps in all: nobody waited for more than a few of them.
+    assert!(written >= 5, "{written} writes went through");
+    assert_eq!(place.count(), written);
+}
+
 // === commits ===
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod remote;
 mod replicas;
 mod restart;
 mod revocation;
+mod rotation;
 mod secrets;
 // The same private servers as those of the tests of stores.
 #[expect(dead_code, reason = "the tests of stores need more of them")]

@@ -51,7 +51,7 @@ impl World {
         let everything = EverythingServer::start(RoutingHeaders::Compared).await;
         // A call of the provider may take two seconds, so a lease lasts for seven.
         let configuration = format!(
-            "\n{}deadline = \"2s\"\n\n[servers.echo]\npath = \"/mcp\"\nupstream = \"{}\"\nprovider = \"github\"\n\
+            "\n{}deadline = \"2s\"\n\n[lifetimes]\nkey_poll = \"200ms\"\n\n[servers.echo]\npath = \"/mcp\"\nupstream = \"{}\"\nprovider = \"github\"\n\
              headers = {{ Authorization = \"Bearer {{github.access_token}}\", X-Login = \"{{user.username}}\" }}\n\n\
              [servers.plain]\npath = \"/plain\"\nupstream = \"{}\"\nprovider = \"github\"\n\n\
              [servers.everything]\npath = \"/everything\"\nupstream = \"{}\"\nprovider = \"github\"\n",
@@ -65,7 +65,7 @@ impl World {
     }
 
     /// A new client to which this person of GitHub has signed in.
-    async fn signed_in(&self, account: &str) -> (OAuthClient, Tokens) {
+    pub(crate) async fn signed_in(&self, account: &str) -> (OAuthClient, Tokens) {
         self.signed_in_at("/mcp", account).await
     }
 
@@ -76,7 +76,7 @@ impl World {
     }
 
     /// A call, at one of the replicas or at the next one.
-    async fn call(&self, token: &str, replica: Option<usize>) -> Answer {
+    pub(crate) async fn call(&self, token: &str, replica: Option<usize>) -> Answer {
         self.call_at("/mcp", token, replica).await
     }
 
@@ -118,7 +118,7 @@ impl World {
 }
 
 /// The upstream token with which a call arrived.
-fn bearer(answer: &Answer) -> String {
+pub(crate) fn bearer(answer: &Answer) -> String {
     let headers: Value = serde_json::from_str(&answer.text()).unwrap();
     headers["authorization"].as_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned()
 }

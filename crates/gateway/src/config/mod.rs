@@ -45,6 +45,7 @@ pub(crate) use providers::ClientConfig;
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
 pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use store::{KEYS as KEYS_VARIABLE, KeysLocation};
 pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
@@ -60,8 +61,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Where records live. Default `sqlite:coatroom.db`.
     pub(crate) store: StoreLocation,
-    /// Where the keys live. Default `keys.toml`, beside the store if that is a file; `None` with a store in memory.
-    pub(crate) keys_file: Option<PathBuf>,
+    /// Where the keys live. Default `keys.toml`, beside the store if that is a file; nowhere with a store in memory.
+    pub(crate) keys: KeysLocation,
     /// Where users sign in.
     pub(crate) providers: Vec<ProviderConfig>,
     /// Accounts of this server itself.
@@ -207,7 +208,7 @@ fn read(
         );
     }
     let public_url = read_public_url(&root);
-    let (store, keys_file) = store::read(&root);
+    let (store, keys) = store::read(&root);
     let (rates, limit_loopback) = limits::read_rates(&root);
     let config = Config {
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
@@ -228,7 +229,7 @@ fn read(
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
         log_format: root.choice("log_format", LOG_FORMAT).map_or(LogFormat::Text, |found| found.value),
         store,
-        keys_file,
+        keys,
         providers: providers.configs,
         accounts,
         issuers: issuers.configs,

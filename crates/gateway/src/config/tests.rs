@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use coatroom::entropy::SystemEntropy;
 use coatroom::protocol::client::{AppUris, KeySource, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
 use coatroom::settings::Rate;
+use coatroom::vault::KeyFile;
 use secrecy::ExposeSecret as _;
 
 use super::*;
@@ -494,7 +496,7 @@ fn one_server_needs_no_file() {
     assert_eq!(server.path, "/tools");
     assert_eq!(server.provider.as_ref().unwrap().as_str(), "github");
     assert_eq!(server.headers[0].0, http::header::AUTHORIZATION);
-    assert_eq!(config.keys_file.as_deref(), Some(Path::new("/var/lib/coatroom/keys.toml")));
+    assert_eq!(config.keys.file(), Some(Path::new("/var/lib/coatroom/keys.toml")));
 }
 
 #[test]
@@ -842,7 +844,7 @@ fn every_store_is_known_and_no_password_is_shown() {
             .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
             .with("COATROOM_STORE", store);
         let config = load(None, &Flags::new(), &environment).unwrap();
-        assert_eq!(config.keys_file.as_deref(), keys.map(Path::new), "{store}");
+        assert_eq!(config.keys.file(), keys.map(Path::new), "{store}");
         assert!(!format!("{config:?}").contains("canary"), "{store}");
     }
 }
@@ -868,4 +870,50 @@ fn a_store_with_a_password_may_come_from_a_file_and_is_never_repeated() {
         let message = report(&WHOLE.replace("sqlite:coatroom.db", bad));
         assert!(message.contains("a store is") && !message.contains("canary"), "{message}");
     }
+}
+
+// === the keys ===
+
+fn in_a_container(keys: &str) -> FakeEnvironment {
+    github()
+        .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+        .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/mcp")
+        .with("COATROOM_STORE", "postgres://h/db")
+        .with("COATROOM_KEYS", keys)
+}
+
+fn new_keys() -> String {
+    let now = coatroom::protocol::words::Timestamp::from_unix(1);
+    KeyFile::generate(&SystemEntropy::new(), now).unwrap().expose().to_string()
+}
+
+#[test]
+fn keys_may_come_from_the_environment_and_are_never_shown() {
+    let text = new_keys();
+    let config = load(None, &Flags::new(), &in_a_container(&text)).unwrap();
+    assert!(matches!(&config.keys, KeysLocation::Text(kept) if kept.expose_secret() == text));
+    let secret = text.lines().find_map(|line| line.strip_prefix("secret = ")).unwrap().trim_matches('"');
+    assert!(!format!("{config:?}").contains(secret));
+    for bad in [&text[..text.len() / 2], &text.replace(secret, &secret[1..]), &text.replace('\n', " ")] {
+        let message = load(None, &Flags::new(), &in_a_container(bad)).unwrap_err().to_string();
+        assert!(message.contains("COATROOM_KEYS") && message.contains("coatroom keys new"), "{message}");
+        assert!(!message.contains(&secret[1..9]), "{message}");
+    }
+}
+
+#[test]
+fn keys_come_from_one_place_alone() {
+    let text = new_keys();
+    let twice = in_a_container(&text).with("COATROOM_KEYS_FILE", "/run/keys.toml");
+    let message = load(None, &Flags::new(), &twice).unwrap_err().to_string();
+    assert!(message.contains("`keys_file` is set, and COATROOM_KEYS too"), "{message}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(&path, "keys_file = \"keys.toml\"").unwrap();
+    let message = load(Some(&path), &Flags::new(), &in_a_container(&text)).unwrap_err().to_string();
+    assert!(message.contains("unset one of the two") && message.contains("coatroom.toml:1"), "{message}");
+    // How keys of the environment are changed.
+    let by_flag = flags(&[("keys_file", "--keys-file", "copy.toml")]);
+    let config = load(None, &by_flag, &in_a_container(&text)).unwrap();
+    assert_eq!(config.keys.file(), Some(Path::new("copy.toml")));
 }

@@ -110,6 +110,8 @@ pub enum RevokedReason {
     RefreshReplayed,
     /// The identity provider ended the sign-in.
     SignInEnded,
+    /// The operator retired the key that its credentials were sealed under.
+    KeyRetired,
     /// The user may not enter any more: the operator's allowlist, or what the provider says of them, has changed.
     NotAllowed,
     /// The user ended it on the page with their connections.

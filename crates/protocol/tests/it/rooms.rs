@@ -56,6 +56,7 @@ const COATROOM: Plan = &[
 const GATEWAY: Plan = &[
     ("client_address", ""),
     ("terminal", ""),
+    ("progress", "terminal"),
     ("shutdown", ""),
     ("descriptors", ""),
     ("demo", ""),
@@ -68,11 +69,11 @@ const GATEWAY: Plan = &[
     ("serve", "client_address edge config"),
     ("assemble", "edge proxy config"),
     ("block", "terminal config cli assemble"),
-    ("keys", "terminal config cli assemble"),
+    ("keys", "terminal progress config cli assemble"),
     ("grants", "terminal config cli assemble"),
     ("users", "terminal config cli assemble"),
     ("backup", "terminal config cli assemble"),
-    ("carry", "terminal config cli assemble backup"),
+    ("carry", "terminal progress config cli assemble backup"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
 ];
 

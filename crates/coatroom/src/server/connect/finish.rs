@@ -13,7 +13,7 @@ use crate::server::session::Session;
 use crate::server::upstream_leg::{Code, Returned};
 use crate::server::visit::{Stop, Visit, address};
 use crate::server::{App, cookies};
-use crate::vault::{Binding, Sealed};
+use crate::vault::{Binding, Contents};
 
 /// Connects the provider, or signs the person in and leads them back to the link.
 pub(in crate::server) async fn finish(
@@ -70,7 +70,7 @@ async fn connect(
     let vault = record.vault.as_ref().ok_or(Stop::Trouble(Trouble::GrantEnded))?;
     let SignedIn { tokens, .. } = returned.exchange(app, provider, code).await?;
     let binding = Binding {
-        sealed: Sealed::Credential,
+        contents: Contents::Credential,
         grant: &errand.grant,
         subject: &record.grant.subject,
         provider: provider.name(),

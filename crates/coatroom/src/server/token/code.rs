@@ -59,12 +59,12 @@ async fn activate(
     client: &Authenticated,
     seen: Seen<GrantRecord>,
     code: &AuthorizationCode,
-) -> Result<Option<Issued>, Error> {
+) -> Result<Option<Issued>, Failure> {
     let Seen { value: mut record, version } = seen;
     let GrantState::Awaiting(redeemed) = record.grant.state.clone() else { return Ok(None) };
     let now = context.clock.now();
     let id = record.grant.id;
-    let open = OpenVault::open(context, &record, Ticket::Code(code))?;
+    let open = OpenVault::open(context, &record, Ticket::Code(code)).await?;
     let access = access_token(&draw(context.entropy.as_ref())?);
     let refresh = if record.may_refresh { Some(first_refresh(context, &id)?) } else { None };
     let access_ends = now.plus(context.settings.access_token_life);

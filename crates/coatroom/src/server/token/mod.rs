@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use coatroom_protocol::discovery::path;
 use coatroom_protocol::errors::{ErrorCode, OAuthError};
-use coatroom_protocol::grant::TargetRefusal;
+use coatroom_protocol::grant::{RefreshRefusal, TargetRefusal};
 use coatroom_protocol::words::{AccessToken, GrantId, Params, RefreshToken, Resource, Scopes, Timestamp};
 use http::{HeaderMap, StatusCode, Uri};
 use serde::Serialize;
@@ -117,13 +117,20 @@ struct OpenVault {
 }
 
 impl OpenVault {
-    fn open(context: &Context, record: &GrantRecord, ticket: Ticket<'_>) -> Result<Self, Error> {
+    /// Opens it. When its key was retired the grant ends, and its client hears that it must authorize again.
+    async fn open(context: &Context, record: &GrantRecord, ticket: Ticket<'_>) -> Result<Self, Failure> {
         let shut = |reason: &str| Error::Corrupt { what: "grant", reason: reason.to_owned() };
         let vault = record.vault.clone().ok_or_else(|| shut("it has no vault"))?;
         let wrapped = record.wrapped.as_deref().ok_or_else(|| shut("its vault key is gone"))?;
-        let key = vault.unwrap(&context.keys().wrapping, &record.grant.id, ticket, wrapped);
-        let key = key.map_err(|refusal| shut(&format!("its vault key does not open: {refusal}")))?;
-        Ok(Self { vault, key: Arc::new(key) })
+        let id = &record.grant.id;
+        let refusal = match vault.unwrap(&context.keys().wrapping, id, ticket, wrapped) {
+            Ok(key) => return Ok(Self { vault, key: Arc::new(key) }),
+            Err(refusal) => refusal,
+        };
+        if context.end_if_retired(id, refusal).await? {
+            return Err(OAuthError::from(RefreshRefusal::Revoked { at: context.clock.now() }).into());
+        }
+        Err(shut(&format!("its vault key does not open: {refusal}")).into())
     }
 
     fn wrap(&self, context: &Context, grant: &GrantId, ticket: Ticket<'_>) -> Result<String, Error> {

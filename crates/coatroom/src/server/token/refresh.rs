@@ -55,7 +55,7 @@ pub(super) async fn refresh(
         let refresh = Refresh { context, token: &token, scopes };
         let issued = match verdict {
             RefreshVerdict::Rotate => {
-                let open = OpenVault::open(context, &seen.value, Ticket::Refresh(&token))?;
+                let open = OpenVault::open(context, &seen.value, Ticket::Refresh(&token)).await?;
                 refresh.readmit_and_succeed(seen, &open).await?
             }
             RefreshVerdict::Displace => refresh.displace(seen).await?,
@@ -190,7 +190,7 @@ impl Refresh<'_> {
         let Some((unused, _)) = self.known_successor(&seen.value)? else { return Ok(None) };
         let displaced = seen.value.grant.refresh().map(|refresh| refresh.issued.clone()).unwrap_or_default();
         let grant = seen.value.grant.id;
-        let open = OpenVault::open(self.context, &seen.value, Ticket::Refresh(&unused.refresh))?;
+        let open = OpenVault::open(self.context, &seen.value, Ticket::Refresh(&unused.refresh)).await?;
         let issued = self.readmit_and_succeed(seen, &open).await?;
         if issued.is_some() {
             tracing::warn!(
@@ -206,14 +206,14 @@ impl Refresh<'_> {
     }
 
     /// Answers with the same successor again, and counts that. The window does not move.
-    async fn repeat(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Error> {
+    async fn repeat(&self, seen: Seen<GrantRecord>) -> Result<Option<Issued>, Failure> {
         let context = self.context;
         let Some((pair, rotated_at)) = self.known_successor(&seen.value)? else { return Ok(None) };
         let Seen { value: mut record, version } = seen;
         let Some(mut state) = record.grant.refresh().cloned() else { return Ok(None) };
         if !state.issued.contains(&pair.access.hash()) {
             // The repetition asks for other scopes than the rotation did: another access token, derived as well.
-            let open = OpenVault::open(context, &record, Ticket::Refresh(&pair.refresh))?;
+            let open = OpenVault::open(context, &record, Ticket::Refresh(&pair.refresh)).await?;
             // One that exists was written by a repetition that is just as entitled.
             let _ = self.write_access(&open, &record, &pair.access, (rotated_at, state.expires_at)).await?;
             state.issued.push(pair.access.hash());
@@ -233,15 +233,16 @@ impl Refresh<'_> {
         Ok(Some(pair.issued(self, context.settings.access_token_life.saturating_sub(age))))
     }
 
-    /// Derives the pair that the last rotation issued, as its salt and key gave it.
-    fn known_successor(&self, record: &GrantRecord) -> Result<Option<(Pair, Timestamp)>, Error> {
+    /// Derives the pair that the last rotation issued, as its salt and key gave it. A successor whose key was retired is refused
+    /// wherever it is presented, so whoever asks for it again is refused too.
+    fn known_successor(&self, record: &GrantRecord) -> Result<Option<(Pair, Timestamp)>, OAuthError> {
         let Some(state) = record.grant.refresh() else { return Ok(None) };
         let Some(previous) = &state.previous else { return Ok(None) };
         let keys = self.context.keys();
-        let key = keys.tickets.find(previous.key).ok_or_else(|| Error::Corrupt {
-            what: "grant",
-            reason: format!("the key {} of its last refresh was retired", previous.key),
-        })?;
+        let Some(key) = keys.tickets.find(previous.key) else {
+            tracing::debug!(grant.id = %record.grant.id, key.id = %previous.key, "the key of a successor was retired");
+            return Err(RefreshRefusal::Unknown.into());
+        };
         let pair = Pair::derive(key, self, record, state.generation, &previous.salt);
         Ok(Some((pair, previous.rotated_at)))
     }

@@ -20,13 +20,18 @@ pub(super) fn back_up(path: &Path, copy: &Path) -> Result<(), Trouble> {
     }
     // Made by us, so that nobody else may read it at any moment; SQLite fills an empty file.
     create_private(copy).map_err(|source| Trouble::Create { path: copy.to_owned(), source })?;
-    fill(&connection, path, copy).inspect_err(|_| drop(fs::remove_file(copy)))
+    fill(&connection, path, copy).inspect_err(|_| {
+        // With its journal, which SQLite leaves beside a file that it could not finish.
+        for half in [copy.to_owned(), beside(copy, "-journal")] {
+            drop(fs::remove_file(half));
+        }
+    })
 }
 
 fn fill(connection: &Connection, path: &Path, copy: &Path) -> Result<(), Trouble> {
     let name = copy.to_string_lossy();
     let filled = connection.execute("VACUUM INTO ?1", [name.as_ref()]);
-    filled.map_err(|source| Trouble::Read { path: path.to_owned(), source })?;
+    filled.map_err(|source| Trouble::Copy { path: path.to_owned(), copy: copy.to_owned(), source })?;
     sync(copy).map_err(|source| Trouble::Create { path: copy.to_owned(), source })
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Trouble {
     Write { path: PathBuf, source: rusqlite::Error },
     #[error("cannot read from the database {}", path.display())]
     Read { path: PathBuf, source: rusqlite::Error },
+    #[error("cannot copy the database {} to {}", path.display(), copy.display())]
+    Copy { path: PathBuf, copy: PathBuf, source: rusqlite::Error },
     #[error("the database {} did not answer in time: another program holds it, or the disk is slow", path.display())]
     Slow { path: PathBuf },
     #[error("the database {} gave up before it answered", path.display())]

@@ -24,14 +24,14 @@ const UPSTREAM: &str = "http://127.0.0.1:3000/mcp";
 const KEPT: u64 = 300;
 
 /// A world whose keys live in a file.
-struct Keyed {
-    world: World,
-    path: PathBuf,
+pub(super) struct Keyed {
+    pub(super) world: World,
+    pub(super) path: PathBuf,
     _folder: TempDir,
 }
 
 impl Keyed {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys.toml");
         let at = path.clone();
@@ -42,24 +42,24 @@ impl Keyed {
         Self { world, path, _folder: folder }
     }
 
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.world.clock.now()
     }
 
-    fn rotate(&self, purpose: Purpose, lead: Duration) -> KeyEntry {
+    pub(super) fn rotate(&self, purpose: Purpose, lead: Duration) -> KeyEntry {
         let mut file = KeyFile::open_to_change(&self.path).unwrap();
         let made = file.rotate(purpose, lead, &SystemEntropy::new(), self.now()).unwrap().unwrap();
         file.write(&self.path).unwrap();
         made
     }
 
-    fn retire(&self, id: &str) {
+    pub(super) fn retire(&self, id: &str) {
         let mut file = KeyFile::open_to_change(&self.path).unwrap();
         file.retire(id, true, |_| None, self.now()).unwrap();
         file.write(&self.path).unwrap();
     }
 
-    fn active(&self, purpose: Purpose) -> String {
+    pub(super) fn active(&self, purpose: Purpose) -> String {
         let entries = KeyFile::read(&self.path).unwrap().entries(self.now());
         let active = entries.into_iter().find(|key| key.purpose == purpose && key.state == KeyState::Active);
         active.unwrap().id.to_string()

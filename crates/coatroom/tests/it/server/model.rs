@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use coatroom::clock::{Clock, ManualClock};
 use coatroom::protocol::words::Timestamp;
-use coatroom::store::{MemoryStore, SqliteStore, Store};
+use coatroom::store::{MemoryStore, Portable, SqliteStore};
 use futures_util::future::join_all;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -146,7 +146,7 @@ proptest! {
     }
 }
 
-fn run<S: Store + 'static>(steps: &[Step], store: impl FnOnce(Arc<dyn Clock>) -> S) {
+fn run<S: Portable + 'static>(steps: &[Step], store: impl FnOnce(Arc<dyn Clock>) -> S) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));

@@ -1,8 +1,12 @@
 //! ARCHITECTURE.md, rule 7: an outage is never an accusation.
 
+use std::sync::Arc;
+
+use coatroom::clock::ManualClock;
 use coatroom::entropy::SystemEntropy;
 use coatroom::protocol::words::Timestamp;
-use coatroom::store::Kind;
+use coatroom::settings::Settings;
+use coatroom::store::{Kind, SqliteStore};
 use coatroom::vault::KeyRing;
 
 use super::browser::{Browser, way_back_of};
@@ -171,4 +175,36 @@ async fn a_missing_master_key_is_an_outage() {
     assert!(is_patient(&replica.refresh(&tokens.refresh).await));
     assert_eq!(client.redeem(&code).await.status, 200);
     assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
+}
+
+// What is expired goes by itself, also where nobody calls, in a file that two replicas share.
+#[tokio::test]
+async fn purging_runs_by_itself_where_nobody_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.db");
+    let clock = Arc::new(ManualClock::at(Timestamp::from_unix(NOW)));
+    let store = SqliteStore::open(&path, clock.clone()).unwrap();
+    let quick = |settings: &mut Settings| settings.revocation_poll = std::time::Duration::from_millis(5);
+    let world = World::over(store, clock, quick, |builder| builder).await;
+    let replica = world.replica();
+    for user in ["alice", "bob", "carol"] {
+        world.signed_in(user).await;
+    }
+    // Only what is for good stays: what is known about keys.
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let count = |which: &str| -> i64 {
+        raw.query_row(&format!("SELECT count(*) FROM records WHERE {which}"), [], |row| row.get(0)).unwrap()
+    };
+    world.coatroom.start().await.unwrap();
+    replica.start().await.unwrap();
+    let lasting = count("expires_at IS NULL");
+    assert!(lasting > 0 && count("expires_at IS NOT NULL") >= 9);
+    world.advance(181 * 24 * 3600);
+    let purged = async {
+        while count("expires_at IS NOT NULL") > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), purged).await.unwrap();
+    assert_eq!(count("expires_at IS NULL"), lasting);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use coatroom::protocol::words::Timestamp;
-use coatroom::store::{Kind, NewRecord, Record, Store, StoreError, Version};
+use coatroom::store::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Version};
 
 /// The six verbs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) struct Watched(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    store: Box<dyn Store>,
+    store: Box<dyn Portable>,
     writes: AtomicUsize,
     written: Mutex<Vec<String>>,
     plan: Mutex<Vec<Planned>>,
@@ -54,7 +54,7 @@ struct Planned {
 }
 
 impl Watched {
-    pub(crate) fn new(store: impl Store + 'static) -> Self {
+    pub(crate) fn new(store: impl Portable + 'static) -> Self {
         Self(Arc::new(Inner {
             store: Box::new(store),
             writes: AtomicUsize::new(0),
@@ -90,6 +90,19 @@ impl Watched {
 
     pub(crate) fn recover(&self) {
         self.0.plan.lock().unwrap().clear();
+    }
+
+    /// Every live record, as a thief of the database has them.
+    pub(crate) async fn dump(&self) -> Vec<Record> {
+        let (mut records, mut place) = (Vec::new(), None);
+        loop {
+            let page = self.0.store.page(place.as_deref()).await.unwrap();
+            records.extend(page.records);
+            place = page.next;
+            if place.is_none() {
+                return records;
+            }
+        }
     }
 
     /// Puts a record back as it was read earlier, as a restored backup does.
@@ -162,5 +175,16 @@ impl Store for Watched {
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
         self.run(Verb::Purge, None, self.0.store.purge_expired(now)).await
+    }
+}
+
+#[async_trait]
+impl Portable for Watched {
+    async fn page(&self, place: Option<&str>) -> Result<Page, StoreError> {
+        self.0.store.page(place).await
+    }
+
+    async fn put(&self, record: Record) -> Result<(), StoreError> {
+        self.0.store.put(record).await
     }
 }

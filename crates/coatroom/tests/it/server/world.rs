@@ -16,8 +16,8 @@ use coatroom::protocol::words::{
     AccessToken, ClientSecret, ProviderName, ScopeCatalogue, ScopeEntry, Timestamp,
 };
 use coatroom::providers::{Provider, ProviderConfig, ProviderKind, UpstreamToken};
-use coatroom::settings::{ClientDocuments, DocumentMode, Settings};
-use coatroom::store::{Kind, MemoryStore, Record, Store};
+use coatroom::settings::{ClientDocuments, DocumentMode, LocalAccounts, Settings};
+use coatroom::store::{Kind, MemoryStore, Portable, Record, Store as _};
 use coatroom::vault::KeyRing;
 use coatroom::{Builder, Coatroom, Protection};
 use http::{HeaderMap, Request};
@@ -81,7 +81,7 @@ impl World {
     }
 
     pub(crate) async fn over(
-        store: impl Store + 'static,
+        store: impl Portable + 'static,
         clock: Arc<ManualClock>,
         change: impl FnOnce(&mut Settings),
         build: impl FnOnce(Builder) -> Builder,
@@ -143,6 +143,33 @@ impl World {
     pub(crate) fn replica_where(&self, build: impl FnOnce(Builder) -> Builder) -> Coatroom {
         let builder = builder(ISSUER, &self.idp, &self.clock, Settings::default());
         build(builder.store(self.store.clone()).keys(self.keys.clone())).build().unwrap()
+    }
+
+    /// The server that a thief runs, over a copy of these records and with these keys, at the same provider.
+    pub(crate) async fn stolen(&self, keys: KeyRing, records: &[Record]) -> Self {
+        self.stolen_where(keys, records, |builder| builder).await
+    }
+
+    /// The same with local accounts.
+    pub(crate) async fn stolen_with_accounts(&self, keys: KeyRing, records: &[Record]) -> Self {
+        self.stolen_where(keys, records, |builder| builder.local_accounts(LocalAccounts::default(), None))
+            .await
+    }
+
+    async fn stolen_where(
+        &self,
+        keys: KeyRing,
+        records: &[Record],
+        build: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
+        let store = Watched::new(MemoryStore::new(self.clock.clone()));
+        for record in records {
+            store.put(record.clone()).await.unwrap();
+        }
+        let builder = builder(ISSUER, &self.idp, &self.clock, Settings::default()).store(store.clone());
+        let coatroom = build(builder.keys(keys.clone())).build().unwrap();
+        let (app, clock, idp) = (coatroom.routes(), self.clock.clone(), self.idp.clone());
+        Self { clock, store, keys, idp, coatroom, app, local: None }
     }
 
     /// A replica at whose provider `demo` only these may sign in.
