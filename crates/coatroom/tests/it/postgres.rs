@@ -1,6 +1,5 @@
 //! What the Postgres store promises beyond the contract: about its table, and about a server that fails.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
+use crate::servers::disk::SmallDisk;
 use crate::servers::postgres::Postgres;
 use crate::servers::proxy::Proxy;
 use crate::servers::tls::Certificates;
@@ -245,18 +245,12 @@ async fn a_database_that_turns_read_only_is_unavailable_until_it_can_be_written(
     let server = Postgres::start().await;
     let store = open(&server).await;
     store.insert(record("before", "")).await.unwrap();
-    let client = server.client().await;
-    client.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
-    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    server.set_read_only(true).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let message = refuses_writes(store.as_ref()).await;
     assert!(message.contains("read-only") || message.contains("does not allow writes"), "{message}");
     is_unavailable(store.as_ref()).await;
-    let undo = "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only";
-    for statement in undo.split(';') {
-        client.batch_execute(statement).await.unwrap();
-    }
-    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    server.set_read_only(false).await;
     recovers(store.as_ref(), "after").await;
 }
 
@@ -266,7 +260,8 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
     let mut server = Postgres::start_in(disk.folder(), &["min_wal_size=32MB", "max_wal_size=32MB"]).await;
     let store = open(&server).await;
     store.insert(record("before", "")).await.unwrap();
-    disk.fill();
+    // Leaves room for some more.
+    disk.fill(6 << 10);
     let mut refused = String::new();
     for number in 0..200 {
         let record = record(&format!("large-{number}"), &incompressible(64 << 10, number));
@@ -324,48 +319,4 @@ fn incompressible(length: usize, seed: u64) -> String {
         char::from(b'!' + u8::try_from((state >> 33) % 90).unwrap())
     });
     letters.take(length).collect()
-}
-
-/// A file system of a few MiB in memory. Only root may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(mib: u32) -> Self {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let mounted =
-            disk.as_root("mount", &["-t", "tmpfs", "-o", &format!("size={mib}m,mode=1777"), "tmpfs"]);
-        assert!(mounted, "a full disk is tested on a small one, which root alone may mount");
-        disk
-    }
-
-    /// Runs a program about the folder.
-    fn as_root(&self, program: &str, arguments: &[&str]) -> bool {
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi"#, "sh", program]);
-        command.args(arguments).arg(self.0.path()).status().unwrap().success()
-    }
-
-    fn folder(&self) -> tempfile::TempDir {
-        tempfile::tempdir_in(self.0.path()).unwrap()
-    }
-
-    /// Leaves about 6 MiB.
-    fn fill(&self) {
-        let script = format!(
-            "free=$(df --output=avail -k {0} | tail -1); head -c $(((free - 6144) * 1024)) /dev/zero > {0}/ballast",
-            self.0.path().display()
-        );
-        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.0.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the server that used it may end a little later.
-        self.as_root("umount", &["-l"]);
-    }
 }

@@ -2,6 +2,7 @@
 //!
 //! The tests from outside use them too. Debian's packages `postgresql`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
 
+pub(crate) mod disk;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod redis;

@@ -127,6 +127,17 @@ impl Postgres {
         self.process.as_ref().unwrap().thaw();
     }
 
+    /// Lets nobody write any more, or lets them again.
+    pub(crate) async fn set_read_only(&self, read_only: bool) {
+        let client = self.client().await;
+        // What undoes it has to be written as well.
+        client.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+        let value = if read_only { "on" } else { "off" };
+        let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
+        client.batch_execute(&setting).await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    }
+
     async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
         tokio::spawn(connection);

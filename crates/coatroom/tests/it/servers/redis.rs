@@ -81,6 +81,12 @@ impl Redis {
             .await;
     }
 
+    pub(crate) async fn restart_if_ended(&mut self) {
+        if self.process.as_mut().unwrap().has_ended() {
+            self.restart().await;
+        }
+    }
+
     pub(crate) fn freeze(&self) {
         self.process.as_ref().unwrap().freeze();
     }
