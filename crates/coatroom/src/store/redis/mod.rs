@@ -74,18 +74,18 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn insert(&self, record: NewRecord) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         let was_free = self.run(|link| async move { verbs::insert(&link, record, now).await }).await?;
         if was_free { Ok(()) } else { Err(StoreError::Exists) }
     }
 
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError> {
-        let (key, now) = (key.to_owned(), self.clock.now());
+        let (key, now) = (key.to_owned(), self.clock.at_least());
         self.run(|link| async move { verbs::get(&link, kind, key, now).await }).await
     }
 
     async fn replace(&self, record: NewRecord, seen: Version) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         let was_current =
             self.run(|link| async move { verbs::replace(&link, record, seen, now).await }).await?;
         if was_current { Ok(()) } else { Err(StoreError::Changed) }
@@ -97,7 +97,7 @@ impl Store for RedisStore {
     }
 
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
-        let (owner, now) = (owner.to_owned(), self.clock.now());
+        let (owner, now) = (owner.to_owned(), self.clock.at_least());
         self.run(|link| async move { verbs::list(&link, kind, &owner, now).await }).await
     }
 
@@ -110,12 +110,12 @@ impl Store for RedisStore {
 #[async_trait]
 impl Portable for RedisStore {
     async fn page(&self, place: Option<&str>) -> Result<Page, StoreError> {
-        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.now());
+        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.at_least());
         self.run(|link| async move { pages::page(&link, &place, now).await }).await
     }
 
     async fn put(&self, record: Record) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         self.run(|link| async move { verbs::put(&link, record, now).await }).await
     }
 }
