@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
 use crate::servers::disk::SmallDisk;
+use crate::servers::pgbouncer::PgBouncer;
 use crate::servers::postgres::Postgres;
 use crate::servers::proxy::Proxy;
 use crate::servers::tls::Certificates;
@@ -171,6 +172,56 @@ async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
     assert!(message.contains("TLS"), "{message}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pgbouncer_with_session_pooling_keeps_the_contract() {
+    let server = Postgres::start().await;
+    let bouncer = PgBouncer::start(server.port(), "session").await;
+    let clock = manual_clock();
+    let open = || async { open_with(&Postgres::url_at(bouncer.port()), clock.clone()).await };
+    contract::run(Clocked::Manual(clock.clone()), open).await;
+}
+
+#[tokio::test]
+async fn a_server_may_ask_for_a_certificate_of_ours() {
+    let (theirs, ours) = (Certificates::new(), Certificates::naming("coatroom"));
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let server = Postgres::start_with_tls_for(&theirs, Some(&ours.authority)).await;
+    let roots = keep("authority.pem", &theirs.authority);
+    let url = format!("{}?sslmode=require&sslrootcert={roots}", server.url());
+    let message = refusal(&url).await;
+    assert!(message.contains("certificate"), "{message}");
+    let (certificate, key) = (keep("our.pem", &ours.certificate), keep("our.key", &ours.key));
+    let store = connect(&format!("{url}&sslcert={certificate}&sslkey={key}")).await;
+    store.insert(record("a", "")).await.unwrap();
+    assert!(refusal(&format!("{url}&sslcert={certificate}")).await.contains("sslkey"));
+    assert!(
+        refusal(&format!("{url}&sslcert={certificate}&sslkey=/missing.key")).await.contains("/missing.key")
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_given_by_scram_and_never_repeated() {
+    let sql = "SET password_encryption = 'scram-sha-256'; CREATE USER coat PASSWORD 'can/ary@1'; \
+               GRANT CREATE ON SCHEMA public TO coat";
+    let server = Postgres::start_with_rules(sql, "host all all 127.0.0.1/32 scram-sha-256\n", &[]).await;
+    let url = server.url().replace("coatroom@", "coat:can%2Fary%401@");
+    let clock = manual_clock();
+    let open = || async { open_with(&url, clock.clone()).await };
+    contract::run(Clocked::Manual(clock.clone()), open).await;
+    for bad in ["coat:wrongcanary@", "nobody:canary@", "coat@"] {
+        let message = refusal(&server.url().replace("coatroom@", bad)).await;
+        assert!(message.contains("password"), "{message}");
+        assert!(!message.contains("canary"), "{message}");
+    }
+    let message = refusal(&server.url().replace("coatroom@", "coat:wrongcanary@")).await;
+    assert!(message.contains("refuses the password: set the one"), "{message}");
+}
+
 // === a server that fails ===
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,6 +236,35 @@ async fn nothing_that_was_answered_is_lost_when_the_server_is_killed() {
         history.goes_on().await;
     }
     history.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_answered_is_lost_when_a_standby_takes_over() {
+    let mut primary = Postgres::start_with(&["synchronous_standby_names=*"]).await;
+    let standby = primary.standby().await;
+    let history = History::begin(connect(&primary.url_with(&standby)).await).await;
+    history.goes_on().await;
+    primary.kill();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    standby.promote().await;
+    history.goes_on().await;
+    history.end().await;
+}
+
+// What a standby has not got must not be answered: it would be gone if that took over.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_answered_that_a_synchronous_standby_has_not_got() {
+    let primary = Postgres::start_with(&["synchronous_standby_names=*"]).await;
+    let standby = primary.standby().await;
+    let store = connect(&primary.url_with(&standby)).await;
+    store.insert(record("before", "")).await.unwrap();
+    standby.freeze();
+    for _ in 0..3 {
+        refuses_writes(store.as_ref()).await;
+    }
+    assert!(store.get(Kind::Setting, "before").await.unwrap().is_some(), "reading goes on");
+    standby.thaw();
+    recovers(store.as_ref(), "after").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

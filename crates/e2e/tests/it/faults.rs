@@ -1,6 +1,7 @@
 //! The store is slow, stands still, is gone, read-only, full, or reset in the middle of a write, while clients work with two replicas.
 //! Whatever a client was told stays true; while the fault lasts it is told to wait, in time; and all goes on by itself afterwards.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use coatroom_e2e::Fleet;
 use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp};
 use rusqlite::Connection;
+use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -46,6 +48,24 @@ async fn what_a_client_was_told_stays_true_whatever_happens_to_redis() {
     under_load(Store::Redis { server, proxy, disk }, &url, &Fault::ALL).await;
 }
 
+/// And nobody is told to wait, either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_told_stays_true_whatever_the_clock_shows() {
+    const HOUR: i64 = 3600;
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("coatroom.db").display());
+    let faults = [30, -30, 300, -300, HOUR, -HOUR, 24 * HOUR, 366 * 24 * HOUR].map(Fault::ClockSet);
+    under_load(Store::Clocked { folder }, &url, &faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_client_was_told_stays_true_when_a_standby_of_postgres_takes_over() {
+    let server = Postgres::start_with(&["synchronous_standby_names=*"]).await;
+    let standby = server.standby().await;
+    let url = server.url_with(&standby);
+    under_load(Store::Standby { server, standby }, &url, &[Fault::Gone]).await;
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// Every answer comes late, and in time.
@@ -64,6 +84,8 @@ enum Fault {
     AnswersLost,
     /// Connections are reset in the middle of a request.
     RequestsCut,
+    /// The clock is set by so many seconds.
+    ClockSet(i64),
 }
 
 impl Fault {
@@ -87,7 +109,7 @@ async fn under_load(mut store: Store, url: &str, faults: &[Fault]) {
         github.configuration(),
         echo.url,
     );
-    let fleet = Fleet::start(REPLICAS, url, &configuration).await;
+    let fleet = Fleet::start_with(REPLICAS, url, &configuration, &store.environment()).await;
     let site = Arc::new(Site::of_a_fleet(&fleet.origin()));
     let (stop, stopped) = watch::channel(false);
     let mut clients = JoinSet::new();
@@ -99,7 +121,7 @@ async fn under_load(mut store: Store, url: &str, faults: &[Fault]) {
         site.longest_wait.store(0, Ordering::Relaxed);
         let unanswered = site.unanswered.load(Ordering::Relaxed);
         store.begin(fault).await;
-        if fault == Fault::ALittleSlow {
+        if matches!(fault, Fault::ALittleSlow | Fault::ClockSet(_)) {
             goes_on(&site, &mut clients).await;
         } else {
             let began = Instant::now();
@@ -128,6 +150,12 @@ async fn under_load(mut store: Store, url: &str, faults: &[Fault]) {
         history.still_holds(&site).await;
         grants += history.grants.len();
     }
+    if matches!(store, Store::Clocked { .. }) {
+        let log = fleet.replicas[0].log();
+        for direction in ["forward", "back"] {
+            assert!(log.contains(&format!("the clock was set {direction}")), "no clock was set {direction}");
+        }
+    }
     println!("{grants} grants, {} answers", site.answered.load(Ordering::Relaxed));
     assert!(grants >= CLIENTS, "hardly anything was done");
 }
@@ -149,9 +177,32 @@ enum Store {
         proxy: Proxy,
         disk: SmallDisk,
     },
+    Standby {
+        server: Postgres,
+        standby: Postgres,
+    },
+    /// A file, and a clock that can be set.
+    Clocked {
+        folder: TempDir,
+    },
 }
 
 impl Store {
+    fn environment(&self) -> Vec<(String, String)> {
+        let Self::Clocked { folder } = self else { return Vec::new() };
+        let clock = folder.path().join("clock");
+        fs::write(&clock, "+0").unwrap();
+        let library = faketime();
+        let variables = [
+            ("LD_PRELOAD", library.to_str().unwrap()),
+            ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
+            ("FAKETIME_NO_CACHE", "1"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ("NO_FAKE_STAT", "1"),
+        ];
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
     async fn begin(&mut self, fault: Fault) {
         match (fault, self) {
             (Fault::ALittleSlow, Self::File { file, .. }) => {
@@ -162,7 +213,10 @@ impl Store {
                 });
             }
             (Fault::TooSlow, Self::File { file, lock, .. }) => *lock = Some(locked(file)),
-            (Fault::ReadOnly, Self::File { disk, file, .. }) => disk.set_immutable(&log_of(file), true),
+            (Fault::ClockSet(seconds), Self::Clocked { folder }) => set_clock(folder, seconds),
+            (Fault::Gone, Self::Standby { server, .. }) => server.kill(),
+            (_, Self::Standby { .. } | Self::Clocked { .. }) | (Fault::ClockSet(_), _) => unreachable!(),
+            (Fault::ReadOnly, Self::File { file, .. }) => SmallDisk::set_immutable(&log_of(file), true),
             (
                 Fault::Full,
                 Self::File { disk, .. } | Self::Postgres { disk, .. } | Self::Redis { disk, .. },
@@ -197,7 +251,10 @@ impl Store {
         match (fault, self) {
             (Fault::ALittleSlow, Self::File { .. }) => {}
             (Fault::TooSlow, Self::File { lock, .. }) => *lock = None,
-            (Fault::ReadOnly, Self::File { disk, file, .. }) => disk.set_immutable(&log_of(file), false),
+            (Fault::ClockSet(_), Self::Clocked { folder }) => set_clock(folder, 0),
+            (Fault::Gone, Self::Standby { standby, .. }) => standby.promote().await,
+            (_, Self::Standby { .. } | Self::Clocked { .. }) | (Fault::ClockSet(_), _) => unreachable!(),
+            (Fault::ReadOnly, Self::File { file, .. }) => SmallDisk::set_immutable(&log_of(file), false),
             (Fault::Full, Self::File { disk, .. }) => disk.free(),
             (_, Self::File { .. }) => unreachable!("no fault of a file"),
             // A server that could not write what it has to write may have ended itself.
@@ -223,6 +280,21 @@ impl Store {
             }
         }
     }
+}
+
+/// Sets the clock of the programs by so many seconds, seen from the right time.
+fn set_clock(folder: &TempDir, seconds: i64) {
+    let (new, clock) = (folder.path().join("new"), folder.path().join("clock"));
+    fs::write(&new, format!("{seconds:+}")).unwrap();
+    // Never half written.
+    fs::rename(new, clock).unwrap();
+}
+
+/// What Debian's package `faketime` loads into a program, for one with threads.
+fn faketime() -> PathBuf {
+    let libraries = fs::read_dir("/usr/lib").unwrap().map(|entry| entry.unwrap().path());
+    let mut files = libraries.map(|folder| folder.join("faketime/libfaketimeMT.so.1"));
+    files.find(|file| file.exists()).expect("the package `faketime` is not installed")
 }
 
 fn locked(file: &Path) -> Connection {

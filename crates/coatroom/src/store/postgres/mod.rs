@@ -35,7 +35,7 @@ impl PostgresStore {
     /// The form is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with several hosts where a standby may take over; the one
     /// that can be written is used. Beside the driver's own options there are `sslmode` (`disable` or `require`; unless it
     /// is set, TLS is required of every host that is not this machine), `sslrootcert` (a file with the certificates to trust
-    /// instead of the system's) and `pool_size` (10). With TLS, certificate and host name are always verified.
+    /// instead of the system's), `sslcert` and `sslkey` (a certificate of ours and its key) and `pool_size` (10). With TLS, certificate and host name are always verified.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the URL cannot be used, the server cannot be reached or written, or its table is

@@ -8,6 +8,7 @@
 mod advice;
 mod layout;
 mod link;
+mod marks;
 mod pages;
 mod place;
 mod trouble;
@@ -38,8 +39,8 @@ impl RedisStore {
     /// The forms are `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `redis+cluster://HOST:PORT,HOST:PORT`, and
     /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DATABASE` with the addresses of the Sentinels and the name of what they
     /// watch. With `rediss` in the place of `redis` every connection is TLS, and certificates and host names are verified.
-    /// Options are `ssl_ca_certs` (a file with the certificates to trust instead of the system's), `sentinel_username` and
-    /// `sentinel_password`.
+    /// Options are `ssl_ca_certs` (a file with the certificates to trust instead of the system's), `ssl_certfile` and
+    /// `ssl_keyfile` (a certificate of ours and its key), `sentinel_username` and `sentinel_password`.
     ///
     /// TLS to Redis takes the process's default provider of cryptography. Install one first, such as
     /// `rustls::crypto::aws_lc_rs::default_provider().install_default()`.
@@ -48,7 +49,7 @@ impl RedisStore {
     /// [`StoreError::Unavailable`] when the URL cannot be used, no server can be reached, or its records are those of a newer
     /// program. Its source says which, and never names a password.
     pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let link = Arc::new(Link::new(Place::parse(url)?)?);
+        let link = Arc::new(Link::new(Place::parse(url)?, Arc::clone(&clock))?);
         let opening = async {
             link.claim().await?;
             advice::give(&link).await;

@@ -68,7 +68,7 @@ impl SmallDisk {
     }
 
     /// Lets nobody write to a file, also not those who have it open; or lets them again.
-    pub(crate) fn set_immutable(&self, file: &Path, immutable: bool) {
+    pub(crate) fn set_immutable(file: &Path, immutable: bool) {
         assert!(as_root("chattr", &[if immutable { "+i" } else { "-i" }, file.to_str().unwrap()]));
     }
 
