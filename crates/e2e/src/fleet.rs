@@ -49,6 +49,16 @@ pub const LOST: &str = "x-lost";
 impl Fleet {
     /// Starts `count` processes over the store with that URL. `configuration` is what follows the keys at the top.
     pub async fn start(count: usize, store: &str, configuration: &str) -> Self {
+        Self::start_with(count, store, configuration, &[]).await
+    }
+
+    /// The same, with variables of the environment.
+    pub async fn start_with(
+        count: usize,
+        store: &str,
+        configuration: &str,
+        environment: &[(String, String)],
+    ) -> Self {
         let port = tools::free_port();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("the proxy's port");
         // A connection for each request: which replica gets it is nobody's habit.
@@ -63,7 +73,7 @@ impl Fleet {
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let ports: Vec<u16> = (0..count).map(|_| tools::free_port()).collect();
         front.ports.set(ports.clone()).expect("set once");
-        let replicas = replicas(port, &ports, store, configuration).await;
+        let replicas = replicas_with((port, &ports), store, configuration, environment).await;
         Self { replicas, port, front }
     }
 
@@ -94,12 +104,21 @@ impl Fleet {
 
 /// Starts a process at each of the ports, over the same store, behind whoever has the public port.
 pub async fn replicas(public_port: u16, ports: &[u16], store: &str, configuration: &str) -> Vec<Gateway> {
+    replicas_with((public_port, ports), store, configuration, &[]).await
+}
+
+async fn replicas_with(
+    (public_port, ports): (u16, &[u16]),
+    store: &str,
+    configuration: &str,
+    environment: &[(String, String)],
+) -> Vec<Gateway> {
     let text = format!(
         "public_url = \"http://localhost:{public_port}\"\nlisten = \"127.0.0.1:{}\"\nstore = \"{store}\"\n\
          keys_file = \"{{data}}/keys.toml\"\n{configuration}",
         ports[0]
     );
-    let mut replicas = vec![Gateway::serve_behind(public_port, ports[0], &text).await];
+    let mut replicas = vec![Gateway::serve_behind(public_port, ports[0], &text, environment).await];
     for &port in &ports[1..] {
         let another = replicas[0].beside(port).await;
         replicas.push(another);

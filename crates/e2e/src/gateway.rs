@@ -63,9 +63,16 @@ impl Gateway {
     }
 
     /// Starts `coatroom serve` with a configuration that listens on `port`, behind a proxy that has the public origin's port.
-    pub async fn serve_behind(public_port: u16, port: u16, configuration: &str) -> Self {
+    pub async fn serve_behind(
+        public_port: u16,
+        port: u16,
+        configuration: &str,
+        environment: &[(String, String)],
+    ) -> Self {
         let (folder, file) = configured(configuration);
-        Self::start_behind(folder, (public_port, port), ["serve", "--config", &file], &[]).await
+        let environment: Vec<(&str, &str)> =
+            environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Self::start_behind(folder, (public_port, port), ["serve", "--config", &file], &environment).await
     }
 
     /// Starts `coatroom serve` before the one server at `upstream`, without a file: what else it needs to know are variables.

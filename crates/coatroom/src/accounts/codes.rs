@@ -118,7 +118,7 @@ impl Accounts {
     /// What a form brought back; `None` when it is not ours, belongs elsewhere, or is too old.
     pub(crate) fn returned(&self, sealed: &str, bound_to: &[&[u8]]) -> Option<ReturnedCode> {
         let Pending { purpose, email, code, account, ends_at } = self.open(CODE, bound_to, sealed)?;
-        let ended = self.parts.clock.now().has_reached(ends_at);
+        let ended = self.parts.clock.at_least().has_reached(ends_at);
         (!ended).then_some(ReturnedCode { purpose, email, code, account })
     }
 

@@ -38,7 +38,7 @@ impl Connections {
     pub(crate) async fn slot(&self, grant: &GrantId, provider: &ProviderName) -> Result<Slot, Error> {
         let key = ConnectionRecord::key_of(grant, provider);
         let seen = records::load::<ConnectionRecord>(self.parts.store.as_ref(), &key).await?;
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.at_least();
         Ok(match seen {
             None => Slot::Free(None),
             Some(seen) if freshness(&seen.value, now) == Freshness::Dead => Slot::Free(Some(seen.version)),

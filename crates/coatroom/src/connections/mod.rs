@@ -157,7 +157,7 @@ impl Connections {
         seen: &Seen<ConnectionRecord>,
     ) -> Result<Held, ConnectionError> {
         let kept = async || Ok(Held::kept(&self.parts.open(grant, &seen.value).await?));
-        let now = self.parts.clock.now();
+        let now = self.parts.clock.at_least();
         match freshness(&seen.value, now) {
             Freshness::Good => kept().await,
             Freshness::Dead => Err(ConnectionError::Dead),
@@ -190,7 +190,7 @@ impl Connections {
         }
         let current = self.parts.open(grant, &seen.value).await?.access_token();
         let renewed_since = current.expose() != rejected.expose();
-        let just_issued = self.parts.clock.now().since(seen.value.issued_at) < SETTLING;
+        let just_issued = self.parts.clock.at_least().since(seen.value.issued_at) < SETTLING;
         if renewed_since || just_issued {
             return Ok(current);
         }

@@ -67,6 +67,7 @@ impl ConnectionParts {
         let engine = self.engine(provider)?;
         let lease_life = engine.deadline() + LEASE_MARGIN;
         let patience = self.clock.elapsed() + lease_life;
+        let mut awaited = None;
         loop {
             let seen = self.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
             if seen.value.dead_since.is_some() {
@@ -75,12 +76,16 @@ impl ConnectionParts {
             if seen.value.issued_at != stale {
                 return Ok(Held::kept(&self.open(grant, &seen.value).await?));
             }
-            if seen.value.is_leased(self.clock.now()) {
-                if self.clock.elapsed() >= patience {
+            if seen.value.is_leased(self.clock.at_least()) {
+                let awaited = *awaited.get_or_insert(seen.version);
+                if self.clock.elapsed() < patience {
+                    tokio::time::sleep(LEASE_POLL).await;
+                    continue;
+                }
+                if seen.version != awaited {
                     return Err(Error::contended(WHAT).into());
                 }
-                tokio::time::sleep(LEASE_POLL).await;
-                continue;
+                // The same one for as long as any lasts. It is over, and looks as if it were not because a clock was set back.
             }
             let Some(leased) = self.take_lease(seen, lease_life).await? else { continue };
             return self.renew_leased(grant, engine, leased).await;

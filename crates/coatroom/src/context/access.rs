@@ -61,7 +61,7 @@ impl Context {
         let Some(access) = records::load::<AccessTokenRecord>(store, &key).await? else {
             return Ok(Err(AccessRefusal::Unknown));
         };
-        if self.clock.now().has_reached(access.value.ends_at) {
+        if self.clock.at_least().has_reached(access.value.ends_at) {
             return Ok(Err(AccessRefusal::Expired));
         }
         if !is_meant(&access.value.resource) {

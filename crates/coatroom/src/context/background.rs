@@ -33,6 +33,8 @@ async fn run(context: Weak<Context>) {
     let mut purging: Option<JoinHandle<()>> = None;
     loop {
         let Some(context) = context.upgrade() else { return };
+        // Looked at all the time, so that it is noticed when it is set.
+        context.clock.at_least();
         let now = context.clock.elapsed();
         let patience = context.settings.revocation_patience;
         match tokio::time::timeout(patience, context.read_changes()).await {
@@ -65,7 +67,7 @@ async fn run(context: Weak<Context>) {
 }
 
 async fn purge(context: Arc<Context>) {
-    if let Err(error) = context.store.purge_expired(context.clock.now()).await {
+    if let Err(error) = context.store.purge_expired(context.clock.at_least()).await {
         let error: &(dyn std::error::Error + 'static) = &error;
         tracing::warn!(error, "expired records were not purged");
     }

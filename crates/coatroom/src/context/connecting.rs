@@ -41,7 +41,7 @@ impl ConnectLink {
     pub(crate) fn open(context: &Context, text: &str) -> Option<Self> {
         let bound_to = [context.issuer.as_str().as_bytes()];
         let link: Self = context.keys().sealing.open_text(LINK, &bound_to, text)?;
-        (!context.clock.now().has_reached(link.ends_at)).then_some(link)
+        (!context.clock.at_least().has_reached(link.ends_at)).then_some(link)
     }
 }
 
@@ -88,7 +88,7 @@ impl CallOf<'_> {
         let opened =
             self.bound(context, |bound_to| context.keys().sealing.open_text(STATE, bound_to, sealed));
         let state: RequestState = opened.ok_or(StateRefusal::Forged)?;
-        state.check(&base64url(digest), context.clock.now())
+        state.check(&base64url(digest), context.clock.at_least())
     }
 }
 

@@ -43,7 +43,7 @@ pub async fn agree_on_keys(store: &dyn Store, keys: &KeyRing) -> Result<(), Erro
 impl Context {
     /// Looks whether the key file has other keys now, or a waiting key's time has come.
     async fn follow_keys(&self, refused: &mut Option<Vec<KeyCheck>>) {
-        let ring = match self.keys.look(self.clock.now()) {
+        let ring = match self.keys.look(self.clock.at_least()) {
             Ok(None) => return,
             Ok(Some(ring)) => ring,
             Err(error) => {

@@ -193,7 +193,7 @@ impl Settings {
             return Ok(Err(Refusal::Method { allowed: "POST, OPTIONS" }));
         }
         if let (Some(caller), Some(ending)) = (caller, &self.ending) {
-            let life = caller.expires_at().since(ending.clock.now());
+            let life = caller.expires_at().since(ending.clock.at_least());
             response = end_with(caller, life, &ending.revocations, response);
         }
         let session = match self.settle_session(caller, session, asked.as_ref(), &mut response) {

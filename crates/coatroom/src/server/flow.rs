@@ -174,7 +174,7 @@ pub(super) fn open<T: Carried>(
     sealed: &str,
 ) -> Option<T> {
     let carried: T = unseal(context, stage, browser, sealed)?;
-    (!context.clock.now().has_reached(carried.ends_at(context))).then_some(carried)
+    (!context.clock.at_least().has_reached(carried.ends_at(context))).then_some(carried)
 }
 
 /// The language of a flow that this browser brings back, as a tag. One that has expired still tells in which language to say so.

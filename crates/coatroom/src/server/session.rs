@@ -78,7 +78,8 @@ impl Session {
     fn sealed(context: &Context, jar: &CookieJar<'_>) -> Option<Self> {
         let bound_to = [context.issuer.as_str().as_bytes()];
         let session: Self = context.keys().sealing.open_text(PURPOSE, &bound_to, jar.get(NAME)?)?;
-        let ended = context.clock.now().has_reached(session.signed_in_at.plus(context.settings.session_life));
+        let ended =
+            context.clock.at_least().has_reached(session.signed_in_at.plus(context.settings.session_life));
         (!ended).then_some(session)
     }
 

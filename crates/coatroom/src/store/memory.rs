@@ -31,7 +31,7 @@ impl MemoryStore {
     }
 
     fn is_live(&self, record: &Record) -> bool {
-        !is_expired(record, self.clock.now())
+        !is_expired(record, self.clock.at_least())
     }
 }
 

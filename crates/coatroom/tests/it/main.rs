@@ -40,6 +40,7 @@ mod redis;
 mod server;
 #[cfg(test)]
 #[cfg(unix)]
+#[expect(dead_code, reason = "the tests from outside need more of them")]
 mod servers;
 #[cfg(test)]
 mod signer;

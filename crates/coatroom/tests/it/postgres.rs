@@ -1,6 +1,5 @@
 //! What the Postgres store promises beyond the contract: about its table, and about a server that fails.
 
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
+use crate::servers::disk::SmallDisk;
+use crate::servers::pgbouncer::PgBouncer;
 use crate::servers::postgres::Postgres;
 use crate::servers::proxy::Proxy;
 use crate::servers::tls::Certificates;
@@ -205,6 +206,56 @@ async fn a_server_without_tls_is_refused_where_tls_is_asked_for() {
     assert!(message.contains("TLS"), "{message}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pgbouncer_with_session_pooling_keeps_the_contract() {
+    let server = Postgres::start().await;
+    let bouncer = PgBouncer::start(server.port(), "session").await;
+    let clock = manual_clock();
+    let open = || async { open_with(&Postgres::url_at(bouncer.port()), clock.clone()).await };
+    contract::run(Clocked::Manual(clock.clone()), open).await;
+}
+
+#[tokio::test]
+async fn a_server_may_ask_for_a_certificate_of_ours() {
+    let (theirs, ours) = (Certificates::new(), Certificates::naming("coatroom"));
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let server = Postgres::start_with_tls_for(&theirs, Some(&ours.authority)).await;
+    let roots = keep("authority.pem", &theirs.authority);
+    let url = format!("{}?sslmode=require&sslrootcert={roots}", server.url());
+    let message = refusal(&url).await;
+    assert!(message.contains("certificate"), "{message}");
+    let (certificate, key) = (keep("our.pem", &ours.certificate), keep("our.key", &ours.key));
+    let store = connect(&format!("{url}&sslcert={certificate}&sslkey={key}")).await;
+    store.insert(record("a", "")).await.unwrap();
+    assert!(refusal(&format!("{url}&sslcert={certificate}")).await.contains("sslkey"));
+    assert!(
+        refusal(&format!("{url}&sslcert={certificate}&sslkey=/missing.key")).await.contains("/missing.key")
+    );
+}
+
+#[tokio::test]
+async fn a_password_is_given_by_scram_and_never_repeated() {
+    let sql = "SET password_encryption = 'scram-sha-256'; CREATE USER coat PASSWORD 'can/ary@1'; \
+               GRANT CREATE ON SCHEMA public TO coat";
+    let server = Postgres::start_with_rules(sql, "host all all 127.0.0.1/32 scram-sha-256\n", &[]).await;
+    let url = server.url().replace("coatroom@", "coat:can%2Fary%401@");
+    let clock = manual_clock();
+    let open = || async { open_with(&url, clock.clone()).await };
+    contract::run(Clocked::Manual(clock.clone()), open).await;
+    for bad in ["coat:wrongcanary@", "nobody:canary@", "coat@"] {
+        let message = refusal(&server.url().replace("coatroom@", bad)).await;
+        assert!(message.contains("password"), "{message}");
+        assert!(!message.contains("canary"), "{message}");
+    }
+    let message = refusal(&server.url().replace("coatroom@", "coat:wrongcanary@")).await;
+    assert!(message.contains("refuses the password: set the one"), "{message}");
+}
+
 // === a server that fails ===
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,6 +270,35 @@ async fn nothing_that_was_answered_is_lost_when_the_server_is_killed() {
         history.goes_on().await;
     }
     history.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_answered_is_lost_when_a_standby_takes_over() {
+    let mut primary = Postgres::start_with(&["synchronous_standby_names=*"]).await;
+    let standby = primary.standby().await;
+    let history = History::begin(connect(&primary.url_with(&standby)).await).await;
+    history.goes_on().await;
+    primary.kill();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    standby.promote().await;
+    history.goes_on().await;
+    history.end().await;
+}
+
+// What a standby has not got must not be answered: it would be gone if that took over.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_answered_that_a_synchronous_standby_has_not_got() {
+    let primary = Postgres::start_with(&["synchronous_standby_names=*"]).await;
+    let standby = primary.standby().await;
+    let store = connect(&primary.url_with(&standby)).await;
+    store.insert(record("before", "")).await.unwrap();
+    standby.freeze();
+    for _ in 0..3 {
+        refuses_writes(store.as_ref()).await;
+    }
+    assert!(store.get(Kind::Setting, "before").await.unwrap().is_some(), "reading goes on");
+    standby.thaw();
+    recovers(store.as_ref(), "after").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,18 +359,12 @@ async fn a_database_that_turns_read_only_is_unavailable_until_it_can_be_written(
     let server = Postgres::start().await;
     let store = open(&server).await;
     store.insert(record("before", "")).await.unwrap();
-    let client = server.client().await;
-    client.batch_execute("ALTER SYSTEM SET default_transaction_read_only = on").await.unwrap();
-    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    server.set_read_only(true).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     let message = refuses_writes(store.as_ref()).await;
     assert!(message.contains("read-only") || message.contains("does not allow writes"), "{message}");
     is_unavailable(store.as_ref()).await;
-    let undo = "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only";
-    for statement in undo.split(';') {
-        client.batch_execute(statement).await.unwrap();
-    }
-    client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    server.set_read_only(false).await;
     recovers(store.as_ref(), "after").await;
 }
 
@@ -300,7 +374,8 @@ async fn a_full_disk_is_unavailable_until_there_is_space() {
     let mut server = Postgres::start_in(disk.folder(), &["min_wal_size=32MB", "max_wal_size=32MB"]).await;
     let store = open(&server).await;
     store.insert(record("before", "")).await.unwrap();
-    disk.fill();
+    // Leaves room for some more.
+    disk.fill(6 << 10);
     let mut refused = String::new();
     for number in 0..200 {
         let record = record(&format!("large-{number}"), &incompressible(64 << 10, number));
@@ -358,48 +433,4 @@ fn incompressible(length: usize, seed: u64) -> String {
         char::from(b'!' + u8::try_from((state >> 33) % 90).unwrap())
     });
     letters.take(length).collect()
-}
-
-/// A file system of a few MiB in memory. Only root may mount one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn mount(mib: u32) -> Self {
-        let disk = Self(tempfile::tempdir().unwrap());
-        let mounted =
-            disk.as_root("mount", &["-t", "tmpfs", "-o", &format!("size={mib}m,mode=1777"), "tmpfs"]);
-        assert!(mounted, "a full disk is tested on a small one, which root alone may mount");
-        disk
-    }
-
-    /// Runs a program about the folder.
-    fn as_root(&self, program: &str, arguments: &[&str]) -> bool {
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi"#, "sh", program]);
-        command.args(arguments).arg(self.0.path()).status().unwrap().success()
-    }
-
-    fn folder(&self) -> tempfile::TempDir {
-        tempfile::tempdir_in(self.0.path()).unwrap()
-    }
-
-    /// Leaves about 6 MiB.
-    fn fill(&self) {
-        let script = format!(
-            "free=$(df --output=avail -k {0} | tail -1); head -c $(((free - 6144) * 1024)) /dev/zero > {0}/ballast",
-            self.0.path().display()
-        );
-        assert!(Command::new("sh").args(["-c", &script]).status().unwrap().success());
-    }
-
-    fn free(&self) {
-        std::fs::remove_file(self.0.path().join("ballast")).unwrap();
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: the server that used it may end a little later.
-        self.as_root("umount", &["-l"]);
-    }
 }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use coatroom::clock::{Clock as _, ManualClock, SystemClock};
 use coatroom::protocol::words::Timestamp;
 use coatroom::store::contract::{self, Clocked};
-use coatroom::store::{Kind, NewRecord, RedisStore, Store, Version};
+use coatroom::store::{Kind, NewRecord, RedisStore, Store, StoreError, Version};
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
 use crate::servers::proxy::Proxy;
 use crate::servers::redis::{Cluster, Redis, Watched};
+use crate::servers::redis_tls::TlsRedis;
 use crate::servers::tls::Certificates;
 use crate::store::manual_clock;
 
@@ -123,6 +124,45 @@ async fn tls_needs_a_provider_of_cryptography_and_is_verified() {
         assert!(message.contains("certificate"), "{bad}: {message}");
     }
     refusal(&format!("redis://127.0.0.1:{}", server.port())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_speaks_tls_with_verified_servers_alone() {
+    let certificates = Certificates::new();
+    tls_is_verified(&TlsRedis::cluster(&certificates).await, &certificates).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_and_what_they_watch_speak_tls_with_verified_servers_alone() {
+    let certificates = Certificates::new();
+    tls_is_verified(&TlsRedis::watched(&certificates).await, &certificates).await;
+}
+
+async fn tls_is_verified(servers: &TlsRedis, certificates: &Certificates) {
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let keep = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let authority = keep("authority.pem", &certificates.authority);
+    let stranger = keep("stranger.pem", &Certificates::new().authority);
+    keeps_the_contract(&servers.url(&authority)).await;
+    for bad in [servers.url(&stranger), servers.url(&authority).replace("127.0.0.1", "localhost")] {
+        let message = refusal(&bad).await;
+        assert!(message.contains("certificate"), "{bad}: {message}");
+    }
+    refusal(&servers.plain_url()).await;
+    // A certificate of ours, where the servers ask for one.
+    servers.ask_for_certificates();
+    refusal(&servers.url(&authority)).await;
+    let (certificate, key) = (keep("our.pem", &certificates.certificate), keep("our.key", &certificates.key));
+    let url = servers.url(&authority);
+    let url = format!("{url}&ssl_certfile={}&ssl_keyfile={}", certificate.display(), key.display());
+    open(&url).await.insert(record("with a certificate", "")).await.unwrap();
+    let half = format!("{}&ssl_certfile={}", servers.url(&authority), certificate.display());
+    assert!(refusal(&half).await.contains("ssl_keyfile"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,6 +316,54 @@ async fn a_server_that_comes_back_empty_is_unavailable() {
     assert!(message.contains("came back empty"), "{message}");
     // Whoever starts the program again has decided to begin anew.
     open(&server.url()).await.insert(record("before", "")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_server_of_a_cluster_lost_is_unavailable() {
+    let mut cluster = Cluster::start().await;
+    let store = open(&cluster.url()).await;
+    let keys: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    for key in &keys {
+        let owned = NewRecord { owner: Some(format!("owner-{key}")), ..record(key, "") };
+        store.insert(owned).await.unwrap();
+    }
+    for emptied in 0..3 {
+        cluster.0[emptied].kill();
+        cluster.0[emptied].forget();
+        cluster.0[emptied].restart().await;
+        // From its very first answer on, it is not believed.
+        let (began, mut lost) = (SystemClock::new(), 0);
+        while lost == 0 || began.elapsed() < Duration::from_secs(5) {
+            assert!(began.elapsed() < Duration::from_secs(30), "the loss is not noticed");
+            for key in &keys {
+                match store.get(Kind::Setting, key).await {
+                    Ok(found) => assert!(found.is_some(), "{key} is taken for absent"),
+                    Err(error) => lost += usize::from(history::causes(&error).contains("came back empty")),
+                }
+                let listed = store.list(Kind::Setting, &format!("owner-{key}")).await;
+                assert!(listed.is_err() || listed.unwrap().len() == 1, "{key} is in no list");
+            }
+        }
+        // Whoever starts the program again has decided to go on without, and a restored record is as good as it was.
+        let again = open(&cluster.url()).await;
+        for key in &keys {
+            let owned = NewRecord { owner: Some(format!("owner-{key}")), ..record(key, "") };
+            assert!(matches!(again.insert(owned).await, Ok(()) | Err(StoreError::Exists)));
+        }
+        assert!(store.get(Kind::Setting, "nobody's").await.unwrap().is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_cut_is_unavailable() {
+    let server = Redis::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let store = open(&format!("redis://127.0.0.1:{}", proxy.port())).await;
+    store.insert(record("before", "")).await.unwrap();
+    proxy.cut_requests();
+    is_unavailable(store.as_ref()).await;
+    proxy.pass();
+    recovers(store.as_ref(), "after").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! The program is killed at random moments while clients work with it. Whatever a client was told stays true. The same clients work
-//! in `outages`, where the store is killed.
+//! in `outages`, where the store is killed, and in `faults`.
 //!
 //! Each client keeps a history of what it was told, and judges each new answer by it:
 //!
@@ -13,8 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -131,6 +131,8 @@ pub(crate) struct Site {
     is_fleet: bool,
     pub(crate) answered: AtomicUsize,
     pub(crate) unanswered: AtomicUsize,
+    /// The longest time, in milliseconds, after which a request was told to wait.
+    pub(crate) longest_wait: AtomicU64,
 }
 
 impl Site {
@@ -143,6 +145,7 @@ impl Site {
             is_fleet: false,
             answered: AtomicUsize::new(0),
             unanswered: AtomicUsize::new(0),
+            longest_wait: AtomicU64::new(0),
         }
     }
 
@@ -194,11 +197,14 @@ impl Site {
 
     /// Sends a request, once; `None` when no whole answer came.
     async fn ask(&self, request: reqwest::RequestBuilder) -> Option<TokenAnswer> {
+        let sent = Instant::now();
         let Ok(answer) = request.send().await else { return self.lost().await };
         let (status, headers) = (answer.status(), answer.headers().clone());
         let Ok(bytes) = answer.bytes().await else { return self.lost().await };
         evidence::answer(status, &bytes);
         if self.is_away(status, &headers) {
+            let waited = u64::try_from(sent.elapsed().as_millis()).unwrap();
+            self.longest_wait.fetch_max(waited, Ordering::Relaxed);
             return self.lost().await;
         }
         self.answered.fetch_add(1, Ordering::Relaxed);

@@ -13,6 +13,7 @@ mod connect;
 mod connections;
 mod endpoints;
 mod entry;
+mod faults;
 mod foreign;
 mod guard;
 mod harness;

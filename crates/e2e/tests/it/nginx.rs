@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coatroom_e2e::fleet;
@@ -12,6 +13,11 @@ use coatroom_e2e::{Era, FormBrowser, Gateway, Mcp, OAuthClient, tools};
 use futures_util::StreamExt;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 use crate::servers::postgres::Postgres;
 use crate::servers::tls::Certificates;
@@ -24,8 +30,9 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts it with what the document says, but for places and names.
-    async fn start(port: u16, replicas: [u16; 2]) -> Self {
+    /// Starts it with what the document says, but for places and names. It is reached at `public_port`.
+    async fn start(public_port: u16, replicas: [u16; 2]) -> Self {
+        let port = tools::free_port();
         let document = include_str!("../../../../docs/replicas.md");
         let example = document.split("```nginx\n").nth(1).unwrap().split("```").next().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -36,11 +43,7 @@ impl Nginx {
         let changes = [
             ("10.0.0.11:8787", format!("127.0.0.1:{}", replicas[0])),
             ("10.0.0.12:8787", format!("127.0.0.1:{}", replicas[1])),
-            // TLS as well as without: the clients of the tests speak none.
-            (
-                "listen 443 ssl;",
-                format!("listen 127.0.0.1:{port};\n    listen 127.0.0.1:{} ssl;", tools::free_port()),
-            ),
+            ("listen 443 ssl;", format!("listen 127.0.0.1:{port} ssl;")),
             ("server_name mcp.example.com;", "server_name localhost;".to_owned()),
             ("/etc/ssl/mcp.example.com.pem", at("certificate")),
             ("/etc/ssl/mcp.example.com.key", at("key")),
@@ -63,10 +66,8 @@ impl Nginx {
         let arguments = ["-p", folder.path().to_str().unwrap(), "-c", file.to_str().unwrap()];
         let process = Process::start(Path::new("/usr/sbin/nginx"), &arguments, folder.path(), None);
         let nginx = Self { folder, _process: process };
-        wait_until("nginx answers", async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok()
-        })
-        .await;
+        wait_until("nginx answers", async || TcpStream::connect(("127.0.0.1", port)).await.is_ok()).await;
+        speak_tls(public_port, port, &certificates.authority).await;
         nginx
     }
 
@@ -75,6 +76,28 @@ impl Nginx {
         let text = fs::read_to_string(self.folder.path().join("requests")).unwrap();
         text.lines().map(str::to_owned).collect()
     }
+}
+
+/// Speaks TLS to nginx for the clients of the tests, who speak none: with who is called `localhost` by this authority, and nobody else.
+async fn speak_tls(public_port: u16, port: u16, authority: &str) {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
+    let listener = TcpListener::bind(("127.0.0.1", public_port)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let connector = connector.clone();
+            tokio::spawn(async move {
+                let nginx = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                let name = ServerName::try_from("localhost").unwrap();
+                let mut nginx = connector.connect(name, nginx).await.expect("TLS to nginx");
+                // Either side may end it.
+                tokio::io::copy_bidirectional(&mut client, &mut nginx).await.ok();
+            });
+        }
+    });
 }
 
 /// Two replicas behind nginx, over Postgres.

@@ -82,7 +82,7 @@ async fn under_load(database: Database, kill: Kill) {
 }
 
 /// Waits until everybody is served again.
-async fn goes_on(site: &Site, clients: &mut JoinSet<History>) {
+pub(crate) async fn goes_on(site: &Site, clients: &mut JoinSet<History>) {
     let (before, began) = (site.answered.load(Ordering::Relaxed), Instant::now());
     while site.answered.load(Ordering::Relaxed) < before + 40 {
         if let Some(ended) = clients.try_join_next() {

@@ -96,7 +96,7 @@ pub(super) async fn arrive(
     let expired = || Stop::Trouble(Trouble::Expired);
     let said: Option<Said> = context.keys().sealing.open_text(PURPOSE, &bound_to(app, flow), code);
     let said = said.ok_or_else(expired)?;
-    if context.clock.now().has_reached(said.at.plus(context.settings.code_life)) {
+    if context.clock.at_least().has_reached(said.at.plus(context.settings.code_life)) {
         return Err(expired());
     }
     let account = accounts.standing(&said.email, &said.id, &said.stamp).await?.ok_or_else(expired)?;

@@ -37,7 +37,7 @@ pub(super) async fn redeem(
         redirect_uri: params.one("redirect_uri").ok().flatten(),
         verifier: &verifier,
     };
-    if let Err(refusal) = check_code(&seen.value.grant, &redemption, context.clock.now()) {
+    if let Err(refusal) = check_code(&seen.value.grant, &redemption, context.clock.at_least()) {
         tracing::debug!(grant.id = %parts.grant, reason = %refusal, "a code was refused");
         if refusal.revokes() {
             tracing::warn!(target: "coatroom::audit", event = "code.replayed", grant.id = %parts.grant, "a code was replayed");

@@ -80,7 +80,7 @@ async fn decide(
     record: &GrantRecord,
     presented: &PresentedRefresh,
 ) -> Result<Result<RefreshVerdict, RefreshRefusal>, Error> {
-    let now = context.clock.now();
+    let now = context.clock.at_least();
     let ask = |successor| decide_refresh(&record.grant, presented, successor, &context.settings.refresh, now);
     // The successor's use decides only between these two.
     match ask(SuccessorUse::Unused) {
@@ -181,7 +181,7 @@ impl Refresh<'_> {
             forget_access(context, &pair.access).await;
             return Ok(None);
         }
-        settle(context, &old.issued, now).await;
+        settle(context, &old.issued, context.clock.at_least()).await;
         Ok(Some(pair.issued(self, context.settings.access_token_life)))
     }
 
@@ -229,7 +229,7 @@ impl Refresh<'_> {
         if records::replace(context.store.as_ref(), &record, version).await? == Written::Beaten {
             return Ok(None);
         }
-        let age = context.clock.now().since(rotated_at);
+        let age = context.clock.at_least().since(rotated_at);
         Ok(Some(pair.issued(self, context.settings.access_token_life.saturating_sub(age))))
     }
 

@@ -35,7 +35,7 @@ impl PostgresStore {
     /// The form is `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, with several hosts where a standby may take over; the one
     /// that can be written is used. Beside the driver's own options there are `sslmode` (`disable` or `require`; unless it
     /// is set, TLS is required of every host that is not this machine), `sslrootcert` (a file with the certificates to trust
-    /// instead of the system's) and `pool_size` (10). With TLS, certificate and host name are always verified.
+    /// instead of the system's), `sslcert` and `sslkey` (a certificate of ours and its key) and `pool_size` (10). With TLS, certificate and host name are always verified.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the URL cannot be used, the server cannot be reached or written, or its table is
@@ -50,7 +50,7 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn insert(&self, record: NewRecord) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         match self.pool.run(move |session| verbs::insert(session, record, now).boxed()).await? {
             0 => Err(StoreError::Exists),
             _ => Ok(()),
@@ -58,12 +58,12 @@ impl Store for PostgresStore {
     }
 
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError> {
-        let (key, now) = (key.to_owned(), self.clock.now());
+        let (key, now) = (key.to_owned(), self.clock.at_least());
         self.pool.run(move |session| verbs::get(session, kind, key, now).boxed()).await
     }
 
     async fn replace(&self, record: NewRecord, seen: Version) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         match self.pool.run(move |session| verbs::replace(session, record, seen, now).boxed()).await? {
             0 => Err(StoreError::Changed),
             _ => Ok(()),
@@ -76,7 +76,7 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
-        let (owner, now) = (owner.to_owned(), self.clock.now());
+        let (owner, now) = (owner.to_owned(), self.clock.at_least());
         self.pool.run(move |session| verbs::list(session, kind, owner, now).boxed()).await
     }
 
@@ -96,7 +96,7 @@ impl Store for PostgresStore {
 #[async_trait]
 impl Portable for PostgresStore {
     async fn page(&self, place: Option<&str>) -> Result<Page, StoreError> {
-        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.now());
+        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.at_least());
         self.pool.run(move |session| verbs::page(session, place, now).boxed()).await
     }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
@@ -30,7 +30,7 @@ impl Place {
         let mut config: Config = plain_url.parse().map_err(|_| Trouble::NoUrl)?;
         let shown = shown(&config)?;
         let needs_tls = options.tls.unwrap_or_else(|| !config.get_hosts().iter().all(is_this_machine));
-        let tls = if needs_tls { trusting(options.roots.as_deref())? } else { RootCertStore::empty() };
+        let roots = if needs_tls { trusting(options.roots.as_deref())? } else { RootCertStore::empty() };
         config
             .ssl_mode(if needs_tls { SslMode::Require } else { SslMode::Disable })
             // A server that cannot be written may also be behind: what it says of a revoked grant may be old.
@@ -41,7 +41,7 @@ impl Place {
         if config.get_application_name().is_none() {
             config.application_name("coatroom");
         }
-        Ok(Self { config, tls: connector(tls)?, pool_size: options.pool_size, shown })
+        Ok(Self { config, tls: connector(roots, options.own)?, pool_size: options.pool_size, shown })
     }
 
     /// Opens a connection, and lets a task of its own carry what is said on it.
@@ -82,6 +82,8 @@ impl Drop for Carrier {
 struct Options {
     tls: Option<bool>,
     roots: Option<PathBuf>,
+    /// A certificate of ours, and its key.
+    own: Option<(PathBuf, PathBuf)>,
     pool_size: usize,
 }
 
@@ -89,17 +91,17 @@ impl Options {
     fn take_from(url: &str) -> Result<(Self, String), Trouble> {
         let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
         let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut options = Self { tls: None, roots: None, pool_size: POOL_SIZE };
+        let mut options = Self { tls: None, roots: None, own: None, pool_size: POOL_SIZE };
+        let (mut certificate, mut key) = (None, None);
         let mut left = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=').ok_or(Trouble::NoUrl)? {
                 ("sslmode", "disable") => options.tls = Some(false),
                 ("sslmode", "require" | "verify-full") => options.tls = Some(true),
                 ("sslmode", _) => return Err(Trouble::SslMode),
-                ("sslrootcert", path) => {
-                    let path = percent_encoding::percent_decode_str(path).decode_utf8();
-                    options.roots = Some(path.map_err(|_| Trouble::NoUrl)?.as_ref().into());
-                }
+                ("sslrootcert", path) => options.roots = Some(decoded(path)?),
+                ("sslcert", path) => certificate = Some(decoded(path)?),
+                ("sslkey", path) => key = Some(decoded(path)?),
                 ("pool_size", size) => {
                     let size = size.parse().ok().filter(|size| (1..=MOST_CONNECTIONS).contains(size));
                     options.pool_size = size.ok_or(Trouble::PoolSize)?;
@@ -107,9 +109,19 @@ impl Options {
                 _ => left.push(pair),
             }
         }
+        options.own = match (certificate, key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(Trouble::HalfCertificate),
+        };
         let url = if left.is_empty() { base.to_owned() } else { format!("{base}?{}", left.join("&")) };
         if is_url { Ok((options, url)) } else { Err(Trouble::NoUrl) }
     }
+}
+
+fn decoded(path: &str) -> Result<PathBuf, Trouble> {
+    let path = percent_encoding::percent_decode_str(path).decode_utf8().map_err(|_| Trouble::NoUrl)?;
+    Ok(path.as_ref().into())
 }
 
 fn shown(config: &Config) -> Result<Arc<str>, Trouble> {
@@ -159,11 +171,22 @@ fn trusting(file: Option<&Path>) -> Result<RootCertStore, Trouble> {
     if roots.is_empty() { Err(Trouble::NoCertificates) } else { Ok(roots) }
 }
 
-fn connector(roots: RootCertStore) -> Result<MakeRustlsConnect, Trouble> {
+fn connector(roots: RootCertStore, own: Option<(PathBuf, PathBuf)>) -> Result<MakeRustlsConnect, Trouble> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|source| Trouble::Tls { source })?;
-    Ok(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth()))
+    let config = config.map_err(|source| Trouble::Tls { source })?.with_root_certificates(roots);
+    let Some((certificate, key)) = own else {
+        return Ok(MakeRustlsConnect::new(config.with_no_client_auth()));
+    };
+    let unread = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Trouble::Certificates { path, source }
+    };
+    let chain = CertificateDer::pem_file_iter(&certificate).map_err(unread(&certificate))?;
+    let chain = chain.collect::<Result<_, _>>().map_err(unread(&certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&key).map_err(unread(&key))?;
+    let config = config.with_client_auth_cert(chain, key).map_err(|source| Trouble::Tls { source })?;
+    Ok(MakeRustlsConnect::new(config))
 }
 
 /// For one address; a host may have several.
@@ -203,6 +226,7 @@ mod tests {
             "postgres://u:canary@db.example.com/db?sslmode=canary",
             "postgres://u:canary@db.example.com/db?pool_size=canary",
             "postgres://u:canary@db.example.com/db?pool_size=0",
+            "postgres://u:canary@db.example.com/db?sslcert=canary",
             "postgres://u:canary@/db?port=canary",
             "canary",
         ] {

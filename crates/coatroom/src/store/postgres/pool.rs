@@ -94,7 +94,7 @@ impl Pool {
         let place = || self.place.shown();
         let opened = timeout(OPEN_PATIENCE, Session::open(&self.place, self.clock.elapsed())).await;
         let opened = match opened {
-            Ok(opened) => opened.map_err(|source| Trouble::Connect { place: place(), source }),
+            Ok(opened) => opened.map_err(|source| Trouble::connecting(place(), source)),
             Err(_) => Err(Trouble::Slow { place: place() }),
         };
         match &opened {

@@ -13,7 +13,7 @@ pub(super) async fn prepare(place: &Place) -> Result<(), Trouble> {
     let work = async {
         let connected = place.connect().await;
         let (mut client, _carrier) =
-            connected.map_err(|source| Trouble::Connect { place: place.shown(), source })?;
+            connected.map_err(|source| Trouble::connecting(place.shown(), source))?;
         check_server(&client, place).await?;
         if format_of_table(&client, place).await? == Some(FORMAT) {
             return Ok(());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::pem;
+use tokio_postgres::error::SqlState;
 
 use super::schema::FORMAT;
 use crate::store::StoreError;
@@ -22,14 +23,20 @@ pub(super) enum Trouble {
     SslMode,
     #[error("pool_size is a number from 1 to 1000")]
     PoolSize,
-    #[error("the certificates in {} cannot be read", path.display())]
+    #[error("the certificates, or the key, in {} cannot be read", path.display())]
     Certificates { path: PathBuf, source: pem::Error },
     #[error("no certificate is there to trust: name a file with some by sslrootcert=FILE")]
     NoCertificates,
+    #[error("a certificate of this program needs both: sslcert=FILE and sslkey=FILE")]
+    HalfCertificate,
     #[error("TLS cannot be set up")]
     Tls { source: rustls::Error },
     #[error("cannot connect to {place}")]
     Connect { place: Arc<str>, source: tokio_postgres::Error },
+    #[error(
+        "{place} refuses the password: set the one that this user has there in `store`, with @ : / ? # % written as %40 %3A %2F %3F %23 %25"
+    )]
+    Password { place: Arc<str>, source: tokio_postgres::Error },
     #[error("a moment ago: {reason}")]
     Resting { reason: String },
     #[error("{place} did not answer in time")]
@@ -51,6 +58,16 @@ pub(super) enum Trouble {
     UnknownKind { kind: String },
     #[error("the work was given up")]
     GivenUp,
+}
+
+impl Trouble {
+    /// Why a connection could not be made.
+    pub(super) fn connecting(place: Arc<str>, source: tokio_postgres::Error) -> Self {
+        match source.code() {
+            Some(&SqlState::INVALID_PASSWORD) => Self::Password { place, source },
+            _ => Self::Connect { place, source },
+        }
+    }
 }
 
 impl From<Trouble> for StoreError {

@@ -14,14 +14,17 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, Pipeline,
-    RedisConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo,
+    IntoConnectionInfo as _, Pipeline, RedisConnectionInfo, RedisError, ServerErrorKind, TlsCertificates,
+    TlsMode, Value,
 };
 use tokio::sync::Mutex;
 
 use super::layout::{FORMAT, FORMAT_KEY};
+use super::marks::Marks;
 use super::place::{Place, Shape};
 use super::trouble::Trouble;
+use crate::clock::Clock;
 use crate::store::PATIENCE;
 use crate::store::rest::Rest;
 
@@ -35,6 +38,7 @@ pub(super) struct Link {
     /// How many connections were made so far.
     connected: AtomicU64,
     rest: Rest,
+    marks: Marks,
 }
 
 enum Servers {
@@ -52,7 +56,7 @@ enum Line {
 
 impl Link {
     /// A link that connects when it is first used.
-    pub(super) fn new(place: Place) -> Result<Self, Trouble> {
+    pub(super) fn new(place: Place, clock: Arc<dyn Clock>) -> Result<Self, Trouble> {
         if place.is_tls && rustls::crypto::CryptoProvider::get_default().is_none() {
             return Err(Trouble::NoCryptoProvider);
         }
@@ -65,6 +69,7 @@ impl Link {
             line: Mutex::default(),
             connected: AtomicU64::default(),
             rest: Rest::default(),
+            marks: Marks::new(clock),
         })
     }
 
@@ -77,14 +82,20 @@ impl Link {
     pub(super) async fn claim(&self) -> Result<(), Trouble> {
         let mut mark = redis::cmd("SET");
         // Whoever is first writes it, and everybody reads what is there.
-        self.ask(mark.arg(FORMAT_KEY).arg(FORMAT).arg("NX")).await?;
+        let is_new = self.ask(mark.arg(FORMAT_KEY).arg(FORMAT).arg("NX")).await? != Value::Nil;
         let found = self.ask(redis::cmd("GET").arg(FORMAT_KEY)).await?;
         let found: Option<String> = self.read(found)?;
         match found.and_then(|found| found.parse::<u64>().ok()) {
+            Some(1..=FORMAT) if self.is_cluster() => self.marks.lay(self, is_new).await,
             Some(1..=FORMAT) => Ok(()),
             Some(found) if found > FORMAT => Err(Trouble::Newer { place: self.shown(), found }),
             _ => Err(Trouble::Foreign { place: self.shown() }),
         }
+    }
+
+    /// Makes sure that what is absent was not lost. For one server that was done when it was connected to.
+    pub(super) async fn believe_absence(&self) -> Result<(), Trouble> {
+        if self.is_cluster() { self.marks.find(self).await } else { Ok(()) }
     }
 
     /// Sends a command, and waits for its answer.
@@ -217,8 +228,9 @@ async fn ask_elsewhere(
 
 fn servers(place: Place) -> Result<Servers, RedisError> {
     let addresses = place.addresses();
-    let certificates =
-        place.authorities.map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
+    let client_tls = place.own.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    let certificates = (client_tls.is_some() || place.authorities.is_some())
+        .then_some(TlsCertificates { client_tls, root_cert: place.authorities });
     let mut settings = RedisConnectionInfo::default().set_db(place.database);
     if let Some(username) = &place.username {
         settings = settings.set_username(username);

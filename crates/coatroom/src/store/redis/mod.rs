@@ -8,6 +8,7 @@
 mod advice;
 mod layout;
 mod link;
+mod marks;
 mod pages;
 mod place;
 mod trouble;
@@ -38,8 +39,8 @@ impl RedisStore {
     /// The forms are `redis://USER:PASSWORD@HOST:PORT/DATABASE`, `redis+cluster://HOST:PORT,HOST:PORT`, and
     /// `redis+sentinel://HOST:PORT,HOST:PORT/NAME/DATABASE` with the addresses of the Sentinels and the name of what they
     /// watch. With `rediss` in the place of `redis` every connection is TLS, and certificates and host names are verified.
-    /// Options are `ssl_ca_certs` (a file with the certificates to trust instead of the system's), `sentinel_username` and
-    /// `sentinel_password`.
+    /// Options are `ssl_ca_certs` (a file with the certificates to trust instead of the system's), `ssl_certfile` and
+    /// `ssl_keyfile` (a certificate of ours and its key), `sentinel_username` and `sentinel_password`.
     ///
     /// TLS to Redis takes the process's default provider of cryptography. Install one first, such as
     /// `rustls::crypto::aws_lc_rs::default_provider().install_default()`.
@@ -48,7 +49,7 @@ impl RedisStore {
     /// [`StoreError::Unavailable`] when the URL cannot be used, no server can be reached, or its records are those of a newer
     /// program. Its source says which, and never names a password.
     pub async fn connect(url: &str, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let link = Arc::new(Link::new(Place::parse(url)?)?);
+        let link = Arc::new(Link::new(Place::parse(url)?, Arc::clone(&clock))?);
         let opening = async {
             link.claim().await?;
             advice::give(&link).await;
@@ -74,18 +75,18 @@ impl RedisStore {
 #[async_trait]
 impl Store for RedisStore {
     async fn insert(&self, record: NewRecord) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         let was_free = self.run(|link| async move { verbs::insert(&link, record, now).await }).await?;
         if was_free { Ok(()) } else { Err(StoreError::Exists) }
     }
 
     async fn get(&self, kind: Kind, key: &str) -> Result<Option<Record>, StoreError> {
-        let (key, now) = (key.to_owned(), self.clock.now());
+        let (key, now) = (key.to_owned(), self.clock.at_least());
         self.run(|link| async move { verbs::get(&link, kind, key, now).await }).await
     }
 
     async fn replace(&self, record: NewRecord, seen: Version) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         let was_current =
             self.run(|link| async move { verbs::replace(&link, record, seen, now).await }).await?;
         if was_current { Ok(()) } else { Err(StoreError::Changed) }
@@ -97,7 +98,7 @@ impl Store for RedisStore {
     }
 
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
-        let (owner, now) = (owner.to_owned(), self.clock.now());
+        let (owner, now) = (owner.to_owned(), self.clock.at_least());
         self.run(|link| async move { verbs::list(&link, kind, &owner, now).await }).await
     }
 
@@ -110,12 +111,12 @@ impl Store for RedisStore {
 #[async_trait]
 impl Portable for RedisStore {
     async fn page(&self, place: Option<&str>) -> Result<Page, StoreError> {
-        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.now());
+        let (place, now) = (place.unwrap_or_default().to_owned(), self.clock.at_least());
         self.run(|link| async move { pages::page(&link, &place, now).await }).await
     }
 
     async fn put(&self, record: Record) -> Result<(), StoreError> {
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         self.run(|link| async move { verbs::put(&link, record, now).await }).await
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Place {
     pub(super) is_tls: bool,
     /// In PEM; the system's where there are none.
     pub(super) authorities: Option<Vec<u8>>,
+    /// A certificate of ours and its key, in PEM.
+    pub(super) own: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// How many servers there are, and who knows which one to ask.
@@ -57,7 +59,12 @@ impl Place {
         if !is_sentinel && (options.username.is_some() || options.password.is_some()) {
             return Err(Trouble::Option);
         }
-        if options.authorities.is_some() && !is_tls {
+        let own = match (options.certificate, options.key) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            _ => return Err(Trouble::HalfCertificate),
+        };
+        if (options.authorities.is_some() || own.is_some()) && !is_tls {
             return Err(Trouble::CertificatesWithoutTls);
         }
         let port = if is_sentinel { SENTINEL_PORT } else { PORT };
@@ -73,6 +80,7 @@ impl Place {
             database: if database.is_empty() { 0 } else { database.parse().map_err(|_| Trouble::NoUrl)? },
             is_tls,
             authorities: options.authorities,
+            own,
         })
     }
 
@@ -107,6 +115,8 @@ struct Options {
     username: Option<String>,
     password: Option<String>,
     authorities: Option<Vec<u8>>,
+    certificate: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
 }
 
 impl Options {
@@ -116,17 +126,19 @@ impl Options {
             match pair.split_once('=').ok_or(Trouble::Option)? {
                 ("sentinel_username", name) => options.username = decoded(name)?,
                 ("sentinel_password", password) => options.password = decoded(password)?,
-                ("ssl_ca_certs", path) => {
-                    let path = PathBuf::from(decoded(path)?.ok_or(Trouble::NoUrl)?);
-                    let read = std::fs::read(&path);
-                    options.authorities =
-                        Some(read.map_err(|source| Trouble::Certificates { path, source })?);
-                }
+                ("ssl_ca_certs", path) => options.authorities = Some(read(path)?),
+                ("ssl_certfile", path) => options.certificate = Some(read(path)?),
+                ("ssl_keyfile", path) => options.key = Some(read(path)?),
                 _ => return Err(Trouble::Option),
             }
         }
         Ok(options)
     }
+}
+
+fn read(path: &str) -> Result<Vec<u8>, Trouble> {
+    let path = PathBuf::from(decoded(path)?.ok_or(Trouble::NoUrl)?);
+    std::fs::read(&path).map_err(|source| Trouble::Certificates { path, source })
 }
 
 fn host_and_port(text: &str, default_port: u16) -> Result<(String, u16), Trouble> {
@@ -184,6 +196,7 @@ mod tests {
             "redis://u:canary@h?canary=1",
             "redis://u:canary@h?sentinel_password=canary",
             "redis://u:canary@h?ssl_ca_certs=/dev/null",
+            "rediss://u:canary@h?ssl_certfile=/dev/null",
             "redis+cluster://u:canary@h/1",
             "redis+sentinel://u:canary@h",
             "redis+canary://u:canary@h",

@@ -16,12 +16,15 @@ pub(super) enum Trouble {
     )]
     NoUrl,
     #[error(
-        "a Redis URL has no option but ssl_ca_certs, sentinel_username and sentinel_password, the last two with Sentinels"
+        "a Redis URL has no options but ssl_ca_certs, ssl_certfile and ssl_keyfile, and with Sentinels sentinel_username and \
+         sentinel_password"
     )]
     Option,
     #[error("a cluster has no databases: leave out what follows the hosts")]
     ClusterDatabase,
-    #[error("ssl_ca_certs is for TLS: write `rediss` in the place of `redis`")]
+    #[error("a certificate of this program needs both: ssl_certfile=FILE and ssl_keyfile=FILE")]
+    HalfCertificate,
+    #[error("ssl_ca_certs, ssl_certfile and ssl_keyfile are for TLS: write `rediss` in the place of `redis`")]
     CertificatesWithoutTls,
     #[error("the certificates in {} cannot be read", path.display())]
     Certificates { path: PathBuf, source: std::io::Error },
@@ -49,8 +52,17 @@ pub(super) enum Trouble {
     Newer { place: Arc<str>, found: u64 },
     #[error("the key coatroom:format in {place} is not of this program")]
     Foreign { place: Arc<str> },
-    #[error("{place} came back empty: it lost what it kept; start this program again to begin anew")]
+    #[error(
+        "{place} came back empty: it lost what it kept, as one with appendonly no does when it stops. Nothing is answered, since \
+         everybody would be signed out. Start it with its data, and all goes on; or start this program again to begin anew"
+    )]
     Emptied { place: Arc<str> },
+    #[error(
+        "a server of {place} came back empty: it lost what it kept, as one with appendonly no does when it stops. What is absent is \
+         not believed, since its users would be signed out. Start it with its data, and all goes on; or start this program again to \
+         go on without"
+    )]
+    PartlyEmptied { place: Arc<str> },
     #[error("a record of the kind `{kind}` is not known to this program")]
     UnknownKind { kind: String },
     #[error("the work was given up")]

@@ -31,7 +31,9 @@ pub(super) async fn get(
     let mut command = redis::cmd("HMGET");
     command.arg(record_key(kind, &key)).arg(&FIELDS);
     let fields: Fields = link.read(link.ask(&command).await?)?;
-    let (Some(version), owner, expires_at, Some(body)) = fields else { return Ok(None) };
+    let (Some(version), owner, expires_at, Some(body)) = fields else {
+        return link.believe_absence().await.map(|()| None);
+    };
     let expires_at = expires_at.map(Timestamp::from_unix);
     let is_live = expires_at.is_none_or(|expires_at| !now.has_reached(expires_at));
     let record = Record { kind, key, owner, version: Version::from_number(version), expires_at, body };
@@ -70,6 +72,9 @@ pub(super) async fn list(
 ) -> Result<Vec<Record>, Trouble> {
     let entries = link.ask(redis::cmd("ZRANGE").arg(owner_key(kind, owner)).arg(0).arg(-1)).await?;
     let keys: Vec<String> = link.read(entries)?;
+    if keys.is_empty() {
+        link.believe_absence().await?;
+    }
     let found = stream::iter(keys).map(|key| get(link, kind, key, now)).buffer_unordered(READ_TOGETHER);
     // A key may have been deleted and written anew for somebody else.
     let theirs = |found: Option<Record>| async move {

@@ -105,7 +105,7 @@ impl Reader {
             Some(connection) => connection,
             None => self.file.reader()?,
         };
-        let answer = query(&connection, self.clock.now())?;
+        let answer = query(&connection, self.clock.at_least())?;
         self.connection = Some(connection);
         Ok(answer)
     }

@@ -128,7 +128,7 @@ impl Scribe {
 
     fn transact(&self, connection: &Connection, batch: &[Waiting]) -> rusqlite::Result<Vec<Answer>> {
         let transaction = begin(connection, batch)?;
-        let now = self.clock.now();
+        let now = self.clock.at_least();
         let answer = |waiting: &Waiting| {
             if waiting.is_over() {
                 // Who left was told that it is not known whether it was written. Then it had better not be.

@@ -12,6 +12,7 @@ mod authorize;
 mod browser;
 mod callback;
 mod client;
+mod clock_steps;
 mod code;
 mod connect;
 mod consent;

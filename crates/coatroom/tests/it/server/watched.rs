@@ -39,6 +39,7 @@ struct Inner {
     store: Box<dyn Portable>,
     writes: AtomicUsize,
     written: Mutex<Vec<String>>,
+    purges: AtomicUsize,
     plan: Mutex<Vec<Planned>>,
 }
 
@@ -59,6 +60,7 @@ impl Watched {
             store: Box::new(store),
             writes: AtomicUsize::new(0),
             written: Mutex::default(),
+            purges: AtomicUsize::new(0),
             plan: Mutex::default(),
         }))
     }
@@ -66,6 +68,11 @@ impl Watched {
     /// How many writes there were.
     pub(crate) fn writes(&self) -> usize {
         self.0.writes.load(Ordering::SeqCst)
+    }
+
+    /// How many purges are over.
+    pub(crate) fn purges(&self) -> usize {
+        self.0.purges.load(Ordering::SeqCst)
     }
 
     /// Every key, owner and body that was ever written.
@@ -174,7 +181,9 @@ impl Store for Watched {
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
-        self.run(Verb::Purge, None, self.0.store.purge_expired(now)).await
+        let purged = self.run(Verb::Purge, None, self.0.store.purge_expired(now)).await;
+        self.0.purges.fetch_add(1, Ordering::SeqCst);
+        purged
     }
 }
 

@@ -1,10 +1,13 @@
 //! Real servers for the tests of stores: private ones, in folders and on ports of their own, gone with the test.
 //!
-//! The tests from outside use them too. Debian's packages `postgresql`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
+//! The tests from outside use them too. Debian's packages `postgresql`, `pgbouncer`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
 
+pub(crate) mod disk;
+pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod redis_tls;
 pub(crate) mod tls;
 
 use std::ffi::OsStr;

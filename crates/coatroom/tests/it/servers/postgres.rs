@@ -25,6 +25,11 @@ impl Postgres {
 
     /// Starts a server that takes TLS connections only.
     pub(crate) async fn start_with_tls(certificates: &Certificates) -> Self {
+        Self::start_with_tls_for(certificates, None).await
+    }
+
+    /// The same, for clients with a certificate of this authority.
+    pub(crate) async fn start_with_tls_for(certificates: &Certificates, clients: Option<&str>) -> Self {
         let mut server = Self::new();
         let (certificate, key) =
             (server.folder.path().join("server.pem"), server.folder.path().join("server.key"));
@@ -33,13 +38,19 @@ impl Postgres {
         run(Path::new("chmod"), &["600", key.to_str().unwrap()], None);
         own(&key);
         let rules = server.folder.path().join("rules");
-        std::fs::write(&rules, "hostssl all all 127.0.0.1/32 trust\n").unwrap();
+        let rule = if clients.is_some() { "trust clientcert=verify-ca" } else { "trust" };
+        std::fs::write(&rules, format!("hostssl all all 127.0.0.1/32 {rule}\n")).unwrap();
         server.settings = vec![
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", certificate.display()),
             format!("ssl_key_file={}", key.display()),
             format!("hba_file={}", rules.display()),
         ];
+        if let Some(authority) = clients {
+            let file = server.folder.path().join("clients.pem");
+            std::fs::write(&file, authority).unwrap();
+            server.settings.push(format!("ssl_ca_file={}", file.display()));
+        }
         server.process = Some(server.spawn());
         let log = server.folder.path().join("log");
         wait_until("Postgres starts", async || {
@@ -52,6 +63,64 @@ impl Postgres {
     /// Starts a server with settings like `max_connections=10`.
     pub(crate) async fn start_with(settings: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), settings).await
+    }
+
+    /// Starts a server with rules of its own about who may connect (`pg_hba.conf`), and with SQL that is run before they hold.
+    pub(crate) async fn start_with_rules(sql: &str, rules: &str, settings: &[&str]) -> Self {
+        let mut server = Self::start_with(settings).await;
+        server.client().await.batch_execute(sql).await.unwrap();
+        std::fs::write(server.data().join("pg_hba.conf"), rules).unwrap();
+        run(&program("pg_ctl"), &["reload", "-D", server.data().to_str().unwrap()], Some(USER));
+        // What was there before is read as well, until the signal has arrived.
+        wait_until("the rules hold", async || server.connect().await.is_err()).await;
+        server.settings = settings.iter().map(|&setting| setting.to_owned()).collect();
+        server
+    }
+
+    /// Starts a copy of this server that follows it and can take over.
+    pub(crate) async fn standby(&self) -> Self {
+        let mut standby = Self {
+            folder: tempfile::tempdir().unwrap(),
+            port: free_port(),
+            settings: Vec::new(),
+            process: None,
+        };
+        own(standby.folder.path());
+        let (port, data) = (self.port.to_string(), standby.data());
+        let from = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "coatroom",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "-N",
+            "-D",
+        ];
+        run(&program("pg_basebackup"), &[&from[..], &[data.to_str().unwrap()]].concat(), Some(USER));
+        standby.restart().await;
+        let client = self.client().await;
+        wait_until("the standby follows", async || {
+            let followers = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+            client.query_one(followers, &[]).await.unwrap().get::<_, i64>(0) == 1
+        })
+        .await;
+        standby
+    }
+
+    /// Lets a standby take over.
+    pub(crate) async fn promote(&self) {
+        self.client().await.query_one("SELECT pg_promote()", &[]).await.unwrap();
+    }
+
+    /// The URL of a server and its standby.
+    pub(crate) fn url_with(&self, standby: &Self) -> String {
+        format!("postgres://coatroom@127.0.0.1:{},127.0.0.1:{}/postgres", self.port, standby.port)
     }
 
     /// Starts a server whose data is in a folder.
@@ -127,6 +196,17 @@ impl Postgres {
         self.process.as_ref().unwrap().thaw();
     }
 
+    /// Lets nobody write any more, or lets them again.
+    pub(crate) async fn set_read_only(&self, read_only: bool) {
+        let client = self.client().await;
+        // What undoes it has to be written as well.
+        client.batch_execute("SET default_transaction_read_only = off").await.unwrap();
+        let value = if read_only { "on" } else { "off" };
+        let setting = format!("ALTER SYSTEM SET default_transaction_read_only = {value}");
+        client.batch_execute(&setting).await.unwrap();
+        client.execute("SELECT pg_reload_conf()", &[]).await.unwrap();
+    }
+
     async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::connect(&self.url(), NoTls).await?;
         tokio::spawn(connection);
@@ -149,14 +229,14 @@ impl Postgres {
     }
 }
 
-fn own(path: &Path) {
+pub(super) fn own(path: &Path) {
     if super::is_root() {
         run(Path::new("chown"), &[USER, path.to_str().unwrap()], None);
     }
 }
 
 /// The account that Debian's package makes.
-const USER: &str = "postgres";
+pub(super) const USER: &str = "postgres";
 
 /// Debian keeps the programs of each version in a folder of its own.
 fn program(name: &str) -> PathBuf {

@@ -1,19 +1,22 @@
-//! A way to a server that can be cut: at once, or after a request went through and before its answer comes back.
+//! A way to a server that can be cut or slowed down: at once, in the middle of a request, or after a request went through and before
+//! its answer comes back.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Passes bytes on between its port and a server's.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
     /// Connections of an earlier age swallow everything.
     age: Arc<AtomicU64>,
+    delay_ms: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -22,14 +25,15 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, age) = (Arc::new(AtomicU8::new(PASS)), Arc::<AtomicU64>::default());
-        let of_proxy = (Arc::clone(&mode), Arc::clone(&age));
+        let proxy = Self { address, mode, age, delay_ms: Arc::default() };
+        let of_connections = proxy.clone();
         tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
-                tokio::spawn(carry(client, server, of_proxy.clone()));
+                tokio::spawn(carry(client, server, of_connections.clone()));
             }
         });
-        Self { address, mode, age }
+        proxy
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -46,14 +50,27 @@ impl Proxy {
         self.age.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// From now on only half of what a client sends reaches the server, and then the connection is reset.
+    pub(crate) fn cut_requests(&self) {
+        self.mode.store(CUT_REQUESTS, Ordering::SeqCst);
+    }
+
+    /// From now on each answer of the server comes later by this much.
+    pub(crate) fn delay_answers(&self, delay: Duration) {
+        self.delay_ms.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
+    }
+
+    /// From now on everything passes, at once.
     pub(crate) fn pass(&self) {
+        self.delay_answers(Duration::ZERO);
         self.mode.store(PASS, Ordering::SeqCst);
     }
 }
 
-async fn carry(client: TcpStream, server: u16, (mode, age): (Arc<AtomicU8>, Arc<AtomicU64>)) {
-    let born = age.load(Ordering::SeqCst);
-    let swallows = || age.load(Ordering::SeqCst) != born;
+async fn carry(client: TcpStream, server: u16, proxy: Proxy) {
+    let born = proxy.age.load(Ordering::SeqCst);
+    let swallows = || proxy.age.load(Ordering::SeqCst) != born;
+    let mode = || proxy.mode.load(Ordering::SeqCst);
     let Ok(server) = TcpStream::connect(("127.0.0.1", server)).await else { return };
     // Closed without a last packet: the other side sees a reset.
     client.set_zero_linger().unwrap();
@@ -63,6 +80,10 @@ async fn carry(client: TcpStream, server: u16, (mode, age): (Arc<AtomicU8>, Arc<
     loop {
         tokio::select! {
             read = from_client.read(&mut asked) => match read {
+                Ok(length @ 1..) if mode() == CUT_REQUESTS => {
+                    to_server.write_all(&asked[..length / 2]).await.ok();
+                    return;
+                }
                 Ok(length @ 1..) if !swallows() => {
                     if to_server.write_all(&asked[..length]).await.is_err() { return }
                 }
@@ -71,7 +92,8 @@ async fn carry(client: TcpStream, server: u16, (mode, age): (Arc<AtomicU8>, Arc<
             },
             read = from_server.read(&mut answered) => match read {
                 Ok(1..) if swallows() => {}
-                Ok(length @ 1..) if mode.load(Ordering::SeqCst) == PASS => {
+                Ok(length @ 1..) if mode() != LOSE_ANSWERS => {
+                    tokio::time::sleep(Duration::from_millis(proxy.delay_ms.load(Ordering::SeqCst))).await;
                     if to_client.write_all(&answered[..length]).await.is_err() { return }
                 }
                 _ => return,
@@ -82,3 +104,4 @@ async fn carry(client: TcpStream, server: u16, (mode, age): (Arc<AtomicU8>, Arc<
 
 const PASS: u8 = 0;
 const LOSE_ANSWERS: u8 = 1;
+const CUT_REQUESTS: u8 = 2;

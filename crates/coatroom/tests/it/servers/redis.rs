@@ -13,11 +13,11 @@ use super::{Process, free_port, run, wait_until};
 /// One server, which keeps a log and flushes it at each write.
 #[derive(Debug)]
 pub(crate) struct Redis {
-    folder: TempDir,
-    port: u16,
-    arguments: Vec<String>,
-    program: &'static str,
-    process: Option<Process>,
+    pub(super) folder: TempDir,
+    pub(super) port: u16,
+    pub(super) arguments: Vec<String>,
+    pub(super) program: &'static str,
+    pub(super) process: Option<Process>,
 }
 
 impl Redis {
@@ -54,7 +54,7 @@ impl Redis {
         server
     }
 
-    fn new(program: &'static str) -> Self {
+    pub(super) fn new(program: &'static str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let arguments =
             vec!["--bind".to_owned(), "127.0.0.1".to_owned(), "--port".to_owned(), port.to_string()];
@@ -74,11 +74,22 @@ impl Redis {
         self.process.take().unwrap().kill();
     }
 
+    /// Takes away what it kept, while it is down.
+    pub(crate) fn forget(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("appendonlydir")).unwrap();
+    }
+
     /// Starts it, again or for the first time, and waits until it answers.
     pub(crate) async fn restart(&mut self) {
         self.process = Some(self.spawn());
         wait_until("Redis answers", async || self.ping().is_some_and(|answer| answer.starts_with("+PONG")))
             .await;
+    }
+
+    pub(crate) async fn restart_if_ended(&mut self) {
+        if self.process.as_mut().unwrap().has_ended() {
+            self.restart().await;
+        }
     }
 
     pub(crate) fn freeze(&self) {
@@ -105,7 +116,7 @@ impl Redis {
         Some(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 
-    fn spawn(&self) -> Process {
+    pub(super) fn spawn(&self) -> Process {
         Process::start(Path::new(self.program), &self.arguments, self.folder.path(), None)
     }
 }

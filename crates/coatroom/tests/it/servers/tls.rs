@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// A certificate for this machine, and who signed it.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ impl Certificates {
     /// For a host of this name.
     pub(crate) fn naming(host: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Or it would be called like those that it signs.
+        params.distinguished_name.push(DnType::CommonName, "a test's authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_key = KeyPair::generate().unwrap();
         let authority = params.self_signed(&authority_key).unwrap().pem();
