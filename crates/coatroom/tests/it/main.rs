@@ -39,9 +39,6 @@ mod redis;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(test)]
-#[cfg(unix)]
-mod servers;
-#[cfg(test)]
 mod signer;
 #[cfg(test)]
 #[cfg(feature = "sqlite")]

@@ -11,10 +11,10 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
-use crate::servers::postgres::Postgres;
-use crate::servers::proxy::Proxy;
-use crate::servers::tls::Certificates;
 use crate::store::manual_clock;
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::proxy::Proxy;
+use coatroom_servers::tls::Certificates;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_keeps_the_contract() {

@@ -9,10 +9,10 @@ use coatroom::store::contract::{self, Clocked};
 use coatroom::store::{Kind, NewRecord, RedisStore, Store, Version};
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
-use crate::servers::proxy::Proxy;
-use crate::servers::redis::{Cluster, Redis, Watched};
-use crate::servers::tls::Certificates;
 use crate::store::manual_clock;
+use coatroom_servers::proxy::Proxy;
+use coatroom_servers::redis::{Cluster, Redis, Watched};
+use coatroom_servers::tls::Certificates;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_keeps_the_contract() {

@@ -36,10 +36,6 @@ mod replicas;
 mod restart;
 mod revocation;
 mod secrets;
-// The same private servers as those of the tests of stores.
-#[expect(dead_code, reason = "the tests of stores need more of them")]
-#[path = "../../../coatroom/tests/it/servers/mod.rs"]
-mod servers;
 mod step_up;
 mod strangers;
 mod takeover;

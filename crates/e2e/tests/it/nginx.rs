@@ -13,9 +13,9 @@ use futures_util::StreamExt;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::servers::postgres::Postgres;
-use crate::servers::tls::Certificates;
-use crate::servers::{Process, wait_until};
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::tls::Certificates;
+use coatroom_servers::{Process, wait_until};
 
 /// nginx on a port of its own.
 struct Nginx {

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Passes bytes on between its port and a server's.
 #[derive(Debug)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
     /// Connections of an earlier age swallow everything.
@@ -18,7 +18,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Starts a proxy before the port of a server.
-    pub(crate) async fn start(server: u16) -> Self {
+    pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, age) = (Arc::new(AtomicU8::new(PASS)), Arc::<AtomicU64>::default());
@@ -32,21 +32,23 @@ impl Proxy {
         Self { address, mode, age }
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// From now on every connection is reset when the server answers: what was asked is done, and nobody hears of it.
-    pub(crate) fn lose_answers(&self) {
+    pub fn lose_answers(&self) {
         self.mode.store(LOSE_ANSWERS, Ordering::SeqCst);
     }
 
     /// From now on nothing passes on the connections that there are, and they do not end. New ones are as usual.
-    pub(crate) fn swallow(&self) {
+    pub fn swallow(&self) {
         self.age.fetch_add(1, Ordering::SeqCst);
     }
 
-    pub(crate) fn pass(&self) {
+    /// From now on answers pass again.
+    pub fn pass(&self) {
         self.mode.store(PASS, Ordering::SeqCst);
     }
 }

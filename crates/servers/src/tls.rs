@@ -6,20 +6,23 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// A certificate for this machine, and who signed it.
 #[derive(Debug)]
-pub(crate) struct Certificates {
-    pub(crate) authority: String,
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Certificates {
+    /// Who signed it, as PEM.
+    pub authority: String,
+    /// The certificate, as PEM.
+    pub certificate: String,
+    /// Its private key, as PEM.
+    pub key: String,
 }
 
 impl Certificates {
     /// For `127.0.0.1`.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self::naming("127.0.0.1")
     }
 
     /// For a host of this name.
-    pub(crate) fn naming(host: &str) -> Self {
+    pub fn naming(host: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority_key = KeyPair::generate().unwrap();
@@ -32,7 +35,7 @@ impl Certificates {
     }
 
     /// Writes the authority's certificate to a file.
-    pub(crate) fn keep_authority(&self, path: &Path) {
+    pub fn keep_authority(&self, path: &Path) {
         std::fs::write(path, &self.authority).unwrap();
     }
 }
