@@ -8,10 +8,14 @@ mod key_source;
 mod protection;
 mod remote;
 mod resources;
+#[cfg(feature = "seed")]
+mod seed;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
 pub use protection::Protection;
+#[cfg(feature = "seed")]
+pub use seed::SeededGrant;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
