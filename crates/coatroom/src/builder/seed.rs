@@ -62,41 +62,23 @@ impl Coatroom {
         let resource = context.resources.iter().next().ok_or_else(nothing)?;
         let (keys, store, now) = (context.keys(), context.store.as_ref(), context.clock.now());
         let key = keys.tickets.active();
-        let SeededGrant { id, access_token, refresh_token } = self.seeded(number);
+        let seeded = self.seeded(number);
+        let SeededGrant { id, access_token, refresh_token } = &seeded;
         let (vault, vault_key) = GrantVault::generate(context.entropy.as_ref())?;
         let sealer = Sealer { master: &keys.wrapping, entropy: context.entropy.as_ref() };
-        let wrap = |ticket| vault.wrap(sealer, &id, ticket, &vault_key);
-        let code = authorization_code(&id, &secret(key, "code", number));
+        let wrap = |ticket| vault.wrap(sealer, id, ticket, &vault_key);
         let ends_at = now.plus(context.settings.refresh_idle);
         let user = user(provider, number / 2);
-        let refresh = RefreshState {
-            generation: 1,
-            current: refresh_token.hash(),
-            expires_at: ends_at,
-            issued: vec![access_token.hash()],
-            previous: Some(PreviousRefresh {
-                token: RefreshToken::new(code.expose()).hash(),
-                rotated_at: now,
-                salt: secret(key, "salt", number),
-                key: key.id(),
-                repeats: 0,
-            }),
-        };
-        let redeemed = AwaitingCode {
-            code: code.hash(),
-            redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
-            challenge: CodeChallenge::of(&CodeVerifier::new(code.expose())),
-            expires_at: now,
-        };
+        let state = GrantState::Active(active(key, number, &seeded, (now, ends_at)));
         let grant = GrantRecord {
             grant: Grant {
-                id,
+                id: *id,
                 subject: user.subject.clone(),
                 client: client.hash(),
                 resource: resource.id.clone(),
                 scopes: resource.scopes.defaults(),
                 created_at: now,
-                state: GrantState::Active(ActiveGrant { redeemed, refresh: Some(refresh) }),
+                state,
             },
             kept_until: ends_at,
             may_refresh: true,
@@ -104,19 +86,19 @@ impl Coatroom {
             client_name: Some("Example Desktop".to_owned()),
             client_fingerprint: None,
             user: Some(user),
-            wrapped: Some(wrap(Ticket::Refresh(&refresh_token))?),
+            wrapped: Some(wrap(Ticket::Refresh(refresh_token))?),
             vault: Some(vault.clone()),
         };
         let access = AccessTokenRecord {
             token: access_token.hash(),
-            grant: id,
+            grant: *id,
             scopes: grant.grant.scopes.clone(),
             resource: resource.id.clone(),
             issued_at: now,
             ends_at: now.plus(context.settings.access_token_life),
             kept_until: ends_at,
             accepted: true,
-            wrapped: wrap(Ticket::Access(&access_token))?,
+            wrapped: wrap(Ticket::Access(access_token))?,
         };
         is_new(records::insert(store, &grant).await?)?;
         let fresh = FreshConnection {
@@ -124,13 +106,44 @@ impl Coatroom {
             tokens: &credential(key, number, ends_at),
             kept_until: grant.connections_kept_until(context.settings.refresh_life),
         };
-        context.connections.connect(&id, &grant.grant.subject, &vault, fresh).await?;
+        context.connections.connect(id, &grant.grant.subject, &vault, fresh).await?;
         is_new(records::insert(store, &access).await?)
     }
 }
 
 fn secret(key: &MacKey, what: &str, number: u64) -> [u8; 32] {
     key.tag("seeded grant", &[what.as_bytes(), &number.to_be_bytes()])
+}
+
+/// The state of a grant after one refresh.
+fn active(
+    key: &MacKey,
+    number: u64,
+    seeded: &SeededGrant,
+    (now, ends_at): (Timestamp, Timestamp),
+) -> ActiveGrant {
+    let code = authorization_code(&seeded.id, &secret(key, "code", number));
+    let redeemed = AwaitingCode {
+        code: code.hash(),
+        redirect_uri: "http://127.0.0.1:33418/callback".to_owned(),
+        challenge: CodeChallenge::of(&CodeVerifier::new(code.expose())),
+        expires_at: now,
+    };
+    let previous = PreviousRefresh {
+        token: RefreshToken::new(code.expose()).hash(),
+        rotated_at: now,
+        salt: secret(key, "salt", number),
+        key: key.id(),
+        repeats: 0,
+    };
+    let refresh = RefreshState {
+        generation: 1,
+        current: seeded.refresh_token.hash(),
+        expires_at: ends_at,
+        issued: vec![seeded.access_token.hash()],
+        previous: Some(previous),
+    };
+    ActiveGrant { redeemed, refresh: Some(refresh) }
 }
 
 /// The user of this number, as a provider describes one.
