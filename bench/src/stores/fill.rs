@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
+use coatroom::protocol::words::Timestamp;
 use coatroom::store::{Portable, Record};
 use coatroom_servers::postgres::Postgres;
 use futures_util::future::try_join_all;
@@ -32,7 +33,7 @@ pub(crate) fn sqlite(file: &Path, records: &[Record]) -> Result<()> {
         let sql = "INSERT INTO records (kind, key, owner, version, expires_at, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let mut insert = transaction.prepare_cached(sql)?;
         for Record { kind, key, owner, version, expires_at, body } in some {
-            let (version, expires_at) = (number(version.number())?, ends(expires_at)?);
+            let (version, expires_at) = (number(version.number())?, ends(*expires_at)?);
             insert.execute(params![kind.as_str(), key, owner, version, expires_at, body])?;
         }
         drop(insert);
@@ -58,7 +59,7 @@ pub(crate) async fn postgres(server: &Postgres, records: &[Record]) -> Result<()
         let owners: Vec<Option<&str>> = some.iter().map(|record| record.owner.as_deref()).collect();
         let versions =
             some.iter().map(|record| number(record.version.number())).collect::<Result<Vec<_>>>()?;
-        let ends = some.iter().map(|record| ends(&record.expires_at)).collect::<Result<Vec<_>>>()?;
+        let ends = some.iter().map(|record| ends(record.expires_at)).collect::<Result<Vec<_>>>()?;
         let bodies: Vec<&str> = some.iter().map(|record| record.body.as_str()).collect();
         client.execute(&insert, &[&kinds, &keys, &owners, &versions, &ends, &bodies]).await?;
     }
@@ -69,7 +70,7 @@ pub(crate) async fn postgres(server: &Postgres, records: &[Record]) -> Result<()
     Ok(())
 }
 
-fn ends(at: &Option<coatroom::protocol::words::Timestamp>) -> Result<Option<i64>> {
+fn ends(at: Option<Timestamp>) -> Result<Option<i64>> {
     at.map(|at| number(at.unix())).transpose()
 }
 

@@ -15,12 +15,14 @@ pub struct Certificates {
     pub key: String,
 }
 
-impl Certificates {
+impl Default for Certificates {
     /// For `127.0.0.1`.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self::naming("127.0.0.1")
     }
+}
 
+impl Certificates {
     /// For a host of this name.
     pub fn naming(host: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();

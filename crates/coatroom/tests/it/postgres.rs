@@ -146,11 +146,11 @@ async fn callers_who_leave_cost_no_connections() {
 
 #[tokio::test]
 async fn tls_is_verified_against_the_named_certificates() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     let folder = tempfile::tempdir().unwrap();
     let (authority, stranger) = (folder.path().join("authority.pem"), folder.path().join("stranger.pem"));
     certificates.keep_authority(&authority);
-    Certificates::new().keep_authority(&stranger);
+    Certificates::default().keep_authority(&stranger);
     let server = Postgres::start_with_tls(&certificates).await;
     let url = |options: &str| format!("{}?sslmode=require{options}", server.url());
     let store = connect(&url(&format!("&sslrootcert={}", authority.display()))).await;

@@ -105,11 +105,11 @@ async fn records_of_a_newer_program_are_refused_and_left_alone() {
 
 #[tokio::test]
 async fn tls_needs_a_provider_of_cryptography_and_is_verified() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     let folder = tempfile::tempdir().unwrap();
     let (authority, stranger) = (folder.path().join("authority.pem"), folder.path().join("stranger.pem"));
     certificates.keep_authority(&authority);
-    Certificates::new().keep_authority(&stranger);
+    Certificates::default().keep_authority(&stranger);
     let server = Redis::start_with_tls(&certificates).await;
     let url = |path: &std::path::Path| {
         format!("rediss://127.0.0.1:{}?ssl_ca_certs={}", server.port(), path.display())
