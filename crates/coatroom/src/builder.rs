@@ -10,11 +10,15 @@ mod remote;
 mod resources;
 #[cfg(feature = "rmcp")]
 mod rmcp;
+#[cfg(feature = "seed")]
+mod seed;
 mod source;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
 pub use protection::Protection;
+#[cfg(feature = "seed")]
+pub use seed::SeededGrant;
 pub use source::Source;
 
 use std::collections::HashMap;

@@ -42,6 +42,8 @@ pub mod user;
 pub mod vault;
 
 pub use allowance::ClientAddress;
+#[cfg(feature = "seed")]
+pub use builder::SeededGrant;
 #[cfg(feature = "server")]
 pub use builder::Users;
 pub use builder::{BuildError, Builder, Coatroom, Protection, Source};

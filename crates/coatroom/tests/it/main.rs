@@ -39,10 +39,6 @@ mod redis;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(test)]
-#[cfg(unix)]
-#[expect(dead_code, reason = "the tests from outside need more of them")]
-mod servers;
-#[cfg(test)]
 mod signer;
 #[cfg(test)]
 #[cfg(feature = "sqlite")]

@@ -10,12 +10,12 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
-use crate::servers::disk::SmallDisk;
-use crate::servers::pgbouncer::PgBouncer;
-use crate::servers::postgres::Postgres;
-use crate::servers::proxy::Proxy;
-use crate::servers::tls::Certificates;
 use crate::store::manual_clock;
+use coatroom_servers::disk::SmallDisk;
+use coatroom_servers::pgbouncer::PgBouncer;
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::proxy::Proxy;
+use coatroom_servers::tls::Certificates;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_keeps_the_contract() {
@@ -181,11 +181,11 @@ async fn callers_who_leave_cost_no_connections() {
 
 #[tokio::test]
 async fn tls_is_verified_against_the_named_certificates() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     let folder = tempfile::tempdir().unwrap();
     let (authority, stranger) = (folder.path().join("authority.pem"), folder.path().join("stranger.pem"));
     certificates.keep_authority(&authority);
-    Certificates::new().keep_authority(&stranger);
+    Certificates::default().keep_authority(&stranger);
     let server = Postgres::start_with_tls(&certificates).await;
     let url = |options: &str| format!("{}?sslmode=require{options}", server.url());
     let store = connect(&url(&format!("&sslrootcert={}", authority.display()))).await;
@@ -217,7 +217,7 @@ async fn pgbouncer_with_session_pooling_keeps_the_contract() {
 
 #[tokio::test]
 async fn a_server_may_ask_for_a_certificate_of_ours() {
-    let (theirs, ours) = (Certificates::new(), Certificates::naming("coatroom"));
+    let (theirs, ours) = (Certificates::default(), Certificates::naming("coatroom"));
     let folder = tempfile::tempdir().unwrap();
     let keep = |name: &str, text: &str| {
         let path = folder.path().join(name);

@@ -9,11 +9,11 @@ use coatroom::store::contract::{self, Clocked};
 use coatroom::store::{Kind, NewRecord, RedisStore, Store, StoreError, Version};
 
 use crate::history::{self, History, is_unavailable, record, recovers, refuses_writes};
-use crate::servers::proxy::Proxy;
-use crate::servers::redis::{Cluster, Redis, Watched};
-use crate::servers::redis_tls::TlsRedis;
-use crate::servers::tls::Certificates;
 use crate::store::manual_clock;
+use coatroom_servers::proxy::Proxy;
+use coatroom_servers::redis::{Cluster, Redis, Watched};
+use coatroom_servers::redis_tls::TlsRedis;
+use coatroom_servers::tls::Certificates;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis_keeps_the_contract() {
@@ -106,11 +106,11 @@ async fn records_of_a_newer_program_are_refused_and_left_alone() {
 
 #[tokio::test]
 async fn tls_needs_a_provider_of_cryptography_and_is_verified() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     let folder = tempfile::tempdir().unwrap();
     let (authority, stranger) = (folder.path().join("authority.pem"), folder.path().join("stranger.pem"));
     certificates.keep_authority(&authority);
-    Certificates::new().keep_authority(&stranger);
+    Certificates::default().keep_authority(&stranger);
     let server = Redis::start_with_tls(&certificates).await;
     let url = |path: &std::path::Path| {
         format!("rediss://127.0.0.1:{}?ssl_ca_certs={}", server.port(), path.display())
@@ -128,13 +128,13 @@ async fn tls_needs_a_provider_of_cryptography_and_is_verified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_speaks_tls_with_verified_servers_alone() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     tls_is_verified(&TlsRedis::cluster(&certificates).await, &certificates).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_and_what_they_watch_speak_tls_with_verified_servers_alone() {
-    let certificates = Certificates::new();
+    let certificates = Certificates::default();
     tls_is_verified(&TlsRedis::watched(&certificates).await, &certificates).await;
 }
 
@@ -147,7 +147,7 @@ async fn tls_is_verified(servers: &TlsRedis, certificates: &Certificates) {
         path
     };
     let authority = keep("authority.pem", &certificates.authority);
-    let stranger = keep("stranger.pem", &Certificates::new().authority);
+    let stranger = keep("stranger.pem", &Certificates::default().authority);
     keeps_the_contract(&servers.url(&authority)).await;
     for bad in [servers.url(&stranger), servers.url(&authority).replace("127.0.0.1", "localhost")] {
         let message = refusal(&bad).await;

@@ -40,8 +40,8 @@ async fn sqlite_keeps_the_contract() {
 async fn records_travel_through_every_store_unchanged() {
     use coatroom::store::{PostgresStore, RedisStore, SqliteStore};
 
-    use crate::servers::postgres::Postgres;
-    use crate::servers::redis::{Cluster, Redis};
+    use coatroom_servers::postgres::Postgres;
+    use coatroom_servers::redis::{Cluster, Redis};
     let (clock, folder) = (manual_clock(), tempfile::tempdir().unwrap());
     let (postgres, redis, cluster) = (Postgres::start().await, Redis::start().await, Cluster::start().await);
     let stores: [Box<dyn Portable>; 6] = [

@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::kills::{History, Site, work};
 use crate::outages::goes_on;
-use crate::servers::disk::SmallDisk;
-use crate::servers::postgres::Postgres;
-use crate::servers::proxy::Proxy;
-use crate::servers::redis::Redis;
+use coatroom_servers::disk::SmallDisk;
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::proxy::Proxy;
+use coatroom_servers::redis::Redis;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_client_was_told_stays_true_whatever_happens_to_a_file() {

@@ -38,10 +38,6 @@ mod restart;
 mod revocation;
 mod rotation;
 mod secrets;
-// The same private servers as those of the tests of stores.
-#[expect(dead_code, reason = "the tests of stores need more of them")]
-#[path = "../../../coatroom/tests/it/servers/mod.rs"]
-mod servers;
 mod step_up;
 mod strangers;
 mod takeover;

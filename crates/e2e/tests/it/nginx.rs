@@ -19,9 +19,9 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use crate::servers::postgres::Postgres;
-use crate::servers::tls::Certificates;
-use crate::servers::{Process, wait_until};
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::tls::Certificates;
+use coatroom_servers::{Process, wait_until};
 
 /// nginx on a port of its own.
 struct Nginx {

@@ -11,8 +11,8 @@ use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::servers::postgres::Postgres;
-use crate::servers::redis::Cluster;
+use coatroom_servers::postgres::Postgres;
+use coatroom_servers::redis::Cluster;
 
 /// What replicas share.
 pub(crate) enum Database {

@@ -94,10 +94,15 @@ struct Scribe {
 impl Scribe {
     fn work(mut self, mut queue: mpsc::Receiver<Waiting>) {
         let mut batch = Vec::new();
+        let mut last = Commit::default();
         while queue.blocking_recv_many(&mut batch, QUEUE) > 0 {
+            let pause = last.pause_before(batch.len());
+            gather(&mut queue, &mut batch, pause);
             let batch = std::mem::take(&mut batch);
+            let (writes, began) = (batch.len(), self.clock.elapsed());
             // A panic drops the batch, and its callers learn that nobody will answer.
             drop(catch_unwind(AssertUnwindSafe(|| self.serve(batch))));
+            last = Commit { writes, took: self.clock.elapsed().saturating_sub(began) };
         }
     }
 
@@ -142,6 +147,36 @@ impl Scribe {
     }
 }
 
+/// What the last commit was like.
+#[derive(Debug, Default)]
+struct Commit {
+    writes: usize,
+    took: Duration,
+}
+
+impl Commit {
+    /// How long to wait for company before the next one.
+    ///
+    /// Callers that were just answered write again a moment later. Without a pause the first of them would be committed alone, and
+    /// the rest would wait for that and then for their own: half as many in each commit, and everybody waits for two.
+    fn pause_before(&self, waiting: usize) -> Duration {
+        let is_worth_it = waiting < self.writes && self.took >= SLOW_COMMIT;
+        if is_worth_it { (self.took / 4).min(LONGEST_PAUSE) } else { Duration::ZERO }
+    }
+}
+
+/// Adds what comes during the pause, and no more than may be committed together.
+fn gather(queue: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>, pause: Duration) {
+    if pause.is_zero() {
+        return;
+    }
+    thread::sleep(pause);
+    while batch.len() < QUEUE {
+        let Ok(waiting) = queue.try_recv() else { return };
+        batch.push(waiting);
+    }
+}
+
 /// Begins a transaction as soon as no other process holds the lock.
 fn begin<'a>(connection: &'a Connection, batch: &[Waiting]) -> rusqlite::Result<Transaction<'a>> {
     // Not left to SQLite, which would be as patient for the last caller as for the first.
@@ -162,6 +197,10 @@ fn begin<'a>(connection: &'a Connection, batch: &[Waiting]) -> rusqlite::Result<
 
 /// How many writes may wait, and how many are committed together at most.
 const QUEUE: usize = 512;
+
+/// From when on a commit is slow enough for a pause, which itself takes at least a twentieth of this.
+const SLOW_COMMIT: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests {
@@ -253,6 +292,29 @@ mod tests {
         scribe.serve(vec![stays, left]);
         assert!(matches!(answered.blocking_recv(), Ok(Ok(1))));
         assert!(is_there(&scribe, "stays") && !is_there(&scribe, "left"));
+    }
+
+    #[test]
+    fn who_comes_back_at_once_is_waited_for_and_nobody_else() {
+        let last = |writes, millis| Commit { writes, took: Duration::from_millis(millis) };
+        assert_eq!(last(64, 4).pause_before(1), Duration::from_millis(1));
+        assert_eq!(last(64, 4).pause_before(64), Duration::ZERO, "everybody is there");
+        assert_eq!(last(1, 4).pause_before(1), Duration::ZERO, "nobody else was there");
+        assert_eq!(last(64, 0).pause_before(1), Duration::ZERO, "the next commit comes soon");
+        assert_eq!(last(64, 5_000).pause_before(1), LONGEST_PAUSE, "another program held the lock");
+    }
+
+    #[test]
+    fn what_comes_during_the_pause_is_committed_with_the_rest() {
+        let (queue, mut waiting_writes) = mpsc::channel(QUEUE + 1);
+        for number in 0..=QUEUE {
+            queue.try_send(waiting(insert(&number.to_string(), 10)).0).unwrap();
+        }
+        let mut batch = vec![waiting_writes.try_recv().unwrap()];
+        gather(&mut waiting_writes, &mut batch, Duration::ZERO);
+        assert_eq!(batch.len(), 1);
+        gather(&mut waiting_writes, &mut batch, Duration::from_millis(1));
+        assert_eq!((batch.len(), waiting_writes.len()), (QUEUE, 1));
     }
 
     #[tokio::test]

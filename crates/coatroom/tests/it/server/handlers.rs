@@ -96,7 +96,7 @@ impl ServerHandler for Tools {
     ) -> Result<rmcp::model::CallToolResponse, ErrorData> {
         assert!(context.caller().is_ok(), "a guard stands before this");
         let context = rmcp::handler::server::tool::ToolCallContext::new(self, request, context);
-        self.router.call(context).await.map(Into::into)
+        self.router.call(context).await
     }
 
     async fn list_tools(

@@ -1,14 +1,15 @@
-//! Real servers for the tests of stores: private ones, in folders and on ports of their own, gone with the test.
+//! Real servers for tests and benchmarks: private ones, in folders and on ports of their own, gone with whoever started them.
 //!
-//! The tests from outside use them too. Debian's packages `postgresql`, `pgbouncer`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
+//! Debian's packages `postgresql`, `pgbouncer`, `redis-server` and `redis-sentinel` have the programs. A missing one fails the test.
+#![cfg(unix)]
 
-pub(crate) mod disk;
-pub(crate) mod pgbouncer;
-pub(crate) mod postgres;
-pub(crate) mod proxy;
-pub(crate) mod redis;
-pub(crate) mod redis_tls;
-pub(crate) mod tls;
+pub mod disk;
+pub mod pgbouncer;
+pub mod postgres;
+pub mod proxy;
+pub mod redis;
+pub mod redis_tls;
+pub mod tls;
 
 use std::ffi::OsStr;
 use std::iter;
@@ -21,16 +22,11 @@ use std::time::Duration;
 
 /// A program that runs until it is dropped, or until the test is killed.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub struct Process(Child);
 
 impl Process {
     /// Starts `program`; what it says goes to a file in `folder`.
-    pub(crate) fn start(
-        program: &Path,
-        arguments: &[impl AsRef<OsStr>],
-        folder: &Path,
-        user: Option<&str>,
-    ) -> Self {
+    pub fn start(program: &Path, arguments: &[impl AsRef<OsStr>], folder: &Path, user: Option<&str>) -> Self {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]);
@@ -44,7 +40,7 @@ impl Process {
     }
 
     /// Ends it and its children at once, without a chance to finish anything.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // The children go first: those of Postgres would otherwise serve for a moment more.
         let children = self.children();
         if !children.is_empty() {
@@ -55,16 +51,17 @@ impl Process {
     }
 
     /// Stops it, and its children, without ending them: it still has its connections, and answers nothing.
-    pub(crate) fn freeze(&self) {
+    pub fn freeze(&self) {
         self.signal("-STOP");
     }
 
     /// Lets it go on.
-    pub(crate) fn thaw(&self) {
+    pub fn thaw(&self) {
         self.signal("-CONT");
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
+    /// Whether it ended by itself.
+    pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
 
@@ -92,7 +89,7 @@ impl Drop for Process {
 }
 
 /// Runs a program to its end, and returns what it printed.
-pub(crate) fn run(program: &Path, arguments: &[&str], user: Option<&str>) -> String {
+pub fn run(program: &Path, arguments: &[&str], user: Option<&str>) -> String {
     let mut command = match user.filter(|_| is_root()) {
         Some(user) => {
             let mut command = Command::new("setpriv");
@@ -112,7 +109,7 @@ pub(crate) fn run(program: &Path, arguments: &[&str], user: Option<&str>) -> Str
 ///
 /// It lies below those that the system gives to whoever asks for any, or a connection of somebody else could have it while its server
 /// is down; and apart from those of the tests from outside, which use these servers too.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static ASKED: AtomicU32 = AtomicU32::new(0);
     let ports = iter::repeat_with(|| {
         let asked = ASKED.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +120,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// Waits until `is_so`, and fails with `what` after half a minute.
-pub(crate) async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     for _ in 0..600 {
         if is_so().await {
             return;

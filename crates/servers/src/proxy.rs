@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Passes bytes on between its port and a server's.
 #[derive(Debug, Clone)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     mode: Arc<AtomicU8>,
     /// Connections of an earlier age swallow everything.
@@ -21,7 +21,7 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// Starts a proxy before the port of a server.
-    pub(crate) async fn start(server: u16) -> Self {
+    pub async fn start(server: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (mode, age) = (Arc::new(AtomicU8::new(PASS)), Arc::<AtomicU64>::default());
@@ -36,32 +36,33 @@ impl Proxy {
         proxy
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// From now on every connection is reset when the server answers: what was asked is done, and nobody hears of it.
-    pub(crate) fn lose_answers(&self) {
+    pub fn lose_answers(&self) {
         self.mode.store(LOSE_ANSWERS, Ordering::SeqCst);
     }
 
     /// From now on nothing passes on the connections that there are, and they do not end. New ones are as usual.
-    pub(crate) fn swallow(&self) {
+    pub fn swallow(&self) {
         self.age.fetch_add(1, Ordering::SeqCst);
     }
 
     /// From now on only half of what a client sends reaches the server, and then the connection is reset.
-    pub(crate) fn cut_requests(&self) {
+    pub fn cut_requests(&self) {
         self.mode.store(CUT_REQUESTS, Ordering::SeqCst);
     }
 
     /// From now on each answer of the server comes later by this much.
-    pub(crate) fn delay_answers(&self, delay: Duration) {
+    pub fn delay_answers(&self, delay: Duration) {
         self.delay_ms.store(delay.as_millis().try_into().unwrap(), Ordering::SeqCst);
     }
 
     /// From now on everything passes, at once.
-    pub(crate) fn pass(&self) {
+    pub fn pass(&self) {
         self.delay_answers(Duration::ZERO);
         self.mode.store(PASS, Ordering::SeqCst);
     }

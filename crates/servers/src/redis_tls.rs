@@ -8,14 +8,14 @@ use super::{free_port, run, wait_until};
 
 /// Servers of which each connection is TLS.
 #[derive(Debug)]
-pub(crate) struct TlsRedis {
+pub struct TlsRedis {
     servers: Vec<Redis>,
     url: String,
 }
 
 impl TlsRedis {
     /// A cluster of three.
-    pub(crate) async fn cluster(certificates: &Certificates) -> Self {
+    pub async fn cluster(certificates: &Certificates) -> Self {
         let mut servers = Vec::new();
         for _ in 0..3 {
             let bus = free_port().to_string();
@@ -33,7 +33,7 @@ impl TlsRedis {
     }
 
     /// One that a Sentinel watches.
-    pub(crate) async fn watched(certificates: &Certificates) -> Self {
+    pub async fn watched(certificates: &Certificates) -> Self {
         let master = start(certificates, &[]).await;
         let mut sentinel = Redis::new("redis-sentinel");
         let file = sentinel.folder.path().join("sentinel.conf");
@@ -56,17 +56,17 @@ impl TlsRedis {
     }
 
     /// Its URL, for who trusts the certificates of that file.
-    pub(crate) fn url(&self, authority: &Path) -> String {
+    pub fn url(&self, authority: &Path) -> String {
         format!("{}?ssl_ca_certs={}", self.url, authority.display())
     }
 
     /// The URL of somebody who speaks no TLS.
-    pub(crate) fn plain_url(&self) -> String {
+    pub fn plain_url(&self) -> String {
         self.url.replace("rediss", "redis")
     }
 
     /// Asks for certificates of clients from now on.
-    pub(crate) fn ask_for_certificates(&self) {
+    pub fn ask_for_certificates(&self) {
         for server in &self.servers {
             command(server, &["config", "set", "tls-auth-clients", "yes"]);
         }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 /// A file system of a few MiB. Only root may mount one.
 #[derive(Debug)]
-pub(crate) struct SmallDisk {
+pub struct SmallDisk {
     place: TempDir,
     /// What holds it, unless it is in memory.
     _image: Option<TempDir>,
@@ -15,14 +15,14 @@ pub(crate) struct SmallDisk {
 
 impl SmallDisk {
     /// In memory.
-    pub(crate) fn mount(mib: u32) -> Self {
+    pub fn mount(mib: u32) -> Self {
         let disk = Self { place: tempfile::tempdir().unwrap(), _image: None };
         disk.mounted(&["-t", "tmpfs", "-o", &format!("size={mib}m,mode=1777"), "tmpfs"]);
         disk
     }
 
     /// With ext4, on which a file that is open can be made immutable.
-    pub(crate) fn mount_ext4(mib: u32) -> Self {
+    pub fn mount_ext4(mib: u32) -> Self {
         let (place, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let image = folder.path().join("image");
         std::fs::File::create(&image).unwrap().set_len(u64::from(mib) << 20).unwrap();
@@ -42,17 +42,18 @@ impl SmallDisk {
         assert!(as_root("chmod", &["1777", self.path().to_str().unwrap()]));
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Where it is mounted.
+    pub fn path(&self) -> &Path {
         self.place.path()
     }
 
     /// A folder on it.
-    pub(crate) fn folder(&self) -> TempDir {
+    pub fn folder(&self) -> TempDir {
         tempfile::tempdir_in(self.path()).unwrap()
     }
 
     /// Leaves so many KiB, or a little less.
-    pub(crate) fn fill(&self, left_kib: u32) {
+    pub fn fill(&self, left_kib: u32) {
         let script = format!(
             "free=$(df --output=avail -k {0} | tail -1); [ $free -le {left_kib} ] || \
              head -c $(((free - {left_kib}) * 1024)) /dev/zero > {1}; sync {1}",
@@ -63,12 +64,13 @@ impl SmallDisk {
         Command::new("sh").args(["-c", &script]).status().unwrap();
     }
 
-    pub(crate) fn free(&self) {
+    /// Makes room on it again.
+    pub fn free(&self) {
         std::fs::remove_file(self.ballast()).unwrap();
     }
 
     /// Lets nobody write to a file, also not those who have it open; or lets them again.
-    pub(crate) fn set_immutable(file: &Path, immutable: bool) {
+    pub fn set_immutable(file: &Path, immutable: bool) {
         assert!(as_root("chattr", &[if immutable { "+i" } else { "-i" }, file.to_str().unwrap()]));
     }
 

@@ -9,7 +9,7 @@ use super::{Process, free_port, wait_until};
 
 /// A pooler, which lets everybody in.
 #[derive(Debug)]
-pub(crate) struct PgBouncer {
+pub struct PgBouncer {
     port: u16,
     _process: Process,
     _folder: TempDir,
@@ -17,7 +17,7 @@ pub(crate) struct PgBouncer {
 
 impl PgBouncer {
     /// Starts one before the port of a server; `mode` is `session` or `transaction`.
-    pub(crate) async fn start(server: u16, mode: &str) -> Self {
+    pub async fn start(server: u16, mode: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         own(folder.path());
         let file = folder.path().join("pgbouncer.ini");
@@ -35,7 +35,8 @@ impl PgBouncer {
         Self { port, _process: process, _folder: folder }
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
         self.port
     }
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
-use super::tls::Certificates;
-use super::{Process, free_port, run, wait_until};
+use crate::tls::Certificates;
+use crate::{Process, free_port, run, wait_until};
 
 /// A server with an empty database.
 #[derive(Debug)]
-pub(crate) struct Postgres {
+pub struct Postgres {
     folder: TempDir,
     port: u16,
     settings: Vec<String>,
@@ -19,17 +19,17 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     /// Starts a server.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// Starts a server that takes TLS connections only.
-    pub(crate) async fn start_with_tls(certificates: &Certificates) -> Self {
+    pub async fn start_with_tls(certificates: &Certificates) -> Self {
         Self::start_with_tls_for(certificates, None).await
     }
 
     /// The same, for clients with a certificate of this authority.
-    pub(crate) async fn start_with_tls_for(certificates: &Certificates, clients: Option<&str>) -> Self {
+    pub async fn start_with_tls_for(certificates: &Certificates, clients: Option<&str>) -> Self {
         let mut server = Self::new();
         let (certificate, key) =
             (server.folder.path().join("server.pem"), server.folder.path().join("server.key"));
@@ -61,12 +61,12 @@ impl Postgres {
     }
 
     /// Starts a server with settings like `max_connections=10`.
-    pub(crate) async fn start_with(settings: &[&str]) -> Self {
+    pub async fn start_with(settings: &[&str]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), settings).await
     }
 
     /// Starts a server with rules of its own about who may connect (`pg_hba.conf`), and with SQL that is run before they hold.
-    pub(crate) async fn start_with_rules(sql: &str, rules: &str, settings: &[&str]) -> Self {
+    pub async fn start_with_rules(sql: &str, rules: &str, settings: &[&str]) -> Self {
         let mut server = Self::start_with(settings).await;
         server.client().await.batch_execute(sql).await.unwrap();
         std::fs::write(server.data().join("pg_hba.conf"), rules).unwrap();
@@ -78,7 +78,7 @@ impl Postgres {
     }
 
     /// Starts a copy of this server that follows it and can take over.
-    pub(crate) async fn standby(&self) -> Self {
+    pub async fn standby(&self) -> Self {
         let mut standby = Self {
             folder: tempfile::tempdir().unwrap(),
             port: free_port(),
@@ -114,17 +114,17 @@ impl Postgres {
     }
 
     /// Lets a standby take over.
-    pub(crate) async fn promote(&self) {
+    pub async fn promote(&self) {
         self.client().await.query_one("SELECT pg_promote()", &[]).await.unwrap();
     }
 
     /// The URL of a server and its standby.
-    pub(crate) fn url_with(&self, standby: &Self) -> String {
+    pub fn url_with(&self, standby: &Self) -> String {
         format!("postgres://coatroom@127.0.0.1:{},127.0.0.1:{}/postgres", self.port, standby.port)
     }
 
     /// Starts a server whose data is in a folder.
-    pub(crate) async fn start_in(folder: TempDir, settings: &[&str]) -> Self {
+    pub async fn start_in(folder: TempDir, settings: &[&str]) -> Self {
         let mut server = Self::new_in(folder);
         server.settings = settings.iter().map(|&setting| setting.to_owned()).collect();
         server.restart().await;
@@ -146,31 +146,33 @@ impl Postgres {
         server
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where a store finds it.
+    pub fn url(&self) -> String {
         Self::url_at(self.port)
     }
 
     /// The URL of a server at another port, such as a proxy's.
-    pub(crate) fn url_at(port: u16) -> String {
+    pub fn url_at(port: u16) -> String {
         format!("postgres://coatroom@127.0.0.1:{port}/postgres")
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// A connection of another program.
-    pub(crate) async fn client(&self) -> Client {
+    pub async fn client(&self) -> Client {
         self.connect().await.expect("connecting to the test's own server")
     }
 
     /// Ends it at once.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.take().unwrap().kill();
     }
 
     /// Starts it, again or for the first time, and waits until it answers.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.process = Some(self.spawn());
         wait_until("Postgres answers", async || {
             // A killed one leaves children behind that hold its memory for a moment, and a file that names it.
@@ -182,22 +184,25 @@ impl Postgres {
         .await;
     }
 
-    pub(crate) async fn restart_if_ended(&mut self) {
+    /// Starts it again if it is not running.
+    pub async fn restart_if_ended(&mut self) {
         if self.process.as_mut().unwrap().has_ended() {
             self.restart().await;
         }
     }
 
-    pub(crate) fn freeze(&self) {
+    /// Stops it without ending it: it still has its connections, and answers nothing.
+    pub fn freeze(&self) {
         self.process.as_ref().unwrap().freeze();
     }
 
-    pub(crate) fn thaw(&self) {
+    /// Lets it go on.
+    pub fn thaw(&self) {
         self.process.as_ref().unwrap().thaw();
     }
 
     /// Lets nobody write any more, or lets them again.
-    pub(crate) async fn set_read_only(&self, read_only: bool) {
+    pub async fn set_read_only(&self, read_only: bool) {
         let client = self.client().await;
         // What undoes it has to be written as well.
         client.batch_execute("SET default_transaction_read_only = off").await.unwrap();

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::tls::Certificates;
-use super::{Process, free_port, run, wait_until};
+use crate::tls::Certificates;
+use crate::{Process, free_port, run, wait_until};
 
 /// One server, which keeps a log and flushes it at each write.
 #[derive(Debug)]
-pub(crate) struct Redis {
+pub struct Redis {
     pub(super) folder: TempDir,
     pub(super) port: u16,
     pub(super) arguments: Vec<String>,
@@ -22,12 +22,12 @@ pub(crate) struct Redis {
 
 impl Redis {
     /// Starts a server.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// Starts a server with further arguments.
-    pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+    pub async fn start_with(arguments: &[&str]) -> Self {
         let mut server = Self::new("redis-server");
         server.arguments.extend(DURABLE.iter().chain(arguments).map(|&argument| argument.to_owned()));
         server.restart().await;
@@ -35,7 +35,7 @@ impl Redis {
     }
 
     /// Starts a server that takes TLS connections only.
-    pub(crate) async fn start_with_tls(certificates: &Certificates) -> Self {
+    pub async fn start_with_tls(certificates: &Certificates) -> Self {
         let mut server = Self::new("redis-server");
         let path = |name: &str| server.folder.path().join(name).to_str().unwrap().to_owned();
         let (certificate, key) = (path("server.pem"), path("server.key"));
@@ -61,47 +61,52 @@ impl Redis {
         Self { folder, port, arguments, program, process: None }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where a store finds it.
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    pub(crate) const fn port(&self) -> u16 {
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// Ends it at once.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.process.take().unwrap().kill();
     }
 
     /// Takes away what it kept, while it is down.
-    pub(crate) fn forget(&self) {
+    pub fn forget(&self) {
         std::fs::remove_dir_all(self.folder.path().join("appendonlydir")).unwrap();
     }
 
     /// Starts it, again or for the first time, and waits until it answers.
-    pub(crate) async fn restart(&mut self) {
+    pub async fn restart(&mut self) {
         self.process = Some(self.spawn());
         wait_until("Redis answers", async || self.ping().is_some_and(|answer| answer.starts_with("+PONG")))
             .await;
     }
 
-    pub(crate) async fn restart_if_ended(&mut self) {
+    /// Starts it again if it has ended by itself.
+    pub async fn restart_if_ended(&mut self) {
         if self.process.as_mut().unwrap().has_ended() {
             self.restart().await;
         }
     }
 
-    pub(crate) fn freeze(&self) {
+    /// Stops it without ending it: it still has its connections, and answers nothing.
+    pub fn freeze(&self) {
         self.process.as_ref().unwrap().freeze();
     }
 
-    pub(crate) fn thaw(&self) {
+    /// Lets it go on.
+    pub fn thaw(&self) {
         self.process.as_ref().unwrap().thaw();
     }
 
     /// Runs a command, as an operator would.
-    pub(crate) fn command(&self, words: &[&str]) -> String {
+    pub fn command(&self, words: &[&str]) -> String {
         let port = self.port.to_string();
         let arguments: Vec<&str> = ["-p", &port].into_iter().chain(words.iter().copied()).collect();
         run(Path::new("redis-cli"), &arguments, None)
@@ -123,11 +128,11 @@ impl Redis {
 
 /// A cluster of three servers.
 #[derive(Debug)]
-pub(crate) struct Cluster(pub(crate) Vec<Redis>);
+pub struct Cluster(pub Vec<Redis>);
 
 impl Cluster {
     /// Starts three servers that share the slots among them.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let mut servers = Vec::new();
         for _ in 0..3 {
             let bus = free_port().to_string();
@@ -147,20 +152,21 @@ impl Cluster {
     }
 
     /// Waits until every server knows that all of them are there.
-    pub(crate) async fn wait_until_whole(&self) {
+    pub async fn wait_until_whole(&self) {
         wait_until("the cluster is whole", async || {
             self.0.iter().all(|server| server.command(&["cluster", "info"]).contains("cluster_state:ok"))
         })
         .await;
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where a store finds it.
+    pub fn url(&self) -> String {
         let hosts: Vec<String> = self.0.iter().map(|server| format!("127.0.0.1:{}", server.port)).collect();
         format!("redis+cluster://{}", hosts.join(","))
     }
 
     /// The server that has a key, and another one.
-    pub(crate) fn with_key(&self, key: &str) -> (&Redis, &Redis) {
+    pub fn with_key(&self, key: &str) -> (&Redis, &Redis) {
         let found = self.0.iter().position(|server| server.command(&["exists", key]).trim() == "1");
         let at = found.expect("no server has the key");
         (&self.0[at], &self.0[(at + 1) % 3])
@@ -169,14 +175,16 @@ impl Cluster {
 
 /// A server, its replica, and three Sentinels that let the replica take over.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    pub(crate) master: Redis,
+pub struct Watched {
+    /// The server that is watched.
+    pub master: Redis,
     _replica: Redis,
     sentinels: Vec<Redis>,
 }
 
 impl Watched {
-    pub(crate) async fn start() -> Self {
+    /// Starts all five.
+    pub async fn start() -> Self {
         let master = Redis::start().await;
         let port = master.port.to_string();
         let replica = Redis::start_with(&["--replicaof", "127.0.0.1", &port]).await;
@@ -212,7 +220,8 @@ impl Watched {
         Self { master, _replica: replica, sentinels }
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where a store finds it.
+    pub fn url(&self) -> String {
         let hosts: Vec<String> =
             self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
         format!("redis+sentinel://{}/main", hosts.join(","))

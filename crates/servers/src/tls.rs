@@ -6,20 +6,25 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 /// A certificate for this machine, and who signed it.
 #[derive(Debug)]
-pub(crate) struct Certificates {
-    pub(crate) authority: String,
-    pub(crate) certificate: String,
-    pub(crate) key: String,
+pub struct Certificates {
+    /// Who signed it, as PEM.
+    pub authority: String,
+    /// The certificate, as PEM.
+    pub certificate: String,
+    /// Its private key, as PEM.
+    pub key: String,
+}
+
+impl Default for Certificates {
+    /// For `127.0.0.1`.
+    fn default() -> Self {
+        Self::naming("127.0.0.1")
+    }
 }
 
 impl Certificates {
-    /// For `127.0.0.1`.
-    pub(crate) fn new() -> Self {
-        Self::naming("127.0.0.1")
-    }
-
     /// For a host of this name.
-    pub(crate) fn naming(host: &str) -> Self {
+    pub fn naming(host: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         // Or it would be called like those that it signs.
         params.distinguished_name.push(DnType::CommonName, "a test's authority");
@@ -34,7 +39,7 @@ impl Certificates {
     }
 
     /// Writes the authority's certificate to a file.
-    pub(crate) fn keep_authority(&self, path: &Path) {
+    pub fn keep_authority(&self, path: &Path) {
         std::fs::write(path, &self.authority).unwrap();
     }
 }
