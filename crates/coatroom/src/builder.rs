@@ -3,11 +3,13 @@
 #[cfg(feature = "server")]
 mod accounts;
 mod asking;
+mod assembled;
 mod grants;
 mod key_source;
 mod protection;
 mod remote;
 mod resources;
+mod theme;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
@@ -22,8 +24,10 @@ use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirec
 use coatroom_protocol::words::{ClientId, Issuer, Resource};
 
 use self::asking::asking_servers;
+use self::assembled::assembled;
 use self::key_source::KeySource;
 use self::resources::issue_tokens;
+use self::theme::{Appearance, Pages};
 #[cfg(feature = "server")]
 use crate::accounts::{AccountParts, Accounts};
 #[cfg(feature = "server")]
@@ -33,7 +37,7 @@ use crate::connections::{ConnectionParts, Connections};
 use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Assertions, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions};
+use crate::guard::{Assertions, CallLimits, GuardLayer, Remembered, SessionLimits, Sessions};
 use crate::issuers::RemoteIssuer;
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
@@ -52,6 +56,7 @@ pub struct Coatroom {
     protected: Arc<HashMap<String, Protection>>,
     limits: Arc<CallLimits>,
     places: Arc<Places>,
+    pages: Pages,
 }
 
 /// How requests may address the server.
@@ -87,6 +92,7 @@ pub struct Builder {
     client_documents: settings::ClientDocuments,
     #[cfg(feature = "server")]
     web: PublicWeb,
+    appearance: Appearance,
     places: Places,
 }
 
@@ -126,6 +132,7 @@ impl Coatroom {
             client_documents: settings::ClientDocuments::default(),
             #[cfg(feature = "server")]
             web: PublicWeb::new(),
+            appearance: Appearance::default(),
             places: Places::default(),
         }
     }
@@ -141,7 +148,7 @@ impl Coatroom {
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
     #[cfg(feature = "server")]
     pub fn routes(&self) -> axum::Router {
-        crate::server::routes(Arc::clone(&self.context))
+        crate::server::routes(Arc::clone(&self.context), self.pages.clone())
     }
 
     /// The guard for the endpoint at `path`, which must be one of the protected ones.
@@ -363,8 +370,9 @@ impl Builder {
         let live = self.live_keys(&mut problems);
         #[cfg(feature = "server")]
         let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
-        let complete = (issuer, self.store, live, resources);
-        let (Some(issuer), Some(store), Some(keys), Some((resources, remote))) = complete else {
+        let pages = issuer.as_ref().and_then(|issuer| self.appearance.pages(issuer, &mut problems));
+        let complete = (issuer, self.store, live, resources, pages);
+        let (Some(issuer), Some(store), Some(keys), Some((resources, remote)), Some(pages)) = complete else {
             return Err(BuildError { problems });
         };
         #[cfg(feature = "server")]
@@ -420,7 +428,7 @@ impl Builder {
             blocks: Blocks::default(),
             background: Once::new(),
         });
-        Ok(assembled(context, self.protections, self.places))
+        Ok(assembled(context, pages, self.protections, self.places))
     }
 
     fn note_what_is_missing(&self, problems: &mut Vec<String>) {
@@ -471,23 +479,3 @@ impl Builder {
         Arc::new(ClientDocuments::new(parts, issuer))
     }
 }
-
-/// The server around what its requests share.
-fn assembled(context: Arc<Context>, protections: Vec<Protection>, places: Places) -> Coatroom {
-    let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
-    let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
-    let (clock, remembered) = (Arc::clone(&context.clock), context.settings.remembered);
-    let verify = Arc::new(Remembered::new(own, clock, remembered, REMEMBERED_TOKENS));
-    let forgetting = Arc::downgrade(&verify);
-    context.revocations.on_revoked(move |grant| {
-        if let Some(remembered) = forgetting.upgrade() {
-            remembered.forget(*grant);
-        }
-    });
-    let protected = protections.into_iter().map(|it| (it.path.clone(), it)).collect();
-    let (protected, limits, places) = (Arc::new(protected), Arc::new(limits), Arc::new(places));
-    Coatroom { context, verify, protected, limits, places }
-}
-
-/// How many verified tokens are remembered at the most.
-const REMEMBERED_TOKENS: usize = 65_536;

@@ -13,7 +13,8 @@
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
 //! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance` ← `guard`; `outbound`, `pages` ← `builder`;
+//!   `server` and `guard` never use each other
 
 #[cfg(feature = "server")]
 pub mod accounts;

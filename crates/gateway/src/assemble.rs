@@ -131,6 +131,7 @@ async fn built(config: &Config) -> anyhow::Result<Coatroom> {
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
+        .theme(config.theme.clone())
         .listen(config.listen);
     builder = match &config.keys_file {
         Some(path) => builder.key_file(path),

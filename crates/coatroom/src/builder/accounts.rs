@@ -9,6 +9,7 @@ use super::{Builder, Coatroom};
 use crate::accounts::{Account, Accounts, Invitation, Mailer, ManageError};
 use crate::context::Context;
 use crate::error::Error;
+use crate::pages::Pages;
 use crate::server::Letters;
 use crate::settings::{LOCAL, LocalAccounts, SignUp};
 
@@ -44,6 +45,7 @@ impl Builder {
 pub struct Users<'a> {
     context: &'a Context,
     accounts: &'a Accounts,
+    pages: &'a Pages,
 }
 
 impl Coatroom {
@@ -51,7 +53,7 @@ impl Coatroom {
     #[must_use]
     pub fn users(&self) -> Option<Users<'_>> {
         let accounts = self.context.accounts.as_ref()?;
-        Some(Users { context: &self.context, accounts })
+        Some(Users { context: &self.context, accounts, pages: &self.pages })
     }
 }
 
@@ -66,7 +68,7 @@ impl Users<'_> {
         name: Option<String>,
         roles: Vec<String>,
     ) -> Result<Invitation, ManageError> {
-        let letters = Letters::new(&self.context.issuer);
+        let letters = Letters::new(self.pages);
         let invitation = self.accounts.invite(email, (name, roles), |link| letters.invitation(link)).await?;
         log(&invitation.account, "account.invited");
         Ok(invitation)
@@ -86,7 +88,7 @@ impl Users<'_> {
     /// # Errors
     /// [`ManageError::Unknown`]; [`ManageError::Inside`] when the store is down.
     pub async fn reset(&self, email: &EmailAddress) -> Result<Invitation, ManageError> {
-        let letters = Letters::new(&self.context.issuer);
+        let letters = Letters::new(self.pages);
         let invitation = self.accounts.reset(email, |link| letters.reset(link)).await?;
         self.end(&invitation.account, "account.reset").await?;
         Ok(invitation)

@@ -1,5 +1,6 @@
 //! The page that explains an error to a person: what happened, why, and what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -122,7 +123,7 @@ impl Trouble<'_> {
         }
     }
 
-    fn text(self, words: &ErrorWords) -> TroubleText {
+    fn text(self, words: &ErrorWords<'_>) -> TroubleText {
         match self {
             Self::UnknownClient => words.unknown_client.clone(),
             Self::BlockedClient => words.blocked_client.clone(),
@@ -151,6 +152,54 @@ impl Trouble<'_> {
             Self::TooManyRequests => words.too_many_requests.clone(),
             Self::NotFound => words.not_found.clone(),
             Self::WrongMethod => words.wrong_method.clone(),
+        }
+    }
+
+    /// Its name among the texts: `sign_in_failed`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownClient => "unknown_client",
+            Self::BlockedClient => "blocked_client",
+            Self::DocumentsOff => "documents_off",
+            Self::DocumentUnreachable { .. } => "document_unreachable",
+            Self::DocumentRefused { .. } => "document_refused",
+            Self::DocumentHost { .. } => "document_host",
+            Self::DocumentsBusy => "documents_busy",
+            Self::UnregisteredRedirect => "unregistered_redirect",
+            Self::InvalidRequest => "invalid_request",
+            Self::Expired => "expired",
+            Self::LinkExpired => "link_expired",
+            Self::LinkUsed => "link_used",
+            Self::GrantEnded => "grant_ended",
+            Self::OtherUser => "other_user",
+            Self::SignInFailed { .. } => "sign_in_failed",
+            Self::SignInRefused { .. } => "sign_in_refused",
+            Self::SignInCancelled { .. } => "sign_in_cancelled",
+            Self::ProviderUnavailable { .. } => "provider_unavailable",
+            Self::NoCookie => "no_cookie",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::Unavailable => "unavailable",
+            Self::TooManyRequests => "too_many_requests",
+            Self::NotFound => "not_found",
+            Self::WrongMethod => "wrong_method",
+        }
+    }
+
+    /// What its texts may name, in the order of [`TROUBLES`].
+    fn named(&self) -> Vec<Cow<'_, str>> {
+        match self {
+            Self::DocumentUnreachable { host }
+            | Self::DocumentRefused { host }
+            | Self::DocumentHost { host } => vec![Cow::Borrowed(host)],
+            Self::SignInFailed { provider }
+            | Self::SignInRefused { provider }
+            | Self::SignInCancelled { provider }
+            | Self::ProviderUnavailable { provider } => vec![isolated(provider)],
+            Self::NotAllowed { provider, person } => {
+                let person = isolated(&plain(person.0, NAME_LIMIT)).into_owned();
+                vec![Cow::Owned(person), isolated(provider)]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -221,13 +270,17 @@ impl Pages {
     /// Answers with an error page, in the status of its trouble.
     #[must_use]
     pub fn error(&self, language: Language, page: &ErrorPage<'_>) -> PageResponse {
-        let words = &language.words().error;
+        let all = &self.words(language);
+        let words = &all.error;
         let text = page.trouble.text(words);
+        let named = page.trouble.named();
+        let named: Vec<&str> = named.iter().map(AsRef::as_ref).collect();
+        let text = self.look.texts.trouble(language, (page.trouble, &named), text);
         let status = page.trouble.status();
         let way_back = page
             .way_back
             .map(|to| WayBack { label: (words.return_to)(&isolated(&to.receiver())), uri: to.as_str() });
-        let frame = self.frame(language, text.title.clone().into_owned());
+        let frame = self.frame(all, text.title.clone());
         let detail = page.detail.map(|detail| plain(detail, DETAIL_LIMIT));
         let (status_code, reference) = (status.as_u16(), page.reference);
         let view = ErrorView { words, frame, text, way_back, detail, status_code, reference };
@@ -242,7 +295,7 @@ impl Pages {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorView<'a> {
-    words: &'static ErrorWords,
+    words: &'a ErrorWords<'a>,
     frame: Frame<'a>,
     text: TroubleText,
     way_back: Option<WayBack<'a>>,
@@ -261,3 +314,31 @@ const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 const NAME_LIMIT: usize = 60;
 /// The longest detail that is shown, in characters.
 const DETAIL_LIMIT: usize = 500;
+
+/// The names of all kinds of trouble, and what their texts may name.
+pub(super) const TROUBLES: &[(&str, &[&str])] = &[
+    ("unknown_client", &[]),
+    ("blocked_client", &[]),
+    ("documents_off", &[]),
+    ("document_unreachable", &["host"]),
+    ("document_refused", &["host"]),
+    ("document_host", &["host"]),
+    ("documents_busy", &[]),
+    ("unregistered_redirect", &[]),
+    ("invalid_request", &[]),
+    ("expired", &[]),
+    ("link_expired", &[]),
+    ("link_used", &[]),
+    ("grant_ended", &[]),
+    ("other_user", &[]),
+    ("sign_in_failed", &["provider"]),
+    ("sign_in_refused", &["provider"]),
+    ("sign_in_cancelled", &["provider"]),
+    ("provider_unavailable", &["provider"]),
+    ("no_cookie", &[]),
+    ("not_allowed", &["person", "provider"]),
+    ("unavailable", &[]),
+    ("too_many_requests", &[]),
+    ("not_found", &[]),
+    ("wrong_method", &[]),
+];

@@ -112,8 +112,11 @@ impl<'a> Visit<'a> {
     }
 
     /// What people call the place where somebody signs in.
-    pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str {
-        place.label().unwrap_or_else(|| self.language.local_accounts())
+    pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str
+    where
+        'a: 'b,
+    {
+        place.label().unwrap_or_else(|| self.app.pages.local_accounts(self.language))
     }
 
     /// The page for a stop.

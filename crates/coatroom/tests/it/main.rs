@@ -48,3 +48,5 @@ mod signer;
 mod sqlite;
 #[cfg(test)]
 mod store;
+#[cfg(feature = "server")]
+mod theme;

@@ -49,7 +49,7 @@ const COATROOM: Plan = &[
     ),
     (
         "builder",
-        "clock entropy settings user outbound store error providers issuers client_documents vault records connections accounts context server guard",
+        "clock entropy settings user outbound pages store error providers issuers client_documents vault records connections accounts context server guard",
     ),
 ];
 

@@ -39,6 +39,7 @@ mod replicas;
 mod revoke;
 mod site;
 mod strangers;
+mod themed;
 mod vault;
 mod watched;
 mod world;
