@@ -5,6 +5,7 @@ mod accounts;
 mod asking;
 mod assembled;
 mod grants;
+mod hooks;
 mod key_source;
 mod protection;
 mod remote;
@@ -38,6 +39,7 @@ use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations,
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
 use crate::guard::{Assertions, CallLimits, GuardLayer, Remembered, SessionLimits, Sessions};
+use crate::hooks::HookLine;
 use crate::issuers::RemoteIssuer;
 #[cfg(feature = "server")]
 use crate::outbound::PublicWeb;
@@ -56,6 +58,7 @@ pub struct Coatroom {
     protected: Arc<HashMap<String, Protection>>,
     limits: Arc<CallLimits>,
     places: Arc<Places>,
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone shows no page"))]
     pages: Pages,
 }
 
@@ -93,6 +96,7 @@ pub struct Builder {
     #[cfg(feature = "server")]
     web: PublicWeb,
     appearance: Appearance,
+    hooks: HookLine,
     places: Places,
 }
 
@@ -133,6 +137,7 @@ impl Coatroom {
             #[cfg(feature = "server")]
             web: PublicWeb::new(),
             appearance: Appearance::default(),
+            hooks: HookLine::default(),
             places: Places::default(),
         }
     }
@@ -361,8 +366,7 @@ impl Builder {
     /// [`BuildError`] with everything that is missing or wrong.
     pub fn build(self) -> Result<Coatroom, BuildError> {
         let mut problems = Vec::new();
-        let issuer =
-            Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
+        let issuer = self.issuer(&mut problems);
         self.note_what_is_missing(&mut problems);
         let resources = issuer.as_ref().map(|issuer| self.resources(issuer, &mut problems));
         let asking_servers =
@@ -401,6 +405,7 @@ impl Builder {
             providers: by_name.collect(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            hooks: self.hooks.clone(),
         });
         let context = Arc::new(Context {
             #[cfg(feature = "server")]
@@ -424,11 +429,16 @@ impl Builder {
             registration: self.registration,
             asking_servers,
             connections,
+            hooks: self.hooks,
             revocations: Arc::new(Revocations::new()),
             blocks: Blocks::default(),
             background: Once::new(),
         });
         Ok(assembled(context, pages, self.protections, self.places))
+    }
+
+    fn issuer(&self, problems: &mut Vec<String>) -> Option<Issuer> {
+        Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok()
     }
 
     fn note_what_is_missing(&self, problems: &mut Vec<String>) {

@@ -9,7 +9,8 @@
 //! * `allowlist`, `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
-//! * `clock`, `entropy`, `user`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
+//! * `user` ← `hooks`
+//! * `clock`, `entropy`, `user`, `hooks`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
 //! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
@@ -29,6 +30,7 @@ mod context;
 pub mod entropy;
 pub mod error;
 pub mod guard;
+pub mod hooks;
 pub mod issuers;
 pub mod outbound;
 #[cfg(feature = "server")]

@@ -7,6 +7,7 @@ use coatroom_protocol::words::GrantId;
 
 use super::Context;
 use crate::error::Error;
+use crate::hooks::{Event, GrantEnded};
 use crate::records::{
     self, AccessTokenRecord, ConnectionRecord, GrantRecord, RevocationRecord, Seen, Stored, Written,
 };
@@ -32,10 +33,25 @@ impl Context {
             if revoked
                 || records::replace(self.store.as_ref(), &tombstone, seen.version).await? == Written::Done
             {
+                if !revoked {
+                    self.tell_of_the_end(id, reason, &seen.value);
+                }
                 return self.after_revoking(id, reason, &seen).await;
             }
         }
         Err(Error::contended("the grant"))
+    }
+
+    fn tell_of_the_end(&self, id: &GrantId, reason: RevokedReason, record: &GrantRecord) {
+        self.hooks.tell(|| {
+            Event::Ended(GrantEnded {
+                grant: *id,
+                subject: record.grant.subject.clone(),
+                resource: record.grant.resource.clone(),
+                reason,
+                at: self.clock.now(),
+            })
+        });
     }
 
     async fn after_revoking(

@@ -42,7 +42,7 @@ pub use local::{
 };
 pub use mail::MailText;
 pub use theme::{Theme, ThemeColour, ThemeLink, ThemeProblem};
-pub use trouble::{ErrorPage, Person, Trouble};
+pub use trouble::{ErrorPage, Person, Said, Trouble};
 
 use std::borrow::Cow;
 use std::sync::Arc;

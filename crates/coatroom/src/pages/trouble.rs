@@ -82,6 +82,8 @@ pub enum Trouble<'a> {
         provider: &'a str,
         /// Who signed in.
         person: Person<'a>,
+        /// What is said to them in the place of our own words; those, if it is empty.
+        said: Said<'a>,
     },
     /// The store, a key or something else here is down. 503.
     Unavailable,
@@ -144,7 +146,7 @@ impl Trouble<'_> {
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),
             Self::ProviderUnavailable { provider } => (words.provider_unavailable)(&isolated(provider)),
             Self::NoCookie => words.no_cookie.clone(),
-            Self::NotAllowed { provider, person } => {
+            Self::NotAllowed { provider, person, .. } => {
                 let person = plain(person.0, NAME_LIMIT);
                 (words.not_allowed)(&isolated(&person), &isolated(provider))
             }
@@ -195,7 +197,7 @@ impl Trouble<'_> {
             | Self::SignInRefused { provider }
             | Self::SignInCancelled { provider }
             | Self::ProviderUnavailable { provider } => vec![isolated(provider)],
-            Self::NotAllowed { provider, person } => {
+            Self::NotAllowed { provider, person, .. } => {
                 let person = isolated(&plain(person.0, NAME_LIMIT)).into_owned();
                 vec![Cow::Owned(person), isolated(provider)]
             }
@@ -227,6 +229,24 @@ impl<'a> Person<'a> {
 impl fmt::Debug for Person<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Person(…)")
+    }
+}
+
+/// What is said to somebody in the place of our own words. It is not for the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a>(&'a str);
+
+impl<'a> Said<'a> {
+    /// This text; the empty one leaves it to our own words.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said(…)")
     }
 }
 
@@ -275,7 +295,11 @@ impl Pages {
         let text = page.trouble.text(words);
         let named = page.trouble.named();
         let named: Vec<&str> = named.iter().map(AsRef::as_ref).collect();
-        let text = self.look.texts.trouble(language, (page.trouble, &named), text);
+        let mut text = self.look.texts.trouble(language, (page.trouble, &named), text);
+        if let Trouble::NotAllowed { said, .. } = page.trouble {
+            let said = plain(said.0, SAID_LIMIT);
+            text.happened = if said.is_empty() { text.happened } else { said.into() };
+        }
         let status = page.trouble.status();
         let way_back = page
             .way_back
@@ -312,6 +336,8 @@ struct WayBack<'a> {
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 /// The longest name that is shown, in characters.
 const NAME_LIMIT: usize = 60;
+/// The longest text of a hook that is shown, in characters.
+const SAID_LIMIT: usize = 300;
 /// The longest detail that is shown, in characters.
 const DETAIL_LIMIT: usize = 500;
 

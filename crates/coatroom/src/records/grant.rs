@@ -32,6 +32,9 @@ pub(crate) struct GrantRecord {
     /// The user as the provider described them. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<User>,
+    /// The user as their provider or account describes them, where a hook made something else of it. Gone when revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) described: Option<User>,
     /// The vault. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vault: Option<GrantVault>,
@@ -55,6 +58,7 @@ impl GrantRecord {
             client_name: None,
             client_fingerprint: None,
             user: None,
+            described: None,
             vault: None,
             wrapped: None,
         }

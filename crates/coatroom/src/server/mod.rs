@@ -25,6 +25,7 @@ mod connect;
 mod consent;
 mod cookies;
 mod cors;
+mod entering;
 mod flow;
 mod hand_over;
 mod here;

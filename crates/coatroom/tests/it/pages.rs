@@ -9,7 +9,7 @@ use coatroom::pages::{
     ConnectPage, ConnectSignInPage, ConnectedApp, ConsentPage, Deed, EnterPage, EnterProblem, ErrorPage,
     HandOverPage, LandingPage, Language, MailedPage, MailedProblem, McpServer, NewPasswordPage,
     OfferedProvider, Outcome, PageResponse, Pages, PasswordLimits, PasswordProblem, Person, ReturnAddress,
-    SignInPage, SignedIn, Theme, Trouble, UsedAccount,
+    Said, SignInPage, SignedIn, Theme, Trouble, UsedAccount,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -38,7 +38,7 @@ const TROUBLES: [Trouble<'static>; 24] = [
     Trouble::SignInCancelled { provider: PROVIDER },
     Trouble::ProviderUnavailable { provider: PROVIDER },
     Trouble::NoCookie,
-    Trouble::NotAllowed { provider: PROVIDER, person: Person::new("Alice") },
+    Trouble::NotAllowed { provider: PROVIDER, person: Person::new("Alice"), said: Said::new("") },
     Trouble::Unavailable,
     Trouble::TooManyRequests,
     Trouble::NotFound,

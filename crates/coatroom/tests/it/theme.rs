@@ -176,7 +176,7 @@ async fn everything(pages: &Pages, language: Language) -> String {
 async fn every_text_can_be_written_otherwise() {
     let mut theme = loud();
     for (name, names) in text_names() {
-        let named: String = names.iter().map(|name| format!(" {{{name}}}")).collect();
+        let named = names.iter().map(|name| format!(" {{{name}}}")).collect::<Vec<_>>().concat();
         theme = theme.with_text(Language::French, &name, format!("«{name}»{named}"));
     }
     let pages = themed(&theme);
@@ -207,26 +207,19 @@ async fn what_is_written_otherwise_is_escaped_and_names_what_it_should() {
 fn the_guide_names_every_text() {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/theme.md");
     let guide = std::fs::read_to_string(path).unwrap();
-    let mut named = BTreeSet::new();
-    let texts = |line: &str| -> Vec<String> {
-        line.split(", ").map(|text| text.trim_matches([' ', '|', '.']).replace('`', "")).collect()
-    };
-    for row in guide.lines().filter(|line| line.starts_with("| `") || line.starts_with("| | `")) {
-        let (group, row) = row.strip_prefix('|').unwrap().split_once('|').unwrap();
-        let group = group.trim().trim_matches('`');
-        named.extend(texts(row).into_iter().map(|text| format!("{group}{text}")));
-    }
-    for trouble in texts(guide.lines().last().unwrap().split_once("one of: ").unwrap().1) {
-        let (name, names) = trouble
-            .split_once(' ')
-            .map_or((trouble.as_str(), String::new()), |(name, names)| (name, format!(" {names}")));
-        for part in ["title", "happened", "cause", "next"] {
-            named.insert(format!("error_{name}_{part}{names}"));
-        }
+    let mut lists = guide.split("```text\n").skip(1).map(|list| {
+        let list = list.split_once("```").unwrap().0.replace('\n', " ");
+        list.trim().split(", ").map(str::to_owned).collect::<Vec<_>>()
+    });
+    let mut said: BTreeSet<String> = lists.next().unwrap().into_iter().collect();
+    for trouble in lists.next().unwrap() {
+        let end = trouble.find(' ').unwrap_or(trouble.len());
+        let (name, rest) = trouble.split_at(end);
+        said.extend(["title", "happened", "cause", "next"].map(|part| format!("error_{name}_{part}{rest}")));
     }
     let known: BTreeSet<String> = text_names()
         .into_iter()
         .map(|(name, names)| names.iter().fold(name, |text, name| format!("{text} {{{name}}}")))
         .collect();
-    assert_eq!(named, known);
+    assert_eq!(said, known);
 }

@@ -78,12 +78,16 @@ pub(super) enum Tells {
     Number,
 }
 
+type One = dyn Fn(&str) -> String + Send + Sync;
+type Two = dyn Fn(&str, &str) -> String + Send + Sync;
+type Number = dyn Fn(usize) -> String + Send + Sync;
+
 /// A text of an operator, in the form of ours.
 pub(super) enum Said {
     Text(String),
-    One(Box<dyn Fn(&str) -> String + Send + Sync>),
-    Two(Box<dyn Fn(&str, &str) -> String + Send + Sync>),
-    Number(Box<dyn Fn(usize) -> String + Send + Sync>),
+    One(Box<One>),
+    Two(Box<Two>),
+    Number(Box<Number>),
 }
 
 impl Said {
@@ -362,7 +366,7 @@ mod tests {
     #[test]
     fn every_text_can_be_written_otherwise_and_is_then_said() {
         for (name, names) in text_names() {
-            let named: String = names.iter().map(|name| format!(" {{{name}}}")).collect();
+            let named = names.iter().map(|name| format!(" {{{name}}}")).collect::<Vec<_>>().concat();
             let mut texts = Texts::default();
             texts.add(Language::French, &name, &format!("Otherwise{named}")).unwrap();
             // Nothing is written in the place of another: one text differs, or none of the tables of an error page.

@@ -15,10 +15,12 @@ impl Colour {
         let hex = text.strip_prefix('#').filter(|hex| hex.len() == 6)?;
         let digits: Option<Vec<u8>> =
             hex.chars().map(|c| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
-        match digits?.as_slice() {
-            [a, b, c, d, e, f] => Some(Self([a * 16 + b, c * 16 + d, e * 16 + f])),
-            _ => None,
+        let digits = digits?;
+        let mut channels = [0; 3];
+        for (channel, pair) in channels.iter_mut().zip(digits.chunks_exact(2)) {
+            *channel = pair.iter().fold(0, |value, digit| value * 16 + digit);
         }
+        Some(Self(channels))
     }
 
     /// This colour with `percent` of another in it.

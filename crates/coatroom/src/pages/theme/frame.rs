@@ -226,30 +226,23 @@ impl<'a> Reader<'a> {
         // As in browsers, `=` can begin a name.
         let end = rest.char_indices().skip(1).find(|(_, c)| c.is_ascii_whitespace() || "/>=".contains(*c));
         let (name, after) = rest.split_at_checked(end.map_or(rest.len(), |(at, _)| at)).unwrap_or((rest, ""));
-        let gap = after.len() - after.trim_start().len();
-        let (value, length) = match after.trim_start().strip_prefix('=') {
-            None => ("", name.len()),
-            Some(value) => {
-                let trimmed = value.trim_start();
-                let begun = name.len() + gap + 1 + (value.len() - trimmed.len());
-                let (inner, around) = match trimmed.chars().next() {
-                    Some(quote @ ('"' | '\'')) => {
-                        let inner =
-                            trimmed.get(1..).and_then(|it| it.split_once(quote)).map(|(inner, _)| inner);
-                        (inner.ok_or("an attribute is not closed")?, 2)
-                    }
-                    _ => {
-                        let end = trimmed.find(|c: char| c.is_ascii_whitespace() || c == '>');
-                        (trimmed.get(..end.unwrap_or(trimmed.len())).unwrap_or_default(), 0)
-                    }
-                };
-                (inner, begun + inner.len() + around)
-            }
+        let (value, rest) = match after.trim_ascii_start().strip_prefix('=') {
+            None => ("", after),
+            Some(text) => value(text.trim_ascii_start()).ok_or("an attribute is not closed")?,
         };
         check_attribute(element, &name.to_ascii_lowercase(), value)?;
-        self.at += length;
+        self.at = self.html.len() - rest.len();
         Ok(())
     }
+}
+
+/// The value with which a text begins, and what follows; `None` when its quotes are not closed.
+fn value(text: &str) -> Option<(&str, &str)> {
+    if let Some(quote @ ('"' | '\'')) = text.chars().next() {
+        return text.get(1..)?.split_once(quote);
+    }
+    let end = text.find(|c: char| c.is_ascii_whitespace() || c == '>').unwrap_or(text.len());
+    text.split_at_checked(end)
 }
 
 /// Why an attribute is not for frames.

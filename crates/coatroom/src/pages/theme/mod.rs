@@ -266,14 +266,10 @@ impl Theme {
         let dark = dark.variables(Scheme::Dark, |key, text| {
             problems.add(&format!("colours.{key}_dark"), format!("in the dark, {text}"));
         });
-        let mut css = String::new();
-        if !light.is_empty() {
-            css.push_str(&format!(":root{{{light}}}\n"));
-        }
-        if !dark.is_empty() {
-            css.push_str(&format!("@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"));
-        }
-        css
+        let light = (!light.is_empty()).then(|| format!(":root{{{light}}}\n"));
+        let dark =
+            (!dark.is_empty()).then(|| format!("@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"));
+        [light, dark].into_iter().flatten().collect()
     }
 
     fn links(&self, problems: &mut Problems) -> Vec<Link> {

@@ -21,6 +21,7 @@ mod dpop;
 mod endpoints;
 mod entry;
 mod habits;
+mod hooks;
 mod idp;
 mod introspection;
 mod keys;
