@@ -3,7 +3,10 @@
 #[cfg(feature = "server")]
 mod accounts;
 mod asking;
+mod assembled;
 mod grants;
+mod guards;
+mod hooks;
 mod key_source;
 mod protection;
 mod remote;
@@ -13,6 +16,7 @@ mod rmcp;
 #[cfg(feature = "seed")]
 mod seed;
 mod source;
+mod theme;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
@@ -27,11 +31,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
 use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
-use coatroom_protocol::words::{ClientId, Issuer, Resource};
+use coatroom_protocol::words::{ClientId, Issuer};
 
 use self::asking::asking_servers;
+use self::assembled::{AssembledParts, assembled};
 use self::key_source::KeySource;
 use self::resources::issue_tokens;
+use self::theme::{Appearance, Pages};
 #[cfg(feature = "server")]
 use crate::client_documents::{ClientDocuments, DocumentParts};
 use crate::clock::{Clock, SystemClock};
@@ -39,7 +45,8 @@ use crate::connections::{ConnectionParts, Connections};
 use crate::context::{AskingServer, Blocks, Context, ResourceServer, Revocations, agree_on_keys};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::error::Error;
-use crate::guard::{Assertions, CallLimits, GuardLayer, OwnTokens, Remembered, SessionLimits, Sessions};
+use crate::guard::{Assertions, CallLimits, Remembered, SessionLimits, Sessions};
+use crate::hooks::HookLine;
 use crate::issuers::{IssuerConfig, RemoteIssuer};
 use crate::outbound::Outbound;
 #[cfg(feature = "server")]
@@ -61,6 +68,8 @@ pub struct Coatroom {
     places: Arc<Places>,
     sessions: Arc<Sessions>,
     outbound: Outbound,
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone shows no page"))]
+    pages: Pages,
 }
 
 /// How requests may address the server.
@@ -96,6 +105,8 @@ pub struct Builder {
     client_documents: settings::ClientDocuments,
     #[cfg(feature = "server")]
     web: PublicWeb,
+    appearance: Appearance,
+    hooks: HookLine,
     places: Places,
 }
 
@@ -135,6 +146,8 @@ impl Coatroom {
             client_documents: settings::ClientDocuments::default(),
             #[cfg(feature = "server")]
             web: PublicWeb::new(),
+            appearance: Appearance::default(),
+            hooks: HookLine::default(),
             places: Places::default(),
         }
     }
@@ -155,73 +168,7 @@ impl Coatroom {
     /// The routes of the authorization server: discovery, registration, consent, tokens. Merge them at the root.
     #[cfg(feature = "server")]
     pub fn routes(&self) -> axum::Router {
-        crate::server::routes(Arc::clone(&self.context))
-    }
-
-    /// The guard for the handlers of the endpoint at `path`: they find the [`Caller`](crate::guard::Caller), and sessions of older MCP
-    /// revisions belong to whoever began them.
-    ///
-    /// At a path where nothing is protected it lets nobody through, and the log says so.
-    #[must_use]
-    pub fn guard(&self, path: &str) -> GuardLayer {
-        self.guard_or_nothing(path, &self.sessions, Some(&self.outbound))
-    }
-
-    /// The same for a proxy at `path`, which answers for itself, with the sessions that it keeps.
-    #[must_use]
-    pub fn guard_of_proxy(&self, path: &str, sessions: &Arc<Sessions>) -> GuardLayer {
-        self.guard_or_nothing(path, sessions, None)
-    }
-
-    fn guard_or_nothing(
-        &self,
-        path: &str,
-        sessions: &Arc<Sessions>,
-        handlers: Option<&Outbound>,
-    ) -> GuardLayer {
-        self.try_guard(path, sessions, handlers).unwrap_or_else(|BuildError { problems }| {
-            let protected: Vec<&str> = self.protected.keys().map(String::as_str).collect();
-            let (problem, protected) = (problems.join("; "), protected.join(" "));
-            tracing::error!(path, problem, protected, "this guard lets nobody through");
-            GuardLayer::shut()
-        })
-    }
-
-    /// What can go wrong here but for the path is found by [`Builder::build`].
-    fn try_guard(
-        &self,
-        path: &str,
-        sessions: &Arc<Sessions>,
-        handlers: Option<&Outbound>,
-    ) -> Result<GuardLayer, BuildError> {
-        let problem = |text: String| BuildError { problems: vec![text] };
-        let protection =
-            self.protected.get(path).ok_or_else(|| problem(format!("nothing is protected at {path}")))?;
-        let id = Resource::parse(&self.context.issuer.url(path))
-            .map_err(|refusal| problem(refusal.to_string()))?;
-        let guard = match self.remote(&id) {
-            Some(remote) => self.remote_guard(remote, protection),
-            None => self.own_guard(id, protection),
-        };
-        let mut guard = guard
-            .with_authentication(protection.authentication)
-            .with_manifest(protection.manifest.clone())
-            .with_roles_claim(&protection.roles_claim)
-            .with_lists(protection.lists)
-            .with_header_limit(self.context.settings.mcp_header_limit)
-            .with_body_limit(self.context.settings.mcp_body_limit)
-            .with_sessions(Arc::clone(sessions))
-            .with_limits(Arc::clone(&self.limits));
-        for origin in &self.places.origins {
-            guard = guard.with_origin(origin);
-        }
-        if let Some(listen) = self.places.listen {
-            guard = guard.with_listen(listen);
-        }
-        if let Some(outbound) = handlers {
-            guard = guard.with_handlers(outbound.clone());
-        }
-        guard.build().map_err(|error| BuildError { problems: error.problems })
+        crate::server::routes(Arc::clone(&self.context), self.pages.clone())
     }
 
     /// The revocations of this server: streams and processes that outlive a request end with their grant.
@@ -233,7 +180,7 @@ impl Coatroom {
     /// Sessions of older MCP revisions, bound to their users, for a proxy.
     #[must_use]
     pub fn sessions(&self, limits: SessionLimits) -> Arc<Sessions> {
-        sessions_of(&self.context, limits)
+        assembled::sessions_of(&self.context, limits)
     }
 
     /// What signs, for the MCP server of this exact URL, who its callers are.
@@ -379,8 +326,7 @@ impl Builder {
         let mut problems = Vec::new();
         let outbound = Arc::new(Outbound::new());
         let (providers, issuers) = self.people(&outbound, &mut problems);
-        let issuer =
-            Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok();
+        let issuer = self.issuer(&mut problems);
         self.note_what_is_missing(&providers, &mut problems);
         let resources =
             issuer.as_ref().map(|issuer| self.resources(issuer, (&providers, &issuers), &mut problems));
@@ -389,8 +335,9 @@ impl Builder {
         let live = self.live_keys(&mut problems);
         #[cfg(feature = "server")]
         let documents = issuer.as_ref().map(|issuer| self.documents(issuer, &mut problems));
-        let complete = (issuer, self.store, live, resources);
-        let (Some(issuer), Some(store), Some(keys), Some((resources, remote))) = complete else {
+        let pages = issuer.as_ref().and_then(|issuer| self.appearance.pages(issuer, &mut problems));
+        let complete = (issuer, self.store, live, resources, pages);
+        let (Some(issuer), Some(store), Some(keys), Some((resources, remote)), Some(pages)) = complete else {
             return Err(BuildError { problems });
         };
         #[cfg(feature = "server")]
@@ -412,6 +359,7 @@ impl Builder {
             providers: by_name.collect(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
+            hooks: self.hooks.clone(),
         });
         let context = Arc::new(Context {
             #[cfg(feature = "server")]
@@ -435,11 +383,17 @@ impl Builder {
             registration: self.registration,
             asking_servers,
             connections,
+            hooks: self.hooks,
             revocations: Arc::new(Revocations::new()),
             blocks: Blocks::default(),
             background: Once::new(),
         });
-        assembled(context, self.protections, (self.places, Outbound::clone(&outbound)))
+        let parts = AssembledParts { pages, places: self.places, outbound: Outbound::clone(&outbound) };
+        assembled(context, parts, self.protections)
+    }
+
+    fn issuer(&self, problems: &mut Vec<String>) -> Option<Issuer> {
+        Issuer::parse(&self.public_url).map_err(|refusal| problems.push(refusal.to_string())).ok()
     }
 
     fn note_what_is_missing(&self, providers: &[Provider], problems: &mut Vec<String>) {
@@ -488,41 +442,5 @@ impl Builder {
     }
 }
 
-/// The server around what its requests share, once each of its guards could be made.
-fn assembled(
-    context: Arc<Context>,
-    protections: Vec<Protection>,
-    (places, outbound): (Places, Outbound),
-) -> Result<Coatroom, BuildError> {
-    let limits = CallLimits::new(&context.settings, Arc::clone(&context.clock));
-    let own = Arc::new(OwnTokens::new(Arc::clone(&context)));
-    let (clock, remembered) = (Arc::clone(&context.clock), context.settings.remembered);
-    let verify = Arc::new(Remembered::new(own, clock, remembered, REMEMBERED_TOKENS));
-    let forgetting = Arc::downgrade(&verify);
-    context.revocations.on_revoked(move |grant| {
-        if let Some(remembered) = forgetting.upgrade() {
-            remembered.forget(*grant);
-        }
-    });
-    let protected = protections.into_iter().map(|it| (it.path.clone(), it)).collect();
-    let (protected, limits, places) = (Arc::new(protected), Arc::new(limits), Arc::new(places));
-    let sessions = sessions_of(&context, SessionLimits::default());
-    let coatroom = Coatroom { context, verify, protected, limits, places, sessions, outbound };
-    let guards = coatroom.protected.keys().map(|path| coatroom.try_guard(path, &coatroom.sessions, None));
-    let mut problems: Vec<String> =
-        guards.filter_map(Result::err).flat_map(|BuildError { problems }| problems).collect();
-    problems.sort_unstable();
-    problems.dedup();
-    if problems.is_empty() { Ok(coatroom) } else { Err(BuildError { problems }) }
-}
-
-fn sessions_of(context: &Context, limits: SessionLimits) -> Arc<Sessions> {
-    let (keys, clock, entropy) = (&context.keys, &context.clock, &context.entropy);
-    Arc::new(Sessions::following(Arc::clone(keys), Arc::clone(clock), Arc::clone(entropy), limits))
-}
-
 /// Where the keys are unless something else is said.
 const KEY_FILE: &str = "keys.toml";
-
-/// How many verified tokens are remembered at the most.
-const REMEMBERED_TOKENS: usize = 65_536;

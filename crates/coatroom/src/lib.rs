@@ -9,11 +9,13 @@
 //! * `allowlist`, `clock`, `user`, `outbound` ← `providers` ← `issuers`
 //! * `entropy` ← `vault`
 //! * `user`, `store`, `error`, `vault` ← `records`
-//! * `clock`, `entropy`, `user`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
+//! * `user` ← `hooks`
+//! * `clock`, `entropy`, `user`, `hooks`, `store`, `error`, `providers`, `vault`, `records` ← `connections`
 //! * `allowance`, `clock`, `settings`, `outbound` ← `client_documents`
 //! * `allowance`, `clock`, `entropy`, `settings`, `user`, `store`, `error`, `vault`, `records` ← `accounts`
 //! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
-//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance`, `outbound` ← `guard`; `outbound` ← `builder`; `server` and `guard` never use each other
+//! * `allowance`, `allowlist`, `pages` ← `server`; `allowance`, `outbound` ← `guard`; `outbound`, `pages` ← `builder`;
+//!   `server` and `guard` never use each other
 
 #[cfg(feature = "server")]
 pub mod accounts;
@@ -28,6 +30,7 @@ mod context;
 pub mod entropy;
 pub mod error;
 pub mod guard;
+pub mod hooks;
 pub mod issuers;
 pub mod outbound;
 #[cfg(feature = "server")]

@@ -128,6 +128,7 @@ async fn built(config: &Config) -> anyhow::Result<Coatroom> {
         .app_uris(config.redirects.apps.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
+        .theme(config.theme.clone())
         .listen(config.listen);
     builder = match &config.keys {
         KeysLocation::File(path) => builder.key_file(path),

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::context::Context;
 use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::pages::Pages;
 use crate::providers::Provider;
 use crate::server::Letters;
 use crate::settings::{LOCAL, LocalAccounts, Settings, SignUp};
@@ -68,6 +69,7 @@ impl Builder {
 pub struct Users<'a> {
     context: &'a Context,
     accounts: &'a Accounts,
+    pages: &'a Pages,
 }
 
 impl Coatroom {
@@ -75,7 +77,7 @@ impl Coatroom {
     #[must_use]
     pub fn users(&self) -> Option<Users<'_>> {
         let accounts = self.context.accounts.as_ref()?;
-        Some(Users { context: &self.context, accounts })
+        Some(Users { context: &self.context, accounts, pages: &self.pages })
     }
 }
 
@@ -90,7 +92,7 @@ impl Users<'_> {
         name: Option<String>,
         roles: Vec<String>,
     ) -> Result<Invitation, ManageError> {
-        let letters = Letters::new(&self.context.issuer);
+        let letters = Letters::new(self.pages);
         let invitation = self.accounts.invite(email, (name, roles), |link| letters.invitation(link)).await?;
         log(&invitation.account, "account.invited");
         Ok(invitation)
@@ -110,7 +112,7 @@ impl Users<'_> {
     /// # Errors
     /// [`ManageError::Unknown`]; [`ManageError::Inside`] when the store is down.
     pub async fn reset(&self, email: &EmailAddress) -> Result<Invitation, ManageError> {
-        let letters = Letters::new(&self.context.issuer);
+        let letters = Letters::new(self.pages);
         let invitation = self.accounts.reset(email, |link| letters.reset(link)).await?;
         self.end(&invitation.account, "account.reset").await?;
         Ok(invitation)

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use coatroom_protocol::words::Resource;
 
-use super::{Coatroom, Protection, REMEMBERED_TOKENS};
+use super::assembled::REMEMBERED_TOKENS;
+use super::{Coatroom, Protection};
 use crate::context::{RemoteResource, Revocations};
 use crate::guard::{GuardBuilder, GuardLayer, Remembered, RemoteTokens};
 

@@ -86,6 +86,7 @@ impl Coatroom {
             client_name: Some("Example Desktop".to_owned()),
             client_fingerprint: None,
             user: Some(user),
+            described: None,
             wrapped: Some(wrap(Ticket::Refresh(refresh_token))?),
             vault: Some(vault.clone()),
         };

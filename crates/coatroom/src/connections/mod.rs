@@ -39,6 +39,7 @@ use self::renew::{Flight, Held, take_off};
 use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::error::Error;
+use crate::hooks::{ConnectionEvent, HookLine};
 use crate::providers::{Provider, UpstreamToken};
 use crate::records::{self, ConnectionRecord, Seen};
 use crate::store::Store;
@@ -70,6 +71,8 @@ pub(crate) struct ConnectionParts {
     pub(crate) clock: Arc<dyn Clock>,
     /// Nonces.
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Who is told of renewals and of credentials that are dead.
+    pub(crate) hooks: HookLine,
 }
 
 /// A grant whose vault was opened with a ticket.
@@ -225,6 +228,13 @@ impl Connections {
 }
 
 impl ConnectionParts {
+    /// What hooks are told of a connection.
+    fn event(&self, record: &ConnectionRecord) -> ConnectionEvent {
+        let ConnectionRecord { grant, subject, provider, .. } = record;
+        let (subject, provider) = (subject.clone(), provider.clone());
+        ConnectionEvent { grant: *grant, subject, provider, at: self.clock.now() }
+    }
+
     async fn load(
         &self,
         grant: &OpenGrant,

@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span};
 use super::credential::Credential;
 use super::{ConnectionError, ConnectionParts, OpenGrant, WHAT};
 use crate::error::Error;
+use crate::hooks::Event;
 use crate::providers::{Provider, ProviderError, TokenAnswer, UpstreamToken, UpstreamTokens};
 use crate::records::{self, ConnectionRecord, Lease, Seen, Written};
 use crate::store::Version;
@@ -129,6 +130,7 @@ impl ConnectionParts {
                 let renewed = self.sealed(binding, &grant.vault, &tokens, record.kept_until)?;
                 let kept = self.keep(renewed, Seen { value: record, version: leased.version }).await?;
                 tracing::info!(outcome = "renewed", "an upstream token was renewed");
+                self.hooks.tell(|| Event::Renewed(self.event(&kept)));
                 Ok(Held { tokens: self.open(grant, &kept).await?.tokens(), id_token, is_new: true })
             }
             Err(error) if error.is_dead() => {
@@ -158,7 +160,11 @@ impl ConnectionParts {
         record.dead_since = Some(self.clock.now());
         // Whoever was faster has written something newer: a new consent, or the end of the grant.
         match records::replace(self.store.as_ref(), &record, seen.version).await {
-            Ok(_) => ConnectionError::Dead,
+            Ok(Written::Done) => {
+                self.hooks.tell(|| Event::Dead(self.event(&record)));
+                ConnectionError::Dead
+            }
+            Ok(Written::Beaten) => ConnectionError::Dead,
             Err(error) => error.into(),
         }
     }

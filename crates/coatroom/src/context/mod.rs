@@ -43,6 +43,7 @@ use crate::client_documents::ClientDocuments;
 use crate::clock::Clock;
 use crate::connections::Connections;
 use crate::entropy::Entropy;
+use crate::hooks::HookLine;
 use crate::issuers::RemoteIssuer;
 use crate::providers::Provider;
 use crate::settings::Settings;
@@ -85,6 +86,8 @@ pub(crate) struct Context {
     /// Who may ask about tokens, by the id that they authenticate with.
     pub(crate) asking_servers: HashMap<ClientId, AskingServer>,
     pub(crate) connections: Connections,
+    /// What the embedding program decides, and is told.
+    pub(crate) hooks: HookLine,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) blocks: Blocks,
     pub(crate) background: Once,

@@ -7,6 +7,7 @@ use coatroom_protocol::words::GrantId;
 
 use super::Context;
 use crate::error::Error;
+use crate::hooks::{Event, GrantEnded};
 use crate::records::{
     self, AccessTokenRecord, ConnectionRecord, GrantDataRecord, GrantRecord, RevocationRecord, Seen,
     SettingRecord, Stored, Written,
@@ -34,6 +35,9 @@ impl Context {
             if revoked
                 || records::replace(self.store.as_ref(), &tombstone, seen.version).await? == Written::Done
             {
+                if !revoked {
+                    self.tell_of_the_end(id, reason, &seen.value);
+                }
                 return self.after_revoking(id, reason, &seen).await;
             }
         }
@@ -52,6 +56,18 @@ impl Context {
             self.revoke(id, RevokedReason::KeyRetired).await?;
         }
         Ok(is_retired)
+    }
+
+    fn tell_of_the_end(&self, id: &GrantId, reason: RevokedReason, record: &GrantRecord) {
+        self.hooks.tell(|| {
+            Event::Ended(GrantEnded {
+                grant: *id,
+                subject: record.grant.subject.clone(),
+                resource: record.grant.resource.clone(),
+                reason,
+                at: self.clock.now(),
+            })
+        });
     }
 
     async fn after_revoking(

@@ -89,12 +89,12 @@ impl Pages {
     /// Answers with the page for a person who is signed in.
     #[must_use]
     pub fn account(&self, language: Language, page: &AccountPage<'_>) -> PageResponse {
-        let all = language.words();
+        let all = &self.words(language);
         let words = &all.account;
         let SignedIn { person, provider } = page.signed_in;
         let person = plain(person, NAME_LIMIT);
         let view = AccountView {
-            frame: self.frame(language, words.title.to_owned()),
+            frame: self.frame(all, words.title),
             who: (words.signed_in_as)(&isolated(&person), &isolated(provider.title)),
             apps: page.apps.iter().map(|app| AppView::new(all, app)).collect(),
             note: page.done.map(|note| note.text(words, (!provider.here).then_some(provider.title))),
@@ -107,7 +107,8 @@ impl Pages {
     /// Answers with the page for a person who is not signed in.
     #[must_use]
     pub fn sign_in(&self, language: Language, page: &SignInPage<'_>) -> PageResponse {
-        let words = &language.words().account;
+        let all = &self.words(language);
+        let words = &all.account;
         let button = |provider: &OfferedProvider<'_>| SignInButton {
             name: provider.name.as_str().to_owned(),
             label: (words.sign_in_with)(&isolated(provider.title)),
@@ -117,7 +118,7 @@ impl Pages {
             _ => Some(words.where_you_sign_in),
         };
         let view = SignInView {
-            frame: self.frame(language, words.title.to_owned()),
+            frame: self.frame(all, words.title),
             buttons: page.providers.iter().map(button).collect(),
             note: page.done.map(|note| note.text(words, provider)),
             words,
@@ -128,7 +129,7 @@ impl Pages {
 
 impl AccountNote {
     /// `provider` is where the person signs in, `None` if that is here.
-    fn text(self, words: &AccountWords, provider: Option<&str>) -> String {
+    fn text(self, words: &AccountWords<'_>, provider: Option<&str>) -> String {
         match (self, provider) {
             (Self::Ended, Some(provider)) => (words.ended)(&isolated(provider)),
             (Self::SignedOut, Some(provider)) => (words.signed_out)(&isolated(provider)),
@@ -141,8 +142,8 @@ impl AccountNote {
 #[derive(Template)]
 #[template(path = "account.html")]
 struct AccountView<'a> {
-    words: &'static AccountWords,
-    described_by: &'static str,
+    words: &'a AccountWords<'a>,
+    described_by: &'a str,
     frame: Frame<'a>,
     who: String,
     apps: Vec<AppView<'a>>,
@@ -152,7 +153,7 @@ struct AccountView<'a> {
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 struct SignInView<'a> {
-    words: &'static AccountWords,
+    words: &'a AccountWords<'a>,
     frame: Frame<'a>,
     buttons: Vec<SignInButton>,
     note: Option<String>,
@@ -166,7 +167,7 @@ struct SignInButton {
 struct AppView<'a> {
     grant: String,
     name: String,
-    unverified: Option<&'static str>,
+    unverified: Option<&'a str>,
     document: Option<&'a str>,
     destination: String,
     server: McpServer<'a>,
@@ -184,7 +185,7 @@ struct Day {
 }
 
 impl<'a> AppView<'a> {
-    fn new(all: &'static Words, app: &ConnectedApp<'a>) -> Self {
+    fn new(all: &'a Words<'a>, app: &ConnectedApp<'a>) -> Self {
         let words = &all.account;
         let name = app_name(all, app.name);
         let day = |date: Date| Day { iso: date.to_string(), text: (words.date)(date) };

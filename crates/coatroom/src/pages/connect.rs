@@ -106,13 +106,13 @@ impl Pages {
     /// Answers with the page on which a person decides whether to connect an account.
     #[must_use]
     pub fn connect(&self, language: Language, page: &ConnectPage<'_>) -> PageResponse {
-        let all = language.words();
+        let all = &self.words(language);
         let (words, app) = (&all.connect, app_name(all, page.client.name));
         let provider = isolated(page.provider);
         let view = ConnectView {
             consent: &all.consent,
             words,
-            frame: self.frame(language, (words.title)(&provider)),
+            frame: self.frame(all, (words.title)(&provider)),
             page,
             who: Who::new(all, &app, page.client.proof),
             permissions_at: (all.consent.permissions_at)(&provider),
@@ -127,7 +127,8 @@ impl Pages {
     /// Answers whoever is not signed in, or is somebody else: 403 then.
     #[must_use]
     pub fn connect_sign_in(&self, language: Language, page: &ConnectSignInPage<'_>) -> PageResponse {
-        let words = &language.words().connect;
+        let all = &self.words(language);
+        let words = &all.connect;
         let provider = isolated(page.provider);
         let other = page.somebody_else.map(|person| plain(person, NAME_LIMIT));
         let (status, title, texts, button, choice) = match &other {
@@ -150,7 +151,7 @@ impl Pages {
                 ConnectChoice::OtherAccount,
             ),
         };
-        let frame = self.frame(language, title.to_owned());
+        let frame = self.frame(all, title);
         let first = other.is_none();
         self.answer(
             language,
@@ -162,22 +163,22 @@ impl Pages {
     /// Answers with the last page: it says how it ended, and that the person may go back to the app.
     #[must_use]
     pub fn connect_end(&self, language: Language, page: &ConnectEndPage<'_>) -> PageResponse {
-        let all = language.words();
+        let all = &self.words(language);
         let (words, app) = (&all.connect, app_name(all, page.client));
         let (provider, app) = (isolated(page.provider), isolated(&app));
         let (title, happened) = match page.end {
             ConnectEnd::Connected => ((words.connected)(&provider), (words.connected_then)(&app)),
             ConnectEnd::Cancelled => (words.cancelled.to_owned(), (words.cancelled_then)(&provider, &app)),
         };
-        self.answer(language, StatusCode::OK, &EndView { frame: self.frame(language, title), happened })
+        self.answer(language, StatusCode::OK, &EndView { frame: self.frame(all, title), happened })
     }
 }
 
 #[derive(Template)]
 #[template(path = "connect.html")]
 struct ConnectView<'a> {
-    consent: &'static ConsentWords,
-    words: &'static ConnectWords,
+    consent: &'a ConsentWords<'a>,
+    words: &'a ConnectWords<'a>,
     frame: Frame<'a>,
     page: &'a ConnectPage<'a>,
     who: Who<'a>,

@@ -169,13 +169,13 @@ impl Pages {
     /// Answers with the consent page.
     #[must_use]
     pub fn consent(&self, language: Language, page: &ConsentPage<'_>) -> PageResponse {
-        let words = language.words();
+        let words = &self.words(language);
         let app = app_name(words, page.client.name);
         let title = (words.consent.title)(&isolated(&app), &isolated(page.server.name));
         let (known, asked): (Vec<_>, Vec<_>) = page.scopes.iter().partition(|scope| scope.granted_before);
         let view = ConsentView {
             words: &words.consent,
-            frame: self.frame(language, title),
+            frame: self.frame(words, title),
             page,
             who: Who::new(words, &app, page.client.proof),
             destination: Destination::new(&words.consent, page.redirect, page.client.proof),
@@ -197,7 +197,7 @@ impl Pages {
 }
 
 /// What to call an app: its own name, made fit to be shown, or words that say that it has none.
-pub(super) fn app_name(words: &Words, name: Option<&str>) -> String {
+pub(super) fn app_name(words: &Words<'_>, name: Option<&str>) -> String {
     let name = plain(name.unwrap_or_default(), NAME_LIMIT);
     if name.is_empty() { words.nameless.to_owned() } else { name }
 }
@@ -205,7 +205,7 @@ pub(super) fn app_name(words: &Words, name: Option<&str>) -> String {
 #[derive(Template)]
 #[template(path = "consent.html")]
 struct ConsentView<'a> {
-    words: &'static ConsentWords,
+    words: &'a ConsentWords<'a>,
     frame: Frame<'a>,
     page: &'a ConsentPage<'a>,
     who: Who<'a>,
@@ -226,7 +226,7 @@ pub(super) struct Who<'a> {
     pub(super) name: String,
     pub(super) initial: String,
     /// The mark beside a name that nobody checked.
-    pub(super) unverified: Option<&'static str>,
+    pub(super) unverified: Option<&'a str>,
     pub(super) explained: String,
     pub(super) document: Option<Described<'a>>,
 }
@@ -235,11 +235,11 @@ pub(super) struct Who<'a> {
 pub(super) struct Described<'a> {
     pub(super) host: &'a str,
     pub(super) url: &'a str,
-    pub(super) warning: Option<&'static str>,
+    pub(super) warning: Option<&'a str>,
 }
 
 impl<'a> Who<'a> {
-    pub(super) fn new(words: &Words, app: &str, proof: ClientProof<'a>) -> Self {
+    pub(super) fn new(words: &Words<'a>, app: &str, proof: ClientProof<'a>) -> Self {
         let (unverified, explained) = match proof {
             ClientProof::Configured => (None, words.consent.known_here.to_owned()),
             ClientProof::Document { host, .. } => {
@@ -265,12 +265,12 @@ impl<'a> Who<'a> {
 struct Destination<'a> {
     receiver: String,
     explained: String,
-    warnings: Vec<Cow<'static, str>>,
+    warnings: Vec<Cow<'a, str>>,
     uri: &'a str,
 }
 
 impl<'a> Destination<'a> {
-    fn new(words: &ConsentWords, redirect: &'a ReturnAddress, proof: ClientProof<'_>) -> Self {
+    fn new(words: &ConsentWords<'a>, redirect: &'a ReturnAddress, proof: ClientProof<'_>) -> Self {
         let (explained, warning) = match redirect.place() {
             Place::Website { .. } => (words.to_website.to_owned(), None),
             Place::ThisComputer { .. } => {
@@ -300,7 +300,7 @@ struct Button {
 
 /// The account that is signed in comes first, then another account of its provider, then the other providers. Without
 /// an account no provider is preferred, unless there is only one.
-fn buttons(words: &ConsentWords, page: &ConsentPage<'_>) -> Vec<Button> {
+fn buttons(words: &ConsentWords<'_>, page: &ConsentPage<'_>) -> Vec<Button> {
     let mut buttons = Vec::new();
     if let Some(SignedIn { person, provider }) = page.signed_in {
         let person = plain(person, NAME_LIMIT);

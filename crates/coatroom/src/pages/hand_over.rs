@@ -46,8 +46,9 @@ impl Pages {
     /// Answers with the hand-over page: 200, a `Refresh` header, and a link to the same address.
     #[must_use]
     pub fn hand_over(&self, language: Language, page: &HandOverPage<'_>) -> PageResponse {
-        let words = &language.words().hand_over;
-        let app = app_name(language.words(), page.client);
+        let all = &self.words(language);
+        let words = &all.hand_over;
+        let app = app_name(all, page.client);
         let app = isolated(&app);
         let (title, happened, link) = match page.outcome {
             Outcome::Allowed => {
@@ -67,7 +68,7 @@ impl Pages {
         let uri = page.to.as_str();
         let goes_on = matches!(page.outcome, Outcome::SigningIn | Outcome::SignedIn);
         let close = (!goes_on).then_some(words.close);
-        let view = HandOverView { words, frame: self.frame(language, title), happened, link, uri, close };
+        let view = HandOverView { words, frame: self.frame(all, title), happened, link, uri, close };
         let mut answer = self.answer(language, StatusCode::OK, &view);
         // A return address has visible ASCII characters only, so that it always fits into a header.
         if let Ok(mut refresh) = HeaderValue::try_from(format!("0;url={uri}")) {
@@ -81,11 +82,11 @@ impl Pages {
 #[derive(Template)]
 #[template(path = "hand_over.html")]
 struct HandOverView<'a> {
-    words: &'static HandOverWords,
+    words: &'a HandOverWords<'a>,
     frame: Frame<'a>,
     happened: String,
     link: String,
     uri: &'a str,
     /// That the window may be closed, where nothing more comes.
-    close: Option<&'static str>,
+    close: Option<&'a str>,
 }

@@ -28,6 +28,9 @@ impl Pages {
         let mut answer = Response::new(Body::from(html));
         *answer.status_mut() = status;
         self.set_headers(answer.headers_mut());
+        if !self.look.pictures.is_empty() {
+            Self::show_own_pictures(answer.headers_mut());
+        }
         answer.headers_mut().insert(CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
         answer
     }

@@ -18,8 +18,10 @@ impl Pages {
     /// Answers with the page at `/`.
     #[must_use]
     pub fn landing(&self, language: Language, page: &LandingPage<'_>) -> PageResponse {
-        let words = &language.words().landing;
-        let view = LandingView { words, frame: self.frame(language, words.title.to_owned()), page };
+        let all = &self.words(language);
+        let words = &all.landing;
+        let title = self.look.name.as_deref().unwrap_or(words.title);
+        let view = LandingView { words, frame: self.frame(all, title), page };
         self.answer(language, StatusCode::OK, &view)
     }
 }
@@ -27,7 +29,7 @@ impl Pages {
 #[derive(Template)]
 #[template(path = "landing.html")]
 struct LandingView<'a> {
-    words: &'static LandingWords,
+    words: &'a LandingWords<'a>,
     frame: Frame<'a>,
     page: &'a LandingPage<'a>,
 }

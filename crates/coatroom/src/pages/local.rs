@@ -179,14 +179,15 @@ impl Pages {
     /// Answers with the page on which a person signs in by password, or asks for a code.
     #[must_use]
     pub fn enter(&self, language: Language, page: &EnterPage<'_>) -> PageResponse {
-        let words = &language.words().local;
+        let all = &self.words(language);
+        let words = &all.local;
         let (status, problem, wait) = match page.problem {
             None => (StatusCode::OK, None, None),
             Some(problem) => problem.told(words),
         };
         let view = EnterView {
             words,
-            frame: self.frame(language, words.title.to_owned()),
+            frame: self.frame(all, words.title),
             page,
             about_email: page.problem == Some(EnterProblem::Address),
             about_password: matches!(page.problem, Some(EnterProblem::Wrong)),
@@ -198,7 +199,8 @@ impl Pages {
     /// Answers with the page on which a person types the code that was mailed.
     #[must_use]
     pub fn mailed(&self, language: Language, page: &MailedPage<'_>) -> PageResponse {
-        let words = &language.words().local;
+        let all = &self.words(language);
+        let words = &all.local;
         let (status, problem, wait) = match page.problem {
             None => (StatusCode::OK, None, None),
             Some(MailedProblem::Wrong) => (StatusCode::FORBIDDEN, Some(words.wrong_code.to_owned()), None),
@@ -214,7 +216,7 @@ impl Pages {
         };
         let view = MailedView {
             words,
-            frame: self.frame(language, words.mailed_title.to_owned()),
+            frame: self.frame(all, words.mailed_title),
             page,
             sent,
             button,
@@ -228,12 +230,13 @@ impl Pages {
     /// Answers with the page on which a person sets their password by a link.
     #[must_use]
     pub fn new_password(&self, language: Language, page: &NewPasswordPage<'_>) -> PageResponse {
-        let words = &language.words().local;
+        let all = &self.words(language);
+        let words = &all.local;
         let status = if page.problem.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let title = if page.first { words.welcome_title } else { words.new_password_title };
         let view = NewPasswordView {
             words,
-            frame: self.frame(language, title.to_owned()),
+            frame: self.frame(all, title),
             page,
             happened: if page.first { words.welcome } else { words.new_password_then },
             hint: (words.password_hint)(page.limits.least),
@@ -245,8 +248,9 @@ impl Pages {
     /// Answers with the page that says that a password was set.
     #[must_use]
     pub fn password_set(&self, language: Language) -> PageResponse {
-        let words = &language.words().local;
-        let frame = self.frame(language, words.password_set.to_owned());
+        let all = &self.words(language);
+        let words = &all.local;
+        let frame = self.frame(all, words.password_set);
         self.answer(
             language,
             StatusCode::OK,
@@ -269,7 +273,7 @@ impl Pages {
 }
 
 impl EnterProblem {
-    fn told(self, words: &LocalWords) -> (StatusCode, Option<String>, Option<Duration>) {
+    fn told(self, words: &LocalWords<'_>) -> (StatusCode, Option<String>, Option<Duration>) {
         match self {
             Self::Address => (StatusCode::UNPROCESSABLE_ENTITY, Some(words.no_address.to_owned()), None),
             Self::Wrong => (StatusCode::FORBIDDEN, Some(words.wrong.to_owned()), None),
@@ -285,7 +289,7 @@ impl EnterProblem {
 }
 
 impl PasswordProblem {
-    fn told(self, words: &LocalWords, limits: PasswordLimits) -> String {
+    fn told(self, words: &LocalWords<'_>, limits: PasswordLimits) -> String {
         match self {
             Self::TooShort => (words.too_short)(limits.least),
             Self::TooLong => (words.too_long)(limits.most),
@@ -296,14 +300,14 @@ impl PasswordProblem {
 }
 
 /// Whole minutes, one at the least.
-fn minutes(wait: Duration) -> u64 {
-    wait.as_secs().div_ceil(60).max(1)
+fn minutes(wait: Duration) -> usize {
+    usize::try_from(wait.as_secs().div_ceil(60).max(1)).unwrap_or(usize::MAX)
 }
 
 #[derive(Template)]
 #[template(path = "enter.html")]
 struct EnterView<'a> {
-    words: &'static LocalWords,
+    words: &'a LocalWords<'a>,
     frame: Frame<'a>,
     page: &'a EnterPage<'a>,
     problem: Option<String>,
@@ -314,11 +318,11 @@ struct EnterView<'a> {
 #[derive(Template)]
 #[template(path = "mailed.html")]
 struct MailedView<'a> {
-    words: &'static LocalWords,
+    words: &'a LocalWords<'a>,
     frame: Frame<'a>,
     page: &'a MailedPage<'a>,
     sent: String,
-    button: &'static str,
+    button: &'a str,
     hint: String,
     problem: Option<String>,
     is_about_password: bool,
@@ -327,10 +331,10 @@ struct MailedView<'a> {
 #[derive(Template)]
 #[template(path = "new_password.html")]
 struct NewPasswordView<'a> {
-    words: &'static LocalWords,
+    words: &'a LocalWords<'a>,
     frame: Frame<'a>,
     page: &'a NewPasswordPage<'a>,
-    happened: &'static str,
+    happened: &'a str,
     hint: String,
     problem: Option<String>,
 }

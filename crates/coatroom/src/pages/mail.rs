@@ -1,5 +1,6 @@
 //! What mails say. They are plain text, and name the site, so that people can compare it with where they were.
 
+use super::Pages;
 use super::language::Language;
 
 /// What a mail is about.
@@ -21,16 +22,19 @@ pub enum MailText<'a> {
     ResetLink(&'a str),
 }
 
-/// The subject and the text of a mail about the site at this host.
-#[must_use]
-pub fn mail_text(language: Language, site: &str, text: MailText<'_>) -> (String, String) {
-    let words = &language.words().mail;
-    match text {
-        MailText::SignInCode(code) => ((words.code_subject)(site), (words.sign_in_code)(site, code)),
-        MailText::ResetCode(code) => ((words.code_subject)(site), (words.reset_code)(site, code)),
-        MailText::SignUpCode(code) => ((words.code_subject)(site), (words.sign_up_code)(site, code)),
-        MailText::HasAccount => ((words.has_account_subject)(site), (words.has_account)(site)),
-        MailText::Invitation(link) => ((words.invitation_subject)(site), (words.invitation)(site, link)),
-        MailText::ResetLink(link) => ((words.reset_subject)(site), (words.reset_link)(site, link)),
+impl Pages {
+    /// The subject and the text of a mail.
+    #[must_use]
+    pub fn mail(&self, language: Language, text: MailText<'_>) -> (String, String) {
+        let words = &self.words(language).mail;
+        let site = &self.site_in_mails();
+        match text {
+            MailText::SignInCode(code) => ((words.code_subject)(site), (words.sign_in_code)(site, code)),
+            MailText::ResetCode(code) => ((words.code_subject)(site), (words.reset_code)(site, code)),
+            MailText::SignUpCode(code) => ((words.code_subject)(site), (words.sign_up_code)(site, code)),
+            MailText::HasAccount => ((words.has_account_subject)(site), (words.has_account)(site)),
+            MailText::Invitation(link) => ((words.invitation_subject)(site), (words.invitation)(site, link)),
+            MailText::ResetLink(link) => ((words.reset_subject)(site), (words.reset_link)(site, link)),
+        }
     }
 }

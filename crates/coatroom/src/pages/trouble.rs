@@ -1,5 +1,6 @@
 //! The page that explains an error to a person: what happened, why, and what to do next.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -81,6 +82,8 @@ pub enum Trouble<'a> {
         provider: &'a str,
         /// Who signed in.
         person: Person<'a>,
+        /// What is said to them in the place of our own words; those, if it is empty.
+        said: Said<'a>,
     },
     /// The store, a key or something else here is down. 503.
     Unavailable,
@@ -122,7 +125,7 @@ impl Trouble<'_> {
         }
     }
 
-    fn text(self, words: &ErrorWords) -> TroubleText {
+    fn text(self, words: &ErrorWords<'_>) -> TroubleText {
         match self {
             Self::UnknownClient => words.unknown_client.clone(),
             Self::BlockedClient => words.blocked_client.clone(),
@@ -143,7 +146,7 @@ impl Trouble<'_> {
             Self::SignInCancelled { provider } => (words.sign_in_cancelled)(&isolated(provider)),
             Self::ProviderUnavailable { provider } => (words.provider_unavailable)(&isolated(provider)),
             Self::NoCookie => words.no_cookie.clone(),
-            Self::NotAllowed { provider, person } => {
+            Self::NotAllowed { provider, person, .. } => {
                 let person = plain(person.0, NAME_LIMIT);
                 (words.not_allowed)(&isolated(&person), &isolated(provider))
             }
@@ -151,6 +154,54 @@ impl Trouble<'_> {
             Self::TooManyRequests => words.too_many_requests.clone(),
             Self::NotFound => words.not_found.clone(),
             Self::WrongMethod => words.wrong_method.clone(),
+        }
+    }
+
+    /// Its name among the texts: `sign_in_failed`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::UnknownClient => "unknown_client",
+            Self::BlockedClient => "blocked_client",
+            Self::DocumentsOff => "documents_off",
+            Self::DocumentUnreachable { .. } => "document_unreachable",
+            Self::DocumentRefused { .. } => "document_refused",
+            Self::DocumentHost { .. } => "document_host",
+            Self::DocumentsBusy => "documents_busy",
+            Self::UnregisteredRedirect => "unregistered_redirect",
+            Self::InvalidRequest => "invalid_request",
+            Self::Expired => "expired",
+            Self::LinkExpired => "link_expired",
+            Self::LinkUsed => "link_used",
+            Self::GrantEnded => "grant_ended",
+            Self::OtherUser => "other_user",
+            Self::SignInFailed { .. } => "sign_in_failed",
+            Self::SignInRefused { .. } => "sign_in_refused",
+            Self::SignInCancelled { .. } => "sign_in_cancelled",
+            Self::ProviderUnavailable { .. } => "provider_unavailable",
+            Self::NoCookie => "no_cookie",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::Unavailable => "unavailable",
+            Self::TooManyRequests => "too_many_requests",
+            Self::NotFound => "not_found",
+            Self::WrongMethod => "wrong_method",
+        }
+    }
+
+    /// What its texts may name, in the order of [`TROUBLES`].
+    fn named(&self) -> Vec<Cow<'_, str>> {
+        match self {
+            Self::DocumentUnreachable { host }
+            | Self::DocumentRefused { host }
+            | Self::DocumentHost { host } => vec![Cow::Borrowed(host)],
+            Self::SignInFailed { provider }
+            | Self::SignInRefused { provider }
+            | Self::SignInCancelled { provider }
+            | Self::ProviderUnavailable { provider } => vec![isolated(provider)],
+            Self::NotAllowed { provider, person, .. } => {
+                let person = isolated(&plain(person.0, NAME_LIMIT)).into_owned();
+                vec![Cow::Owned(person), isolated(provider)]
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -178,6 +229,24 @@ impl<'a> Person<'a> {
 impl fmt::Debug for Person<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Person(…)")
+    }
+}
+
+/// What is said to somebody in the place of our own words. It is not for the log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Said<'a>(&'a str);
+
+impl<'a> Said<'a> {
+    /// This text; the empty one leaves it to our own words.
+    #[must_use]
+    pub const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Said(…)")
     }
 }
 
@@ -221,13 +290,21 @@ impl Pages {
     /// Answers with an error page, in the status of its trouble.
     #[must_use]
     pub fn error(&self, language: Language, page: &ErrorPage<'_>) -> PageResponse {
-        let words = &language.words().error;
+        let all = &self.words(language);
+        let words = &all.error;
         let text = page.trouble.text(words);
+        let named = page.trouble.named();
+        let named: Vec<&str> = named.iter().map(AsRef::as_ref).collect();
+        let mut text = self.look.texts.trouble(language, (page.trouble, &named), text);
+        if let Trouble::NotAllowed { said, .. } = page.trouble {
+            let said = plain(said.0, SAID_LIMIT);
+            text.happened = if said.is_empty() { text.happened } else { said.into() };
+        }
         let status = page.trouble.status();
         let way_back = page
             .way_back
             .map(|to| WayBack { label: (words.return_to)(&isolated(&to.receiver())), uri: to.as_str() });
-        let frame = self.frame(language, text.title.clone().into_owned());
+        let frame = self.frame(all, text.title.clone());
         let detail = page.detail.map(|detail| plain(detail, DETAIL_LIMIT));
         let (status_code, reference) = (status.as_u16(), page.reference);
         let view = ErrorView { words, frame, text, way_back, detail, status_code, reference };
@@ -242,7 +319,7 @@ impl Pages {
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorView<'a> {
-    words: &'static ErrorWords,
+    words: &'a ErrorWords<'a>,
     frame: Frame<'a>,
     text: TroubleText,
     way_back: Option<WayBack<'a>>,
@@ -259,5 +336,35 @@ struct WayBack<'a> {
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(5);
 /// The longest name that is shown, in characters.
 const NAME_LIMIT: usize = 60;
+/// The longest text of a hook that is shown, in characters.
+const SAID_LIMIT: usize = 300;
 /// The longest detail that is shown, in characters.
 const DETAIL_LIMIT: usize = 500;
+
+/// The names of all kinds of trouble, and what their texts may name.
+pub(super) const TROUBLES: &[(&str, &[&str])] = &[
+    ("unknown_client", &[]),
+    ("blocked_client", &[]),
+    ("documents_off", &[]),
+    ("document_unreachable", &["host"]),
+    ("document_refused", &["host"]),
+    ("document_host", &["host"]),
+    ("documents_busy", &[]),
+    ("unregistered_redirect", &[]),
+    ("invalid_request", &[]),
+    ("expired", &[]),
+    ("link_expired", &[]),
+    ("link_used", &[]),
+    ("grant_ended", &[]),
+    ("other_user", &[]),
+    ("sign_in_failed", &["provider"]),
+    ("sign_in_refused", &["provider"]),
+    ("sign_in_cancelled", &["provider"]),
+    ("provider_unavailable", &["provider"]),
+    ("no_cookie", &[]),
+    ("not_allowed", &["person", "provider"]),
+    ("unavailable", &[]),
+    ("too_many_requests", &[]),
+    ("not_found", &[]),
+    ("wrong_method", &[]),
+];

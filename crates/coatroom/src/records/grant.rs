@@ -1,4 +1,3 @@
-#[cfg(feature = "server")]
 use std::time::Duration;
 
 use coatroom_protocol::grant::{Grant, GrantState, RevokedReason};
@@ -32,6 +31,9 @@ pub(crate) struct GrantRecord {
     /// The user as the provider described them. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<User>,
+    /// The user as their provider or account describes them, where a hook made something else of it. Gone when revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) described: Option<User>,
     /// The vault. Gone when revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) vault: Option<GrantVault>,
@@ -55,13 +57,13 @@ impl GrantRecord {
             client_name: None,
             client_fingerprint: None,
             user: None,
+            described: None,
             vault: None,
             wrapped: None,
         }
     }
 
     /// From when on the credentials of the grant are of no more use, if it can be refreshed for `refresh_life` in all.
-    #[cfg(feature = "server")]
     pub(crate) fn connections_kept_until(&self, refresh_life: Duration) -> Timestamp {
         if self.may_refresh { self.grant.created_at.plus(refresh_life) } else { self.kept_until }
     }

@@ -240,7 +240,7 @@ pub(super) async fn signed_in(
     visit: &Visit<'_>,
     returned: &Returned<'_, SignIn>,
 ) -> Result<Response, Stop> {
-    let mut arrival = returned.enter(app, returned.code(visit).await?).await?;
+    let mut arrival = returned.enter(app, visit, returned.code(visit).await?).await?;
     if let (SignInAt::Provider(provider), Some(tokens)) = (returned.place, arrival.tokens.take()) {
         throw_away(Provider::clone(provider), tokens);
     }

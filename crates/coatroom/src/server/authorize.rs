@@ -320,7 +320,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
     Ok(app.pages.consent(visit.language, &page))
 }
 
-pub(super) fn offer<'a>(visit: &Visit<'_>, place: SignInAt<'a>) -> OfferedProvider<'a> {
+pub(super) fn offer<'a>(visit: &Visit<'a>, place: SignInAt<'a>) -> OfferedProvider<'a> {
     let here = matches!(place, SignInAt::Here(_));
     OfferedProvider { here, name: place.name(), title: visit.label(place) }
 }

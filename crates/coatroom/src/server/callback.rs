@@ -28,6 +28,7 @@ use super::visit::{Stop, Visit, see_other};
 use crate::connections::FreshConnection;
 use crate::context::{Context, SignInAt};
 use crate::entropy::draw;
+use crate::hooks::{ConnectionEvent, Event, GrantMade};
 use crate::pages::Trouble;
 use crate::records::{self, GrantRecord, Written};
 use crate::vault::{GrantVault, Sealer, Ticket};
@@ -154,7 +155,7 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> 
             return hand_over::to_client(app, visit, flow, Answer::Error(code));
         }
     };
-    let arrival = returned.enter(app, code).await?;
+    let arrival = returned.enter(app, visit, code).await?;
     let code = begin_grant(app, flow, &arrival).await?;
     let mut response = hand_over::to_client(app, visit, flow, Answer::Code(&code))?;
     cookies::add(response.headers_mut(), Session::cookie(&app.context, &visit.jar, &arrival)?);
@@ -166,6 +167,25 @@ async fn finish(app: &App, visit: &Visit<'_>, returned: &Returned<'_, Flow>) -> 
 async fn still_stands(context: &Context, arrival: &Arrival) -> Result<bool, Stop> {
     let (Some(accounts), Some(account)) = (&context.accounts, &arrival.account) else { return Ok(true) };
     Ok(accounts.standing(&account.email, &account.id, &account.stamp).await?.is_some())
+}
+
+/// Tells hooks of a new grant, and of the connection that came with it.
+fn tell(context: &Context, record: &GrantRecord, is_connected: bool) {
+    let (grant, at) = (&record.grant, record.grant.created_at);
+    context.hooks.tell(|| {
+        Event::GrantMade(GrantMade {
+            grant: grant.id,
+            subject: grant.subject.clone(),
+            client_name: record.client_name.clone(),
+            resource: grant.resource.clone(),
+            scopes: grant.scopes.clone(),
+            at,
+        })
+    });
+    if is_connected {
+        let (subject, provider) = (grant.subject.clone(), grant.subject.provider.clone());
+        context.hooks.tell(|| Event::Made(ConnectionEvent { grant: grant.id, subject, provider, at }));
+    }
 }
 
 /// Writes the grant of a flow, seals the credential to it, and makes the code.
@@ -203,6 +223,7 @@ async fn begin_grant(app: &App, flow: &Flow, arrival: &Arrival) -> Result<Author
         client_name: flow.client_name.clone(),
         client_fingerprint: flow.client_fingerprint.clone(),
         user: Some(arrival.user.clone()),
+        described: arrival.described.clone(),
         vault: Some(vault.clone()),
         wrapped: Some(wrapped),
     };
@@ -228,5 +249,6 @@ async fn begin_grant(app: &App, flow: &Flow, arrival: &Arrival) -> Result<Author
         scopes = %flow.scopes,
         "a user approved a client"
     );
+    tell(context, &record, arrival.tokens.is_some());
     Ok(code)
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::cookies::CookieJar;
 use crate::context::Context;
 use crate::entropy::{NoEntropy, draw};
+use crate::hooks::SignInPurpose;
 
 /// What was asked for, checked; and what was approved of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,6 +130,11 @@ pub(super) trait Carried: Serialize + DeserializeOwned {
     /// Its stage while the person is at a provider.
     fn away(provider: &ProviderName) -> Stage<'_>;
 
+    /// What the person signs in for.
+    fn purpose(&self) -> SignInPurpose {
+        SignInPurpose::Page
+    }
+
     /// From when on it opens no more.
     fn ends_at(&self, context: &Context) -> Timestamp {
         self.started_at().plus(context.settings.flow_life)
@@ -150,6 +156,14 @@ impl Carried for Flow {
 
     fn away(provider: &ProviderName) -> Stage<'_> {
         Stage::Approved(provider)
+    }
+
+    fn purpose(&self) -> SignInPurpose {
+        SignInPurpose::Grant {
+            client_name: self.client_name.clone(),
+            resource: self.resource.clone(),
+            scopes: self.scopes.clone(),
+        }
     }
 }
 

@@ -1,25 +1,23 @@
 //! The mails that people are sent.
 
-use coatroom_protocol::words::Issuer;
-
 use crate::accounts::{CodePurpose, Letter};
-use crate::pages::{Language, MailText, mail_text};
+use crate::pages::{Language, MailText, Pages};
 
 /// Writes mails: a subject, and a text that says which site it is about and what to do if one did not ask.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Letters<'a> {
-    issuer: &'a Issuer,
+    pages: &'a Pages,
     language: Language,
 }
 
 impl<'a> Letters<'a> {
-    /// Letters of the site with this public URL.
-    pub(crate) const fn new(issuer: &'a Issuer) -> Self {
-        Self { issuer, language: Language::English }
+    /// Letters of the site with these pages.
+    pub(crate) const fn new(pages: &'a Pages) -> Self {
+        Self { pages, language: Language::English }
     }
 
-    pub(super) const fn in_language(issuer: &'a Issuer, language: Language) -> Self {
-        Self { issuer, language }
+    pub(super) const fn in_language(pages: &'a Pages, language: Language) -> Self {
+        Self { pages, language }
     }
 
     /// What a person gets who asked for something by mail.
@@ -50,6 +48,6 @@ impl<'a> Letters<'a> {
     }
 
     fn write(self, text: MailText<'_>) -> (String, String) {
-        mail_text(self.language, self.issuer.authority(), text)
+        self.pages.mail(self.language, text)
     }
 }

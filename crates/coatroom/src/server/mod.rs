@@ -25,6 +25,7 @@ mod connect;
 mod consent;
 mod cookies;
 mod cors;
+mod entering;
 mod flow;
 mod hand_over;
 mod here;
@@ -61,7 +62,7 @@ use self::ready::ready;
 use crate::context::Context;
 use crate::pages::{
     ACCOUNT_PATH, CONNECT_PATH, CONSENT_PATH, END_PATH, ENTER_PATH, McpServer, PASSWORD_PATH, Pages,
-    SIGN_IN_PATH, SIGN_OUT_PATH, stylesheet,
+    SIGN_IN_PATH, SIGN_OUT_PATH,
 };
 
 /// What every endpoint shares.
@@ -98,13 +99,13 @@ fn posted_callback(provider: &ProviderName) -> MethodRouter<Arc<App>> {
 }
 
 /// The routes of the authorization server.
-pub(crate) fn routes(context: Arc<Context>) -> Router {
+pub(crate) fn routes(context: Arc<Context>, pages: Pages) -> Router {
     let metadata = metadata::routes(&context);
     let issues_tokens = context.issues_tokens;
     let introspection = !context.asking_servers.is_empty();
     let registration = context.registration;
     let limits = Limits::new(&context.settings);
-    let app = Arc::new(App { pages: Pages::new(&context.issuer), context, limits });
+    let app = Arc::new(App { context, pages, limits });
     let limited = |door| from_fn_with_state((Arc::clone(&app), door), limit);
     let ready = |door| from_fn_with_state((Arc::clone(&app), door), ready);
     let mut for_clients = Router::new()
@@ -147,9 +148,12 @@ pub(crate) fn routes(context: Arc<Context>) -> Router {
         .layer(ready(Door::Pages))
         .layer(limited(Door::Pages))
         .method_not_allowed_fallback(landing::wrong_method);
-    let for_everybody = Router::new()
-        .route("/", get(landing::get))
-        .route(&stylesheet().path, get(async || stylesheet().respond()))
+    let mut for_everybody = Router::new().route("/", get(landing::get));
+    for asset in app.pages.assets() {
+        let answered = asset.clone();
+        for_everybody = for_everybody.route(&asset.path, get(async move || answered.respond()));
+    }
+    let for_everybody = for_everybody
         .route(logos::PATH, get(logos::get))
         .method_not_allowed_fallback(landing::wrong_method)
         .fallback(landing::not_found)

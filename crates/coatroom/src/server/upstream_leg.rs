@@ -7,7 +7,7 @@ use coatroom_protocol::words::Params;
 
 use super::flow::{self, Browser, Carried, UpstreamSecrets};
 use super::visit::{Stop, Visit};
-use super::{App, cookies, hand_over, here};
+use super::{App, cookies, entering, hand_over, here};
 use crate::context::SignInAt;
 use crate::pages::Trouble;
 use crate::providers::{
@@ -54,6 +54,8 @@ pub(super) async fn depart<T: Carried>(
 #[derive(Debug)]
 pub(super) struct Arrival {
     pub(super) user: User,
+    /// How their provider or account describes them, where a hook made something else of it.
+    pub(super) described: Option<User>,
     /// Their tokens for the provider's API; nobody who signed in here has any.
     pub(super) tokens: Option<UpstreamTokens>,
     /// Their account here, if they signed in with one.
@@ -130,16 +132,27 @@ impl<'a, T: Carried> Returned<'a, T> {
     }
 
     /// Finds out who signs in: whoever may not enter stops here, and their tokens are thrown away.
-    pub(super) async fn enter(&self, app: &App, code: Code<'_>) -> Result<Arrival, Stop> {
-        let provider = match self.place {
-            SignInAt::Provider(provider) => provider,
+    pub(super) async fn enter(&self, app: &App, visit: &Visit<'_>, code: Code<'_>) -> Result<Arrival, Stop> {
+        let mut arrival = match self.place {
+            SignInAt::Provider(provider) => self.admitted(app, provider, code).await?,
             SignInAt::Here(accounts) => {
-                return here::arrive(app, accounts, (&self.carried.id().to_string(), code.code)).await;
+                here::arrive(app, accounts, (&self.carried.id().to_string(), code.code)).await?
             }
         };
+        let asked = entering::ask(&app.context, visit, (self.place, &self.carried), &mut arrival).await;
+        if let Err(stop) = asked {
+            if let (SignInAt::Provider(provider), Some(tokens)) = (self.place, arrival.tokens) {
+                throw_away(Provider::clone(provider), tokens);
+            }
+            return Err(stop);
+        }
+        Ok(arrival)
+    }
+
+    async fn admitted(&self, app: &App, provider: &Provider, code: Code<'_>) -> Result<Arrival, Stop> {
         let SignedIn { user, tokens } = self.exchange(app, provider, code).await?;
         let Err(kept_out) = provider.admits(&user) else {
-            return Ok(Arrival { user, tokens: Some(tokens), account: None });
+            return Ok(Arrival { user, described: None, tokens: Some(tokens), account: None });
         };
         tracing::info!(
             target: "coatroom::audit",
@@ -151,7 +164,7 @@ impl<'a, T: Carried> Returned<'a, T> {
         );
         throw_away(Provider::clone(provider), tokens);
         let (provider, person) = (provider.label().to_owned(), user.display_name().to_owned());
-        Err(Stop::NotAllowed { provider, person })
+        Err(Stop::NotAllowed { provider, person, said: String::new() })
     }
 
     /// Exchanges the code, whoever it is.

@@ -17,7 +17,7 @@ use super::respond::log;
 use crate::context::SignInAt;
 use crate::entropy::{NoEntropy, draw};
 use crate::error::Error;
-use crate::pages::{ErrorPage, Language, Person, ReturnAddress, Trouble};
+use crate::pages::{ErrorPage, Language, Person, ReturnAddress, Said, Trouble};
 
 /// A person's request for a page.
 pub(super) struct Visit<'a> {
@@ -39,7 +39,12 @@ pub(super) enum Stop {
     /// The same about what a client's document says, at a host, with the reason for its developer.
     AboutDocument(fn(&str) -> Trouble<'_>, String, String),
     /// Somebody signed in at a provider, by its label, and may not enter.
-    NotAllowed { provider: String, person: String },
+    NotAllowed {
+        provider: String,
+        person: String,
+        /// What a hook says about it, or nothing.
+        said: String,
+    },
     /// The request is at fault.
     Refused(OAuthError),
     /// Something here is down.
@@ -112,8 +117,11 @@ impl<'a> Visit<'a> {
     }
 
     /// What people call the place where somebody signs in.
-    pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str {
-        place.label().unwrap_or_else(|| self.language.local_accounts())
+    pub(super) fn label<'b>(&self, place: SignInAt<'b>) -> &'b str
+    where
+        'a: 'b,
+    {
+        place.label().unwrap_or_else(|| self.app.pages.local_accounts(self.language))
     }
 
     /// The page for a stop.
@@ -126,8 +134,9 @@ impl<'a> Visit<'a> {
         match stop {
             Stop::Trouble(trouble) => self.page(trouble, None, way_back),
             Stop::AtProvider(trouble, label) => self.page(trouble(&label), None, way_back),
-            Stop::NotAllowed { provider, person } => {
-                let trouble = Trouble::NotAllowed { provider: &provider, person: Person::new(&person) };
+            Stop::NotAllowed { provider, person, said } => {
+                let (person, said) = (Person::new(&person), Said::new(&said));
+                let trouble = Trouble::NotAllowed { provider: &provider, person, said };
                 self.page(trouble, None, way_back)
             }
             Stop::AboutDocument(trouble, host, reason) => self.page(trouble(&host), Some(&reason), way_back),

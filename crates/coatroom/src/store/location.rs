@@ -67,6 +67,10 @@ impl StoreLocation {
     ///
     /// # Errors
     /// As [`open`].
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "redis")),
+        expect(clippy::unused_async, reason = "stores elsewhere are connected to")
+    )]
     pub async fn open(&self, clock: Arc<dyn Clock>) -> Result<Arc<dyn Portable>, StoreError> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::new(clock))),

@@ -1,8 +1,8 @@
 //! Every page and every mail in every language: nothing is missing, left in English, or set as another language would.
 
-use coatroom::pages::{Language, MailText, mail_text};
+use coatroom::pages::{Language, MailText, Theme};
 
-use super::pages::{every_page_in, html};
+use super::pages::{every_page_in, html, themed};
 
 /// What may read the same in English: names, addresses, numbers, and words that a language shares with it. The rest of a page that
 /// is not words is the same in every language.
@@ -58,7 +58,7 @@ async fn pairs(language: Language) -> Vec<(String, String)> {
 
 /// Subject and text of every mail.
 fn mails(language: Language) -> Vec<(String, String)> {
-    let link = "https://mcp.example.com/password/abc";
+    let (pages, link) = (themed(&Theme::new()), "https://mcp.example.com/password/abc");
     [
         MailText::SignInCode("1234 5678"),
         MailText::ResetCode("1234 5678"),
@@ -67,7 +67,7 @@ fn mails(language: Language) -> Vec<(String, String)> {
         MailText::Invitation(link),
         MailText::ResetLink(link),
     ]
-    .map(|text| mail_text(language, "mcp.example.com", text))
+    .map(|text| pages.mail(language, text))
     .into()
 }
 
@@ -211,7 +211,7 @@ async fn local_accounts_have_a_name_that_fits_the_sentences() {
         (Language::Japanese, "\u{2068}メール\u{2069}でログイン"),
         (Language::Chinese, "使用\u{2068}电子邮箱\u{2069}登录"),
     ] {
-        let html = html(super::pages::sign_in_here(language)).await;
+        let html = html(super::pages::sign_in_here(&themed(&Theme::new()), language, None)).await;
         assert!(html.contains(&format!(">{button}</button>")), "{html}");
     }
 }

@@ -45,3 +45,6 @@ mod signer;
 mod sqlite;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+#[cfg(feature = "server")]
+mod theme;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coatroom::pages::{
-    AccountNote, AccountPage, AskedScope, AskingClient, ClientProof, ConnectEnd, ConnectEndPage, ConnectPage,
-    ConnectSignInPage, ConnectedApp, ConsentPage, Deed, EnterPage, EnterProblem, ErrorPage, HandOverPage,
-    LandingPage, Language, MailedPage, MailedProblem, McpServer, NewPasswordPage, OfferedProvider, Outcome,
-    PageResponse, Pages, PasswordLimits, PasswordProblem, Person, ReturnAddress, SignInPage, SignedIn,
-    Trouble, UsedAccount, stylesheet,
+    AccountNote, AccountPage, AskedScope, AskingClient, Asset, ClientProof, ConnectEnd, ConnectEndPage,
+    ConnectPage, ConnectSignInPage, ConnectedApp, ConsentPage, Deed, EnterPage, EnterProblem, ErrorPage,
+    HandOverPage, LandingPage, Language, MailedPage, MailedProblem, McpServer, NewPasswordPage,
+    OfferedProvider, Outcome, PageResponse, Pages, PasswordLimits, PasswordProblem, Person, ReturnAddress,
+    Said, SignInPage, SignedIn, Theme, Trouble, UsedAccount,
 };
 use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp};
 
@@ -38,7 +38,7 @@ const TROUBLES: [Trouble<'static>; 24] = [
     Trouble::SignInCancelled { provider: PROVIDER },
     Trouble::ProviderUnavailable { provider: PROVIDER },
     Trouble::NoCookie,
-    Trouble::NotAllowed { provider: PROVIDER, person: Person::new("Alice") },
+    Trouble::NotAllowed { provider: PROVIDER, person: Person::new("Alice"), said: Said::new("") },
     Trouble::Unavailable,
     Trouble::TooManyRequests,
     Trouble::NotFound,
@@ -83,15 +83,24 @@ impl Asked {
 }
 
 fn pages() -> Pages {
-    Pages::new(&Issuer::parse("https://mcp.example.com").unwrap())
+    themed(&Theme::new())
 }
 
-fn to(uri: &str) -> ReturnAddress {
+/// The pages of an operator.
+pub(crate) fn themed(theme: &Theme) -> Pages {
+    Pages::new(&Issuer::parse("https://mcp.example.com").unwrap(), theme).unwrap()
+}
+
+fn stylesheet() -> Asset {
+    pages().assets().next().unwrap().clone()
+}
+
+pub(crate) fn to(uri: &str) -> ReturnAddress {
     ReturnAddress::parse(uri).unwrap()
 }
 
 /// A consent page of a registered app that asks for nothing.
-fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
+pub(crate) fn plain_page(redirect: &ReturnAddress) -> ConsentPage<'_> {
     ConsentPage {
         flow: "sealed-flow",
         client: AskingClient { name: Some("Claude Code"), proof: ClientProof::Registered, logo: None },
@@ -137,7 +146,12 @@ fn every_page() -> Vec<PageResponse> {
 
 /// The same in another language, in the same order.
 pub(crate) fn every_page_in(language: Language) -> Vec<PageResponse> {
-    let (pages, asked) = (pages(), Asked::new());
+    every_page_of(&pages(), language)
+}
+
+/// The same of one operator.
+pub(crate) fn every_page_of(pages: &Pages, language: Language) -> Vec<PageResponse> {
+    let asked = Asked::new();
     let (web, local) = (to("https://evil.example/cb?a=%22%3E%3Cscript%3E&b='"), to("http://127.0.0.1:1/cb"));
     let app = to("com.example.app:/cb?x='%3E");
     let scopes = [asked.read(), asked.write(), AskedScope { granted_before: true, ..asked.write() }];
@@ -185,21 +199,21 @@ pub(crate) fn every_page_in(language: Language) -> Vec<PageResponse> {
     }
     answers.push(pages.landing(language, &LandingPage { servers: &[server] }));
     answers.push(pages.landing(language, &LandingPage { servers: &[] }));
-    answers.extend(account_pages(language, &asked, &[Some(&web), Some(&local), Some(&app), None]));
-    answers.extend(local_pages(language));
+    answers.extend(account_pages(pages, language, &asked, &[Some(&web), Some(&local), Some(&app), None]));
+    answers.extend(local_pages(pages, language));
     answers
 }
 
 /// The page on which nobody is signed in, of a server with local accounts alone.
-pub(crate) fn sign_in_here(language: Language) -> PageResponse {
+pub(crate) fn sign_in_here(pages: &Pages, language: Language, done: Option<AccountNote>) -> PageResponse {
     let name = ProviderName::parse("local").unwrap();
-    let local = OfferedProvider { here: true, name: &name, title: language.local_accounts() };
-    pages().sign_in(language, &SignInPage { providers: &[local], done: None })
+    let local = OfferedProvider { here: true, name: &name, title: pages.local_accounts(language) };
+    pages.sign_in(language, &SignInPage { providers: &[local], done })
 }
 
 /// The pages of local accounts, with every problem that they can tell.
-fn local_pages(language: Language) -> Vec<PageResponse> {
-    let (pages, limits) = (pages(), PasswordLimits { least: 12, most: 200 });
+fn local_pages(pages: &Pages, language: Language) -> Vec<PageResponse> {
+    let limits = PasswordLimits { least: 12, most: 200 };
     let (minute, more) = (Duration::from_mins(1), Duration::from_mins(15));
     let mut answers = vec![pages.password_set(language)];
     for problem in [
@@ -244,11 +258,12 @@ fn local_pages(language: Language) -> Vec<PageResponse> {
 
 /// The pages of a person's connections, with apps that return to these addresses.
 fn account_pages(
+    pages: &Pages,
     language: Language,
     asked: &Asked,
     redirects: &[Option<&ReturnAddress>],
 ) -> Vec<PageResponse> {
-    let (pages, grant) = (pages(), GrantId::from_bytes([7; 16]));
+    let grant = GrantId::from_bytes([7; 16]);
     let server = McpServer { name: CONFIGURED, url: "https://mcp.example.com/a" };
     let app = |redirect, known: bool, scopes| {
         let (since, last_used) = (Timestamp::from_unix(0).date(), Timestamp::from_unix(1_795_651_200).date());
@@ -316,7 +331,7 @@ fn every_page_has_every_header() {
 
 #[test]
 fn plain_http_on_loopback_promises_no_https() {
-    let pages = Pages::new(&Issuer::parse("http://localhost:8787").unwrap());
+    let pages = Pages::new(&Issuer::parse("http://localhost:8787").unwrap(), &Theme::new()).unwrap();
     let answer = pages.landing(Language::English, &LandingPage { servers: &[] });
     assert!(!answer.headers().contains_key("strict-transport-security"));
 }
@@ -333,7 +348,7 @@ async fn no_page_has_a_script_an_inline_style_or_a_hostile_character() {
 }
 
 /// Whether the text begins like an event handler attribute, such as `onclick=`.
-fn is_handler(text: &str) -> bool {
+pub(crate) fn is_handler(text: &str) -> bool {
     text.trim_start_matches(|c: char| c.is_ascii_lowercase()).starts_with('=')
 }
 
@@ -760,16 +775,18 @@ async fn the_landing_page_lists_the_servers() {
 async fn the_stylesheet_is_kept_for_ever_under_a_path_of_its_content() {
     let sheet = stylesheet();
     assert!(sheet.path.starts_with("/assets/pages-"));
-    assert!(sheet.body.len() < 8192 && !sheet.body.contains("url(") && !sheet.body.contains("@import"));
+    let css = String::from_utf8(sheet.body.to_vec()).unwrap();
+    assert!(css.len() < 8192 && !css.contains("url(") && !css.contains("@import"));
     let answer = sheet.respond();
     assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
     assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
-    assert_eq!(html(answer).await, sheet.body);
+    assert_eq!(html(answer).await, css);
 }
 
 #[test]
 fn every_pair_of_text_and_ground_has_enough_contrast() {
-    let (light, dark) = stylesheet().body.split_once("prefers-color-scheme: dark").unwrap();
+    let css = String::from_utf8(stylesheet().body.to_vec()).unwrap();
+    let (light, dark) = css.split_once("prefers-color-scheme: dark").unwrap();
     for palette in [light, dark] {
         let luminance = |name: &str| {
             let hex = palette.split(&format!("--{name}: #")).nth(1).unwrap();

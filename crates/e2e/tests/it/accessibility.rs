@@ -111,52 +111,144 @@ async fn no_page_of_a_local_account_has_a_barrier() {
     let browser = Browser::start().await;
     let person = browser.profile().await;
     let mut wrong = Vec::new();
+    walk_through(&person, (&gateway, &mail), "", &mut wrong).await;
+    browser.close().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
 
-    gateway.users(&mail, &["add", "alice@example.com", "--name", "Alice"]).await;
+// The same and more, with everything that an operator can change, as loud as it may be.
+#[tokio::test]
+async fn no_page_has_a_barrier_in_the_colours_and_the_frame_of_an_operator() {
+    let (echo, mail) = (EchoServer::start().await, MailServer::start(0).await);
+    let files = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("logo.svg", LOGO), ("dark.svg", DARK_LOGO), ("frame.html", FRAME), ("own.css", STYLES)]
+    {
+        std::fs::write(files.path().join(name), text).unwrap();
+    }
+    let theme = THEME.replace("{files}", files.path().to_str().unwrap());
+    let section = format!("[accounts]\nsign_up = \"open\"\n{theme}");
+    let gateway = local_accounts::serve(&echo, &mail, &section).await;
+    let browser = Browser::start().await;
+    let person = browser.profile().await;
+    let mut wrong = Vec::new();
+    let origin = gateway.origin();
+    person.open(&format!("{origin}/")).await;
+    person.wait_for("Fanfare Ltd").await;
+    let logo = "String(document.querySelector('.brand img').naturalWidth)";
+    assert_eq!(person.evaluate(logo).await, "240", "the logo is loaded");
+    let accent = "getComputedStyle(document.querySelector('main a')).color";
+    assert_eq!(person.evaluate(accent).await, "rgb(194, 0, 90)");
+    inspect(&person, "themed page at the root", &mut wrong).await;
+    // What the frame has of scripts would not run, and was refused; a link to its own site is all that leads there.
+    assert_eq!(person.evaluate("document.querySelector('.bar a').href").await, "https://fanfare.example/");
+
+    walk_through(&person, (&gateway, &mail), "themed ", &mut wrong).await;
+    let app = client(&gateway, "Cursor", Some("cursor://anysphere.cursor-mcp/oauth/callback")).await;
+    person.open(&app.start(None).url).await;
+    person.wait_for("Who wants in").await;
+    inspect(&person, "themed consent", &mut wrong).await;
+    person.click("Continue with e-mail").await;
+    person.type_into("E-mail address", "alice@example.com").await;
+    person.type_into("Password", "seven lamps over quiet harbour").await;
+    person.click("Sign in").await;
+    person.wait_for("Return to Cursor").await;
+    inspect(&person, "themed hand-over", &mut wrong).await;
+    person.open(&format!("{origin}/account")).await;
+    person.wait_for("signed in").await;
+    inspect(&person, "themed connections", &mut wrong).await;
+    person.open(&format!("{origin}/nowhere")).await;
+    inspect(&person, "themed page that does not exist", &mut wrong).await;
+    browser.close().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every page of local accounts. `kind` is what their names begin with.
+async fn walk_through(
+    person: &Profile,
+    (gateway, mail): (&Gateway, &MailServer),
+    kind: &str,
+    wrong: &mut Vec<String>,
+) {
+    let named = |page: &str| format!("{kind}{page}");
+
+    gateway.users(mail, &["add", "alice@example.com", "--name", "Alice"]).await;
     let link = link_of(&mail.next().await);
     person.open(&link).await;
-    inspect(&person, "password link", &mut wrong).await;
+    inspect(person, &named("password link"), wrong).await;
     for field in ["New password", "New password once more"] {
         person.type_into(field, "password1234").await;
     }
     person.click("Set the password").await;
     person.wait_for("easily guessed").await;
-    inspect(&person, "password link with a fault", &mut wrong).await;
+    inspect(person, &named("password link with a fault"), wrong).await;
     for field in ["New password", "New password once more"] {
         person.type_into(field, "seven lamps over quiet harbour").await;
     }
     person.click("Set the password").await;
     person.wait_for("Your password is set").await;
-    inspect(&person, "password is set", &mut wrong).await;
+    inspect(person, &named("password is set"), wrong).await;
     person.open(&link).await;
-    inspect(&person, "password link that was used", &mut wrong).await;
+    inspect(person, &named("password link that was used"), wrong).await;
 
-    let client = client(&gateway, "Claude Code", None).await;
+    let client = client(gateway, "Claude Code", None).await;
     person.open(&client.start(None).url).await;
     person.click("Continue with e-mail").await;
     person.wait_for("E-mail me a code").await;
-    inspect(&person, "sign-in with a local account", &mut wrong).await;
+    inspect(person, &named("sign-in with a local account"), wrong).await;
     person.type_into("E-mail address", "alice@example.com").await;
     person.type_into("Password", "not the password").await;
     person.click("Sign in").await;
     person.wait_for("is not right").await;
-    inspect(&person, "sign-in with a local account and a fault", &mut wrong).await;
+    inspect(person, &named("sign-in with a local account and a fault"), wrong).await;
     person.click("E-mail me a code").await;
     person.wait_for("Look into your mailbox").await;
-    inspect(&person, "code", &mut wrong).await;
+    inspect(person, &named("code"), wrong).await;
     person.click("Go back").await;
     person.type_into("E-mail address", "bob@example.com").await;
     person.click("Make an account").await;
     person.wait_for("Your name").await;
-    inspect(&person, "sign-up", &mut wrong).await;
+    inspect(person, &named("sign-up"), wrong).await;
     person.type_into("Code", "0000").await;
     person.type_into("New password", "seven lamps over quiet harbour").await;
     person.click("Make the account").await;
     person.wait_for("This is not the code").await;
-    inspect(&person, "sign-up with a fault", &mut wrong).await;
-    browser.close().await;
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    inspect(person, &named("sign-up with a fault"), wrong).await;
 }
+
+const LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="240" height="60"><rect width="240" height="60" rx="12" fill="#c2005a"/><text x="20" y="40" font-size="30" fill="#fff">Fanfare</text></svg>"##;
+const DARK_LOGO: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" width="240" height="60"><rect width="240" height="60" rx="12" fill="#ffd400"/><text x="20" y="40" font-size="30" fill="#000">Fanfare</text></svg>"##;
+const FRAME: &str = r#"<!doctype html>
+<html {{language}} class="fanfare">
+<head>
+{{head}}
+<title>{{title}}</title>
+</head>
+<body>
+<nav class="bar" aria-label="Fanfare"><a href="https://fanfare.example/">Fanfare Ltd</a></nav>
+{{content}}
+</body>
+</html>
+"#;
+const STYLES: &str = ".bar { align-self: stretch; margin-bottom: 1rem; padding: 0.5rem; background: #000; text-align: center }\n.bar a { color: #ffd400 }\nmain { border-width: 4px; border-color: var(--accent); border-radius: 0 }\n";
+const THEME: &str = r##"[theme]
+name = "Fanfare Ltd"
+logo = "{files}/logo.svg"
+logo_dark = "{files}/dark.svg"
+frame = "{files}/frame.html"
+stylesheet = "{files}/own.css"
+[theme.colours]
+accent = "#c2005a"
+accent_dark = "#ffd400"
+background = "#ffe9a8"
+background_dark = "#2b0038"
+[theme.links]
+terms = "https://fanfare.example/terms"
+privacy = "https://fanfare.example/privacy"
+support = "https://fanfare.example/help"
+[theme.texts.en]
+consent_who = "Who wants in"
+"##;
 
 #[tokio::test]
 async fn consent_is_given_with_a_keyboard_alone_and_the_focus_is_seen() {

@@ -19,6 +19,7 @@ mod redirects;
 mod servers;
 mod store;
 mod suggest;
+mod theme;
 mod trust;
 mod values;
 
@@ -28,6 +29,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use coatroom::issuers::IssuerConfig;
+use coatroom::pages::Theme;
 use coatroom::protocol::words::Issuer;
 use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
@@ -95,6 +97,8 @@ pub(crate) struct Config {
     pub(crate) redirects: Redirects,
     /// The proxies whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpRange>,
+    /// How pages and mails look.
+    pub(crate) theme: Theme,
     /// How log lines look.
     pub(crate) log_format: LogFormat,
 }
@@ -227,6 +231,7 @@ fn read(
         allowed_origins: values_of(root.list("allowed_origins", values::origin)),
         redirects: Redirects::read(&root),
         trusted_proxies: values_of(root.list("trusted_proxies", str::parse)),
+        theme: theme::read(&root),
         log_format: root.choice("log_format", LOG_FORMAT).map_or(LogFormat::Text, |found| found.value),
         store,
         keys,
@@ -288,6 +293,7 @@ const KEYS: &[&str] = &[
     "redirect_prefixes",
     "secret_redirect_uris",
     "trusted_proxies",
+    "theme",
     "log_format",
 ];
 

@@ -107,6 +107,12 @@ impl<'a> Section<'a> {
         self.entry(key).map(|(key, _)| Place::File(key.span()))
     }
 
+    /// Whether the file has this section, or a variable is called like one of it.
+    pub(super) fn is_named(&self) -> bool {
+        let named = |prefix: &String| self.layers.variables.keys().any(|name| name.starts_with(prefix));
+        self.table.is_some() || self.variables.as_ref().is_some_and(named)
+    }
+
     /// Where a key is set, in the highest layer that has it.
     pub(super) fn place(&self, key: &str) -> Option<Place> {
         self.overriding(key).map(|found| found.place).or_else(|| self.in_file(key))

@@ -23,6 +23,7 @@ const COATROOM: Plan = &[
     ("entropy", ""),
     ("settings", ""),
     ("user", ""),
+    ("hooks", "user"),
     ("outbound", ""),
     ("pages", ""),
     ("allowance", "settings"),
@@ -33,15 +34,15 @@ const COATROOM: Plan = &[
     ("client_documents", "allowance clock settings outbound"),
     ("vault", "entropy"),
     ("records", "user store error vault"),
-    ("connections", "clock entropy user store error providers vault records"),
+    ("connections", "clock entropy user hooks store error providers vault records"),
     ("accounts", "allowance clock entropy settings user store error vault records"),
     (
         "context",
-        "clock entropy settings user store error providers issuers client_documents vault records connections accounts",
+        "clock entropy settings user hooks store error providers issuers client_documents vault records connections accounts",
     ),
     (
         "server",
-        "allowance allowlist clock entropy settings user store error providers issuers client_documents vault records connections accounts context pages",
+        "allowance allowlist clock entropy settings user hooks store error providers issuers client_documents vault records connections accounts context pages",
     ),
     (
         "guard",
@@ -49,7 +50,7 @@ const COATROOM: Plan = &[
     ),
     (
         "builder",
-        "clock entropy settings user outbound store error providers issuers client_documents vault records connections accounts context server guard",
+        "clock entropy settings user hooks outbound pages store error providers issuers client_documents vault records connections accounts context server guard",
     ),
 ];
 

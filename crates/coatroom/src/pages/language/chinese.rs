@@ -8,12 +8,15 @@ use super::{
     Words, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "zh-Hans",
     dir: "ltr",
     nameless: "未命名的应用",
     unverified: "未经验证",
-    served_by: |site| format!("您当前位于 {site}。请与浏览器地址栏中的地址进行核对。"),
+    served_by: &|site| format!("您当前位于 {site}。请与浏览器地址栏中的地址进行核对。"),
+    terms: "条款",
+    privacy: "隐私",
+    support: "帮助",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -24,21 +27,21 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("允许“{app}”使用“{server}”吗？"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("允许“{app}”使用“{server}”吗？"),
     who: "请求方",
     known_here: "本网站的运营者了解此应用。",
     described_by: "说明此应用的网站",
-    named_by_host: |host| format!("此名称来自 {host}，未经其他任何人核实。"),
+    named_by_host: &|host| format!("此名称来自 {host}，未经其他任何人核实。"),
     named_by_itself: "此名称由应用自行填写，未经任何人核实。",
     gave_no_name: "该应用没有说明自己的名称，其身份未经任何人核实。",
     destination: "您的答复将发送到",
     to_website: "您的答复将发送到此网站。",
     to_this_computer: "您的答复将发送到此计算机上的应用。",
-    to_app: |scheme| format!("您的答复将发送到此设备上用于打开以“{scheme}:”开头的链接的应用。"),
+    to_app: &|scheme| format!("您的答复将发送到此设备上用于打开以“{scheme}:”开头的链接的应用。"),
     full_address: "完整地址：",
     beware_computer: "此计算机上的任何应用都可以使用任意名称。仅当您刚刚亲自发起此操作时，才继续。",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host} 无法保证对方就是此应用：发给此应用的答复始终会送到您自己的计算机，而计算机上的任何应用都可以冒充它。仅当您刚刚亲自发起此操作时，才继续。"
         )
@@ -46,60 +49,60 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "此设备上的任何应用都可以使用任意名称。仅当您刚刚亲自发起此操作时，才继续。",
     beware_letters: "此网站的名称含有不常见的字符，可能只是看起来像您知道的某个网站。",
     purpose: "想要使用的服务",
-    uses_account: |provider| format!("它将使用您的{}账号。", amid(provider)),
-    permissions_at: |provider| format!("{}的权限：", first(provider)),
-    kept: |app| format!("您的登录信息会加密保存在这里，“{app}”始终无法获得。"),
-    may: |app| format!("“{app}”将能够"),
+    uses_account: &|provider| format!("它将使用您的{}账号。", amid(provider)),
+    permissions_at: &|provider| format!("{}的权限：", first(provider)),
+    kept: &|app| format!("您的登录信息会加密保存在这里，“{app}”始终无法获得。"),
+    may: &|app| format!("“{app}”将能够"),
     no_scopes: "只请求基本访问权限，别无其他。",
     may_untick: "请取消勾选您不想允许的项目。",
     new: "新增",
     allowed_before: "您以前已允许：",
     account: "您的决定",
     decide: "如果继续，即表示您允许以上列出的所有内容。如果不确定，请取消：那样什么都不会发生。",
-    continue_with: |provider| format!("使用{}继续", amid(provider)),
-    continue_as: |person, provider| format!("以{}的身份继续（{provider}）", amid(person)),
-    other_account: |provider| format!("使用其他账号（{provider}）"),
+    continue_with: &|provider| format!("使用{}继续", amid(provider)),
+    continue_as: &|person, provider| format!("以{}的身份继续（{provider}）", amid(person)),
+    other_account: &|provider| format!("使用其他账号（{provider}）"),
     cancel: "取消",
     end_later: "您可以随时查看和终止此访问权限：",
     your_connections: "您的已授权应用",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("关联您的{}账号吗？", amid(provider)),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("关联您的{}账号吗？", amid(provider)),
     purpose: "正在使用的服务",
     needed: "需要完成的操作",
-    needs: |provider| format!("您需要登录{}，并在那里表示同意。", last(provider)),
-    kept: |app, server| {
+    needs: &|provider| format!("您需要登录{}，并在那里表示同意。", last(provider)),
+    kept: &|app, server| {
         format!("您的登录信息会加密保存在这里，“{server}”会在“{app}”提出请求时使用。“{app}”始终无法获得。")
     },
-    signed_in_as: |person| format!("您已在此以{}的身份登录。", amid(person)),
+    signed_in_as: &|person| format!("您已在此以{}的身份登录。", amid(person)),
     decide: "仅当您刚刚亲自发起此操作时，才继续。如果不确定，请取消：那样什么都不会发生。",
     sign_in_title: "请先登录",
     sign_in_why: "此链接仅供一人使用。请用您当初连接应用时的方式登录，以便我们确认是您本人。",
-    sign_in_with: |provider| format!("使用{}登录", amid(provider)),
+    sign_in_with: &|provider| format!("使用{}登录", amid(provider)),
     other_title: "此链接是给其他人的",
-    other_happened: |person| format!("您已在此以{}的身份登录，但此链接是为另一个账号生成的。", amid(person)),
+    other_happened: &|person| format!("您已在此以{}的身份登录，但此链接是为另一个账号生成的。", amid(person)),
     other_beware: "如果此链接是别人发给您的，请不要使用：否则对方就能使用您的账号。",
     other_next: "如果另一个账号也是您的，请用它登录。否则请关闭此页面；没有发生任何更改。",
-    other_account: |provider| format!("使用其他账号（{provider}）"),
-    connected: |provider| format!("已关联{}", last(provider)),
-    connected_then: |app| format!("您可以关闭此窗口并返回“{app}”。如果它没有自动继续，请再次向它提出请求。"),
+    other_account: &|provider| format!("使用其他账号（{provider}）"),
+    connected: &|provider| format!("已关联{}", last(provider)),
+    connected_then: &|app| format!("您可以关闭此窗口并返回“{app}”。如果它没有自动继续，请再次向它提出请求。"),
     cancelled: "已取消",
-    cancelled_then: |provider, app| format!("未关联{}。您可以关闭此窗口并返回“{app}”。", last(provider)),
+    cancelled_then: &|provider, app| format!("未关联{}。您可以关闭此窗口并返回“{app}”。", last(provider)),
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "这里的操作已完成",
     cancelled: "已取消",
     failed: "操作未成功",
-    allowed_then: |app| format!("即将返回“{app}”。"),
-    cancelled_then: |app| format!("您没有允许任何内容。“{app}”会收到通知。"),
-    failed_then: |app| format!("您没有允许任何内容。“{app}”会收到原因说明。"),
-    return_to: |app| format!("返回“{app}”"),
-    cancelled_return_to: |app| format!("返回“{app}”"),
-    signing_in: |provider| format!("正在前往{}", last(provider)),
-    signing_in_then: |provider| format!("您将登录{}，然后返回这里。", last(provider)),
-    continue_to: |provider| format!("前往{}", last(provider)),
+    allowed_then: &|app| format!("即将返回“{app}”。"),
+    cancelled_then: &|app| format!("您没有允许任何内容。“{app}”会收到通知。"),
+    failed_then: &|app| format!("您没有允许任何内容。“{app}”会收到原因说明。"),
+    return_to: &|app| format!("返回“{app}”"),
+    cancelled_return_to: &|app| format!("返回“{app}”"),
+    signing_in: &|provider| format!("正在前往{}", last(provider)),
+    signing_in_then: &|provider| format!("您将登录{}，然后返回这里。", last(provider)),
+    continue_to: &|provider| format!("前往{}", last(provider)),
     signed_in: "您已登录",
     signed_in_then: "即将返回您之前的页面。",
     go_on: "继续",
@@ -107,10 +110,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "应用继续运行后，您就可以关闭此窗口。",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "原因",
     next: "现在该怎么办",
-    return_to: |receiver| format!("返回应用（{receiver}）"),
+    return_to: &|receiver| format!("返回应用（{receiver}）"),
     for_developers: "供应用开发者参考",
     status: "状态",
     reference: "参考编号",
@@ -276,7 +279,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "通往 MCP 服务器的门户",
     what: "通过本网站，AI 应用可以代表您使用下列服务器，每个人都使用自己的账号。",
     how: "请将地址复制到您的应用中。应用随后会将您转到这里登录，在您同意之前不会允许任何内容。",
@@ -285,41 +288,41 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "可代表您操作的应用",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "您的已授权应用",
-    signed_in_as: |person, provider| format!("您已以{}的身份登录（{provider}）。", amid(person)),
+    signed_in_as: &|person, provider| format!("您已以{}的身份登录（{provider}）。", amid(person)),
     what: "这些应用可以代表您操作。您在这里移除的应用会立即失去访问权限。",
     none: "目前没有应用可以代表您操作。",
     uses: "可以使用",
     answers_go_to: "所在位置",
-    on_a_computer: |host| format!("在计算机上（{host}）"),
-    on_a_device: |scheme| format!("在设备上（{scheme}）"),
+    on_a_computer: &|host| format!("在计算机上（{host}）"),
+    on_a_device: &|scheme| format!("在设备上（{scheme}）"),
     may: "可以进行",
     no_scopes: "基本访问",
     connected: "已关联的账号",
     since: "允许日期",
     last_used: "最近活动",
-    end: |app| format!("移除“{app}”"),
+    end: &|app| format!("移除“{app}”"),
     end_all: "移除所有应用",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "已完成：访问权限已终止。{}可能仍将本网站列在您的应用中；您也可以在那里将其移除。",
             first(provider)
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!("您已在此退出登录。应用仍保留其访问权限，并且您在{}可能仍处于登录状态。", amid(provider))
     },
     ended_here: "已完成：访问权限已终止。",
     signed_out_here: "您已在所有浏览器中退出登录。应用仍保留其访问权限。",
     sign_out: "退出登录",
     sign_in: "请登录，以查看哪些应用可以代表您操作，并终止其访问权限。",
-    sign_in_with: |provider| format!("使用{}登录", amid(provider)),
+    sign_in_with: &|provider| format!("使用{}登录", amid(provider)),
     where_you_sign_in: "您用来登录的服务",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: "电子邮箱",
     title: "登录",
     email: "电子邮箱地址",
@@ -338,21 +341,21 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "这不是电子邮箱地址。正确的格式类似于 name@example.com。",
     wrong: "电子邮箱地址或密码不正确。请重试。",
     disabled: "您的账号已停用。请咨询本网站的运营者。",
-    too_many: |minutes| format!("登录尝试次数过多，也可能不是您本人所为。请在 {minutes} 分钟后重试。"),
-    too_many_mails: |minutes| format!("请求的邮件过多。请查看您的收件箱，或在 {minutes} 分钟后重试。"),
+    too_many: &|minutes| format!("登录尝试次数过多，也可能不是您本人所为。请在 {minutes} 分钟后重试。"),
+    too_many_mails: &|minutes| format!("请求的邮件过多。请查看您的收件箱，或在 {minutes} 分钟后重试。"),
     mailed_title: "请查看您的收件箱",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!("如果 {address} 在这里有账号，我们刚刚已向其发送了验证码。验证码在十分钟内有效。")
     },
-    sent_if_new: |address| format!("我们刚刚向 {address} 发送了一封邮件。其中的验证码在十分钟内有效。"),
+    sent_if_new: &|address| format!("我们刚刚向 {address} 发送了一封邮件。其中的验证码在十分钟内有效。"),
     stay_here: "请在此窗口中输入验证码。请勿告诉任何人：我们绝不会在其他地方索要验证码。",
     wrong_code: "验证码不正确，或者不是最近一封邮件中的验证码。请重试。",
     back: "没有收到？返回重试",
     set_and_enter: "设置密码并登录",
     make_account: "创建账号",
-    password_hint: |least| format!("至少 {least} 个字符。可以使用几个连在一起的词语。"),
-    too_short: |least| format!("密码太短：至少需要 {least} 个字符。"),
-    too_long: |most| format!("密码太长：最多 {most} 个字符。"),
+    password_hint: &|least| format!("至少 {least} 个字符。可以使用几个连在一起的词语。"),
+    too_short: &|least| format!("密码太短：至少需要 {least} 个字符。"),
+    too_long: &|most| format!("密码太长：最多 {most} 个字符。"),
     guessable: "此密码很容易被猜到。请使用更长或更少见的密码：几个连在一起但互不相关的词语。",
     different: "两次输入的密码不一致。请重新输入。",
     welcome_title: "欢迎",
@@ -364,31 +367,31 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "您可以关闭此窗口，并从您的应用使用电子邮箱地址和此密码登录。",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("您的 {site} 验证码"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("您的 {site} 验证码"),
+    sign_in_code: &|site, code| {
         format!("您用于登录 {site} 的验证码：\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!("您用于在 {site} 设置新密码的验证码：\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!("您用于在 {site} 创建账号的验证码：\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    has_account_subject: |site| format!("您在 {site} 已有账号"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("您在 {site} 已有账号"),
+    has_account: &|site| {
         format!(
             "有人（可能是您本人）想用此地址在 {site} 创建账号。您已有账号：请使用它登录。如果忘记了密码，可以在登录页面设置新密码。\n\n如果不是您本人所为，则无需进行任何操作。\n"
         )
     },
-    invitation_subject: |site| format!("邀请您使用 {site}"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("邀请您使用 {site}"),
+    invitation: &|site, link| {
         format!(
             "您已受邀使用 {site} 的服务器。请打开以下地址设置密码：\n\n{link}\n\n此地址在一周内有效，且只能使用一次。请勿告诉任何人。\n如果您不清楚这是怎么回事，则无需进行任何操作。\n"
         )
     },
-    reset_subject: |site| format!("请为 {site} 设置新密码"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("请为 {site} 设置新密码"),
+    reset_link: &|site, link| {
         format!(
             "{site} 的运营者请您设置新密码。您的旧密码已失效。请打开以下地址：\n\n{link}\n\n此地址在一周内有效，且只能使用一次。请勿告诉任何人。\n"
         )

@@ -7,12 +7,15 @@ use super::{
     Words, count, month, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "en",
     dir: "ltr",
     nameless: "an app without a name",
     unverified: "Unverified",
-    served_by: |site| format!("You are at {site}. Compare this with the address bar of your browser."),
+    served_by: &|site| format!("You are at {site}. Compare this with the address bar of your browser."),
+    terms: "Terms",
+    privacy: "Privacy",
+    support: "Help",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -23,21 +26,21 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("Allow {app} to use {server}?"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("Allow {app} to use {server}?"),
     who: "Who is asking",
     known_here: "The people who run this site know this app.",
     described_by: "Described by the website",
-    named_by_host: |host| format!("This name comes from {host}. Nobody else has checked it."),
+    named_by_host: &|host| format!("This name comes from {host}. Nobody else has checked it."),
     named_by_itself: "The app chose this name itself. Nobody has checked it.",
     gave_no_name: "The app did not say what it is called. Nobody has checked who it is.",
     destination: "Where your answer goes",
     to_website: "Your answer is sent to this website.",
     to_this_computer: "Your answer is sent to an app on this computer.",
-    to_app: |scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
+    to_app: &|scheme| format!("Your answer is sent to the app on this device that opens “{scheme}:” links."),
     full_address: "Full address:",
     beware_computer: "Any app on this computer can use any name. Continue only if you have just started this yourself.",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host} cannot make sure that it is this app: its answers always go to your own computer, where any app can pretend to be it. Continue only if you have just started this yourself."
         )
@@ -45,70 +48,70 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "Any app on this device can use any name. Continue only if you have just started this yourself.",
     beware_letters: "The name of this website has unusual letters. It may only look like a website that you know.",
     purpose: "What it wants to use",
-    uses_account: |provider| format!("It works with your {provider} account."),
-    permissions_at: |provider| format!("Permissions at {provider}:"),
-    kept: |app| format!("Your sign-in is kept here, encrypted. {app} never gets it."),
-    may: |app| format!("What {app} will be able to do"),
+    uses_account: &|provider| format!("It works with your {provider} account."),
+    permissions_at: &|provider| format!("Permissions at {provider}:"),
+    kept: &|app| format!("Your sign-in is kept here, encrypted. {app} never gets it."),
+    may: &|app| format!("What {app} will be able to do"),
     no_scopes: "It asks for basic access and nothing more.",
     may_untick: "Untick what you do not want to allow.",
     new: "New",
     allowed_before: "You allowed this before:",
     account: "Your decision",
     decide: "If you continue, you allow what is listed above. If you are not sure, cancel: then nothing happens.",
-    continue_with: |provider| format!("Continue with {provider}"),
-    continue_as: |person, provider| format!("Continue as {person} ({provider})"),
-    other_account: |provider| format!("Use another {provider} account"),
+    continue_with: &|provider| format!("Continue with {provider}"),
+    continue_as: &|person, provider| format!("Continue as {person} ({provider})"),
+    other_account: &|provider| format!("Use another {provider} account"),
     cancel: "Cancel",
     end_later: "You can see and end this access at any time:",
     your_connections: "Your connections",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("Connect your {provider} account?"),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("Connect your {provider} account?"),
     purpose: "What it is using",
     needed: "What this needs",
-    needs: |provider| format!("You sign in at {provider} and agree there."),
-    kept: |app, server| {
+    needs: &|provider| format!("You sign in at {provider} and agree there."),
+    kept: &|app, server| {
         format!(
             "Your sign-in is kept here, encrypted, and {server} works with it when {app} asks. {app} never gets it."
         )
     },
-    signed_in_as: |person| format!("You are signed in here as {person}."),
+    signed_in_as: &|person| format!("You are signed in here as {person}."),
     decide: "Continue only if you have just started this yourself. If you are not sure, cancel: then nothing happens.",
     sign_in_title: "Sign in first",
     sign_in_why: "This link is good for one person. Sign in as you did when you connected your app, so that we know that it is you.",
-    sign_in_with: |provider| format!("Sign in with {provider}"),
+    sign_in_with: &|provider| format!("Sign in with {provider}"),
     other_title: "This link is for somebody else",
-    other_happened: |person| {
+    other_happened: &|person| {
         format!("You are signed in here as {person}, and this link was made for another account.")
     },
     other_beware: "If somebody sent you this link, do not use it: they would then work with your account.",
     other_next: "If the other account is yours too, sign in with it. Otherwise close this page; nothing has happened.",
-    other_account: |provider| format!("Use another {provider} account"),
-    connected: |provider| format!("{provider} is connected"),
-    connected_then: |app| {
+    other_account: &|provider| format!("Use another {provider} account"),
+    connected: &|provider| format!("{provider} is connected"),
+    connected_then: &|app| {
         format!(
             "You can close this window and go back to {app}. If it does not go on by itself, ask it once more."
         )
     },
     cancelled: "Cancelled",
-    cancelled_then: |provider, app| {
+    cancelled_then: &|provider, app| {
         format!("{provider} was not connected. You can close this window and go back to {app}.")
     },
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "All done here",
     cancelled: "Cancelled",
     failed: "That did not work",
-    allowed_then: |app| format!("You are on your way back to {app}."),
-    cancelled_then: |app| format!("You allowed nothing. {app} is told so."),
-    failed_then: |app| format!("You allowed nothing. {app} is told why."),
-    return_to: |app| format!("Return to {app}"),
-    cancelled_return_to: |app| format!("Return to {app}"),
-    signing_in: |provider| format!("Taking you to {provider}"),
-    signing_in_then: |provider| format!("You will sign in at {provider}. Then you come back here."),
-    continue_to: |provider| format!("Continue to {provider}"),
+    allowed_then: &|app| format!("You are on your way back to {app}."),
+    cancelled_then: &|app| format!("You allowed nothing. {app} is told so."),
+    failed_then: &|app| format!("You allowed nothing. {app} is told why."),
+    return_to: &|app| format!("Return to {app}"),
+    cancelled_return_to: &|app| format!("Return to {app}"),
+    signing_in: &|provider| format!("Taking you to {provider}"),
+    signing_in_then: &|provider| format!("You will sign in at {provider}. Then you come back here."),
+    continue_to: &|provider| format!("Continue to {provider}"),
     signed_in: "You are signed in",
     signed_in_then: "You are on your way back to where you were.",
     go_on: "Continue",
@@ -116,10 +119,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "When the app goes on, you can close this window.",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "Why",
     next: "What to do now",
-    return_to: |receiver| format!("Return to the app ({receiver})"),
+    return_to: &|receiver| format!("Return to the app ({receiver})"),
     for_developers: "For the developer of the app",
     status: "Status",
     reference: "Reference",
@@ -296,7 +299,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "A door to MCP servers",
     what: "This site lets AI apps use the servers below for you, each person with their own account.",
     how: "Copy an address into your app. The app then sends you here to sign in, and nothing is allowed before you agree.",
@@ -305,28 +308,28 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "Apps that may act for you",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "Your connections",
-    signed_in_as: |person, provider| format!("You are signed in as {person} ({provider})."),
+    signed_in_as: &|person, provider| format!("You are signed in as {person} ({provider})."),
     what: "These apps may act for you. An app that you remove here loses its access at once.",
     none: "No app may act for you at the moment.",
     uses: "May use",
     answers_go_to: "Where it is",
-    on_a_computer: |host| format!("on a computer ({host})"),
-    on_a_device: |scheme| format!("on a device ({scheme})"),
+    on_a_computer: &|host| format!("on a computer ({host})"),
+    on_a_device: &|scheme| format!("on a device ({scheme})"),
     may: "May do",
     no_scopes: "Basic access",
     connected: "Connected accounts",
     since: "Allowed on",
     last_used: "Last active",
-    end: |app| format!("Remove {app}"),
+    end: &|app| format!("Remove {app}"),
     end_all: "Remove all apps",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "Done: the access has ended. {provider} may still list this site among your apps; you can remove it there too."
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!(
             "You are signed out here. Apps keep their access, and you may still be signed in at {provider}."
         )
@@ -335,12 +338,12 @@ const ACCOUNT: AccountWords = AccountWords {
     signed_out_here: "You are signed out, in every browser. Apps keep their access.",
     sign_out: "Sign out",
     sign_in: "Sign in to see which apps may act for you, and to end their access.",
-    sign_in_with: |provider| format!("Sign in with {provider}"),
+    sign_in_with: &|provider| format!("Sign in with {provider}"),
     where_you_sign_in: "the place where you sign in",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: "e-mail",
     title: "Sign in",
     email: "E-mail address",
@@ -359,25 +362,25 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "This is not an e-mail address. It looks like name@example.com.",
     wrong: "The e-mail address or the password is not right. Try again.",
     disabled: "Your account is not in use any more. Ask the people who run this site.",
-    too_many: |minutes| {
+    too_many: &|minutes| {
         format!(
             "Somebody tried to sign in too often, perhaps not you. Try again in {}.",
             count(minutes, "minute", "minutes")
         )
     },
-    too_many_mails: |minutes| {
+    too_many_mails: &|minutes| {
         format!(
             "Too many e-mails were asked for. Look into your mailbox, or try again in {}.",
             count(minutes, "minute", "minutes")
         )
     },
     mailed_title: "Look into your mailbox",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!(
             "If {address} has an account here, we have just sent a code to it. It is good for ten minutes."
         )
     },
-    sent_if_new: |address| {
+    sent_if_new: &|address| {
         format!("We have just sent an e-mail to {address}. Its code is good for ten minutes.")
     },
     stay_here: "Type the code here, in this window. Give it to nobody: we never ask for it elsewhere.",
@@ -385,9 +388,9 @@ const LOCAL: LocalWords = LocalWords {
     back: "Nothing came? Go back and try again",
     set_and_enter: "Set the password and sign in",
     make_account: "Make the account",
-    password_hint: |least| format!("At least {least} characters. A few words in a row are good."),
-    too_short: |least| format!("The password is too short: it needs at least {least} characters."),
-    too_long: |most| format!("The password is too long: it may have {most} characters at the most."),
+    password_hint: &|least| format!("At least {least} characters. A few words in a row are good."),
+    too_short: &|least| format!("The password is too short: it needs at least {least} characters."),
+    too_long: &|most| format!("The password is too long: it may have {most} characters at the most."),
     guessable: "This password is easily guessed. Take one that is longer or less common: a few words in a row that do not belong together.",
     different: "The two passwords are not the same. Type both again.",
     welcome_title: "Welcome",
@@ -399,37 +402,37 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "You can close this window, and sign in from your app with your e-mail address and this password.",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("Your code for {site}"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("Your code for {site}"),
+    sign_in_code: &|site, code| {
         format!(
             "Your code to sign in to {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
         )
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!(
             "Your code to set a new password at {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
         )
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!(
             "Your code to make an account at {site}:\n\n    {code}\n\nIt is good for ten minutes, and only in the window in which you asked for it.\n{NOT_YOU_CODE}"
         )
     },
-    has_account_subject: |site| format!("You have an account at {site}"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("You have an account at {site}"),
+    has_account: &|site| {
         format!(
             "Somebody, probably you, wanted to make an account at {site} with this address. You have one already: sign in with it. If you forgot the password, you can set a new one on the page where you sign in.\n\nIf it was not you, you need not do anything.\n"
         )
     },
-    invitation_subject: |site| format!("You are invited to {site}"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("You are invited to {site}"),
+    invitation: &|site, link| {
         format!(
             "You are invited to use the servers of {site}. Open this address to choose a password:\n\n{link}\n\nIt is good for a week, and once. Give it to nobody.\nIf you do not know what this is about, you need not do anything.\n"
         )
     },
-    reset_subject: |site| format!("Choose a new password for {site}"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("Choose a new password for {site}"),
+    reset_link: &|site, link| {
         format!(
             "The people who run {site} ask you to choose a new password. Your old one is not good any more. Open this address:\n\n{link}\n\nIt is good for a week, and once. Give it to nobody.\n"
         )

@@ -8,12 +8,15 @@ use super::{
     Words, count, month, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "fr",
     dir: "ltr",
     nameless: "une application sans nom",
     unverified: "Non vérifiée",
-    served_by: |site| format!("Vous êtes sur {site}. Comparez avec la barre d’adresse de votre navigateur."),
+    served_by: &|site| format!("Vous êtes sur {site}. Comparez avec la barre d’adresse de votre navigateur."),
+    terms: "Conditions",
+    privacy: "Confidentialité",
+    support: "Aide",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -24,25 +27,25 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("Autoriser {app} à utiliser {server}\u{202f}?"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("Autoriser {app} à utiliser {server}\u{202f}?"),
     who: "Qui demande l’accès",
     known_here: "Les responsables de ce site connaissent cette application.",
     described_by: "Décrite par le site web",
-    named_by_host: |host| format!("Ce nom vient de {host}. Personne d’autre ne l’a vérifié."),
+    named_by_host: &|host| format!("Ce nom vient de {host}. Personne d’autre ne l’a vérifié."),
     named_by_itself: "L’application a choisi ce nom elle-même. Personne ne l’a vérifié.",
     gave_no_name: "L’application n’a pas indiqué son nom. Personne n’a vérifié qui elle est.",
     destination: "Où va votre réponse",
     to_website: "Votre réponse est envoyée à ce site web.",
     to_this_computer: "Votre réponse est envoyée à une application de cet ordinateur.",
-    to_app: |scheme| {
+    to_app: &|scheme| {
         format!(
             "Votre réponse est envoyée à l’application de cet appareil qui ouvre les liens commençant par «\u{202f}{scheme}:\u{202f}»."
         )
     },
     full_address: "Adresse complète\u{a0}:",
     beware_computer: "Toute application de cet ordinateur peut prendre n’importe quel nom. Ne continuez que si vous venez de lancer cette demande vous-même.",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host} ne peut pas garantir qu’il s’agit de cette application\u{a0}: les réponses destinées à celle-ci arrivent toujours sur votre propre ordinateur, où n’importe quelle application peut se faire passer pour elle. Ne continuez que si vous venez de lancer cette demande vous-même."
         )
@@ -50,74 +53,74 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "Toute application de cet appareil peut prendre n’importe quel nom. Ne continuez que si vous venez de lancer cette demande vous-même.",
     beware_letters: "Le nom de ce site web contient des lettres inhabituelles. Il ne fait peut-être que ressembler à celui d’un site que vous connaissez.",
     purpose: "Ce que l’application veut utiliser",
-    uses_account: |provider| format!("Votre compte {provider} est utilisé pour cela."),
-    permissions_at: |provider| format!("Autorisations chez {provider}\u{a0}:"),
-    kept: |app| format!("Votre connexion est conservée ici, chiffrée. {app} ne la reçoit jamais."),
-    may: |app| format!("Ce que {app} pourra faire"),
+    uses_account: &|provider| format!("Votre compte {provider} est utilisé pour cela."),
+    permissions_at: &|provider| format!("Autorisations chez {provider}\u{a0}:"),
+    kept: &|app| format!("Votre connexion est conservée ici, chiffrée. {app} ne la reçoit jamais."),
+    may: &|app| format!("Ce que {app} pourra faire"),
     no_scopes: "L’application demande un accès de base et rien de plus.",
     may_untick: "Décochez ce que vous ne voulez pas autoriser.",
     new: "Nouveau",
     allowed_before: "Vous avez déjà autorisé\u{a0}:",
     account: "Votre décision",
     decide: "Si vous continuez, vous autorisez tout ce qui est indiqué ci-dessus. En cas de doute, annulez\u{a0}: il ne se passera rien.",
-    continue_with: |provider| format!("Continuer {}", with(provider)),
-    continue_as: |person, provider| format!("Continuer en tant que {person} ({provider})"),
-    other_account: |provider| format!("Utiliser un autre compte ({provider})"),
+    continue_with: &|provider| format!("Continuer {}", with(provider)),
+    continue_as: &|person, provider| format!("Continuer en tant que {person} ({provider})"),
+    other_account: &|provider| format!("Utiliser un autre compte ({provider})"),
     cancel: "Annuler",
     end_later: "Vous pouvez consulter cet accès et y mettre fin à tout moment\u{a0}:",
     your_connections: "Vos applications autorisées",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("Associer votre compte {provider}\u{202f}?"),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("Associer votre compte {provider}\u{202f}?"),
     purpose: "Ce que l’application utilise",
     needed: "Ce qu’il faut pour cela",
-    needs: |provider| format!("Vous vous connectez chez {provider} et y donnez votre accord."),
-    kept: |app, server| {
+    needs: &|provider| format!("Vous vous connectez chez {provider} et y donnez votre accord."),
+    kept: &|app, server| {
         format!(
             "Votre connexion est conservée ici, chiffrée, et {server} s’en sert quand {app} le demande. {app} ne la reçoit jamais."
         )
     },
-    signed_in_as: |person| format!("Vous êtes connecté ici en tant que {person}."),
+    signed_in_as: &|person| format!("Vous êtes connecté ici en tant que {person}."),
     decide: "Ne continuez que si vous venez de lancer cette demande vous-même. En cas de doute, annulez\u{a0}: il ne se passera rien.",
     sign_in_title: "Connectez-vous d’abord",
     sign_in_why: "Ce lien n’est valable que pour une seule personne. Connectez-vous comme lorsque vous avez relié votre application, afin que nous sachions que c’est bien vous.",
-    sign_in_with: |provider| format!("Se connecter {}", with(provider)),
+    sign_in_with: &|provider| format!("Se connecter {}", with(provider)),
     other_title: "Ce lien est destiné à quelqu’un d’autre",
-    other_happened: |person| {
+    other_happened: &|person| {
         format!("Vous êtes connecté ici en tant que {person}, mais ce lien a été créé pour un autre compte.")
     },
     other_beware: "Si quelqu’un vous a envoyé ce lien, ne l’utilisez pas\u{a0}: cette personne travaillerait alors avec votre compte.",
     other_next: "Si l’autre compte est aussi le vôtre, connectez-vous avec celui-ci. Sinon, fermez cette page\u{202f}; il ne s’est rien passé.",
-    other_account: |provider| format!("Utiliser un autre compte ({provider})"),
-    connected: |provider| format!("Compte {provider} associé"),
-    connected_then: |app| {
+    other_account: &|provider| format!("Utiliser un autre compte ({provider})"),
+    connected: &|provider| format!("Compte {provider} associé"),
+    connected_then: &|app| {
         format!(
             "Vous pouvez fermer cette fenêtre et revenir à {app}. Si rien ne s’y passe, refaites votre demande."
         )
     },
     cancelled: "Annulé",
-    cancelled_then: |provider, app| {
+    cancelled_then: &|provider, app| {
         format!(
             "Votre compte {provider} n’a pas été associé. Vous pouvez fermer cette fenêtre et revenir à {app}."
         )
     },
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "Tout est terminé ici",
     cancelled: "Annulé",
     failed: "Cela n’a pas fonctionné",
-    allowed_then: |app| format!("Vous allez revenir à {app}."),
-    cancelled_then: |app| format!("Vous n’avez rien autorisé. Cette réponse est transmise à {app}."),
-    failed_then: |app| format!("Vous n’avez rien autorisé. La raison est transmise à {app}."),
-    return_to: |app| format!("Revenir à {app}"),
-    cancelled_return_to: |app| format!("Revenir à {app}"),
-    signing_in: |provider| format!("En route vers {provider}"),
-    signing_in_then: |provider| {
+    allowed_then: &|app| format!("Vous allez revenir à {app}."),
+    cancelled_then: &|app| format!("Vous n’avez rien autorisé. Cette réponse est transmise à {app}."),
+    failed_then: &|app| format!("Vous n’avez rien autorisé. La raison est transmise à {app}."),
+    return_to: &|app| format!("Revenir à {app}"),
+    cancelled_return_to: &|app| format!("Revenir à {app}"),
+    signing_in: &|provider| format!("En route vers {provider}"),
+    signing_in_then: &|provider| {
         format!("Vous allez vous connecter chez {provider}. Ensuite, vous reviendrez ici.")
     },
-    continue_to: |provider| format!("Continuer vers {provider}"),
+    continue_to: &|provider| format!("Continuer vers {provider}"),
     signed_in: "Vous êtes connecté",
     signed_in_then: "Vous allez revenir là où vous étiez.",
     go_on: "Continuer",
@@ -125,10 +128,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "Dès que l’application continue, vous pouvez fermer cette fenêtre.",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "Pourquoi",
     next: "Que faire maintenant",
-    return_to: |receiver| format!("Revenir à l’application ({receiver})"),
+    return_to: &|receiver| format!("Revenir à l’application ({receiver})"),
     for_developers: "Pour les développeurs de l’application",
     status: "Statut",
     reference: "Référence",
@@ -308,7 +311,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "Une porte vers des serveurs MCP",
     what: "Ce site permet à des applications d’IA d’utiliser pour vous les serveurs ci-dessous, chaque personne avec son propre compte.",
     how: "Copiez une adresse dans votre application. Elle vous enverra ici pour vous connecter, et rien n’est autorisé avant votre accord.",
@@ -317,28 +320,28 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "Applications autorisées à agir pour vous",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "Vos applications autorisées",
-    signed_in_as: |person, provider| format!("Vous êtes connecté en tant que {person} ({provider})."),
+    signed_in_as: &|person, provider| format!("Vous êtes connecté en tant que {person} ({provider})."),
     what: "Ces applications peuvent agir pour vous. Une application que vous retirez ici perd aussitôt son accès.",
     none: "Aucune application ne peut agir pour vous en ce moment.",
     uses: "Peut utiliser",
     answers_go_to: "Où elle se trouve",
-    on_a_computer: |host| format!("sur un ordinateur ({host})"),
-    on_a_device: |scheme| format!("sur un appareil ({scheme})"),
+    on_a_computer: &|host| format!("sur un ordinateur ({host})"),
+    on_a_device: &|scheme| format!("sur un appareil ({scheme})"),
     may: "Peut faire",
     no_scopes: "Accès de base",
     connected: "Comptes associés",
     since: "Autorisée le",
     last_used: "Dernière activité",
-    end: |app| format!("Retirer {app}"),
+    end: &|app| format!("Retirer {app}"),
     end_all: "Retirer toutes les applications",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "C’est fait\u{a0}: l’accès a pris fin. Ce site figure peut-être encore parmi vos applications sur {provider}\u{202f}; vous pouvez l’y retirer aussi."
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!(
             "Vous êtes déconnecté ici. Les applications gardent leur accès, et votre session est peut-être encore ouverte sur {provider}."
         )
@@ -347,12 +350,12 @@ const ACCOUNT: AccountWords = AccountWords {
     signed_out_here: "Vous êtes déconnecté, dans tous les navigateurs. Les applications gardent leur accès.",
     sign_out: "Se déconnecter",
     sign_in: "Connectez-vous pour voir quelles applications peuvent agir pour vous et pour mettre fin à leur accès.",
-    sign_in_with: |provider| format!("Se connecter {}", with(provider)),
+    sign_in_with: &|provider| format!("Se connecter {}", with(provider)),
     where_you_sign_in: "le service avec lequel vous vous connectez",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: BY_MAIL,
     title: "Connexion",
     email: "Adresse e-mail",
@@ -371,23 +374,23 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "Ceci n’est pas une adresse e-mail. Une adresse ressemble à nom@example.com.",
     wrong: "L’adresse e-mail ou le mot de passe est incorrect. Réessayez.",
     disabled: "Votre compte n’est plus en service. Adressez-vous aux responsables de ce site.",
-    too_many: |minutes| {
+    too_many: &|minutes| {
         format!(
             "Quelqu’un a essayé trop souvent de se connecter, peut-être pas vous. Réessayez dans {}.",
             count(minutes, "minute", "minutes")
         )
     },
-    too_many_mails: |minutes| {
+    too_many_mails: &|minutes| {
         format!(
             "Trop d’e-mails ont été demandés. Consultez votre boîte de réception ou réessayez dans {}.",
             count(minutes, "minute", "minutes")
         )
     },
     mailed_title: "Consultez votre boîte de réception",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!("Si {address} a un compte ici, nous venons d’y envoyer un code. Il est valable dix minutes.")
     },
-    sent_if_new: |address| {
+    sent_if_new: &|address| {
         format!("Nous venons d’envoyer un e-mail à {address}. Son code est valable dix minutes.")
     },
     stay_here: "Saisissez le code ici, dans cette fenêtre. Ne le donnez à personne\u{a0}: nous ne le demandons jamais ailleurs.",
@@ -395,11 +398,13 @@ const LOCAL: LocalWords = LocalWords {
     back: "Rien reçu\u{202f}? Revenir en arrière et réessayer",
     set_and_enter: "Définir le mot de passe et se connecter",
     make_account: "Créer le compte",
-    password_hint: |least| format!("Au moins {least} caractères. Une suite de quelques mots convient bien."),
-    too_short: |least| {
+    password_hint: &|least| format!("Au moins {least} caractères. Une suite de quelques mots convient bien."),
+    too_short: &|least| {
         format!("Le mot de passe est trop court\u{a0}: il lui faut au moins {least} caractères.")
     },
-    too_long: |most| format!("Le mot de passe est trop long\u{a0}: il peut avoir {most} caractères au plus."),
+    too_long: &|most| {
+        format!("Le mot de passe est trop long\u{a0}: il peut avoir {most} caractères au plus.")
+    },
     guessable: "Ce mot de passe est facile à deviner. Choisissez-en un plus long ou moins courant\u{a0}: une suite de quelques mots sans rapport entre eux.",
     different: "Les deux mots de passe sont différents. Saisissez-les tous deux de nouveau.",
     welcome_title: "Bienvenue",
@@ -411,33 +416,33 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "Vous pouvez fermer cette fenêtre et vous connecter depuis votre application avec votre adresse e-mail et ce mot de passe.",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("Votre code pour {site}"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("Votre code pour {site}"),
+    sign_in_code: &|site, code| {
         format!("Votre code pour vous connecter à {site}\u{a0}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!(
             "Votre code pour définir un nouveau mot de passe sur {site}\u{a0}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}"
         )
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!("Votre code pour créer un compte sur {site}\u{a0}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    has_account_subject: |site| format!("Vous avez un compte sur {site}"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("Vous avez un compte sur {site}"),
+    has_account: &|site| {
         format!(
             "Quelqu’un, sans doute vous, a voulu créer un compte sur {site} avec cette adresse. Vous en avez déjà un\u{a0}: connectez-vous avec celui-ci. Si vous avez oublié le mot de passe, vous pouvez en définir un nouveau sur la page de connexion.\n\nSi ce n’était pas vous, vous n’avez rien à faire.\n"
         )
     },
-    invitation_subject: |site| format!("Votre invitation à utiliser {site}"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("Votre invitation à utiliser {site}"),
+    invitation: &|site, link| {
         format!(
             "Vous avez reçu une invitation à utiliser les serveurs de {site}. Ouvrez cette adresse pour choisir un mot de passe\u{a0}:\n\n{link}\n\nElle est valable une semaine, et une seule fois. Ne la donnez à personne.\nSi vous ne savez pas de quoi il s’agit, vous n’avez rien à faire.\n"
         )
     },
-    reset_subject: |site| format!("Choisissez un nouveau mot de passe pour {site}"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("Choisissez un nouveau mot de passe pour {site}"),
+    reset_link: &|site, link| {
         format!(
             "Les responsables de {site} vous demandent de choisir un nouveau mot de passe. L’ancien n’est plus valable. Ouvrez cette adresse\u{a0}:\n\n{link}\n\nElle est valable une semaine, et une seule fois. Ne la donnez à personne.\n"
         )

@@ -7,12 +7,17 @@ use super::{
     Words, count, month, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "de",
     dir: "ltr",
     nameless: "App ohne Namen",
     unverified: "Nicht überprüft",
-    served_by: |site| format!("Sie sind auf {site}. Vergleichen Sie das mit der Adresszeile Ihres Browsers."),
+    served_by: &|site| {
+        format!("Sie sind auf {site}. Vergleichen Sie das mit der Adresszeile Ihres Browsers.")
+    },
+    terms: "Nutzungsbedingungen",
+    privacy: "Datenschutz",
+    support: "Hilfe",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -23,25 +28,25 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("Möchten Sie {app} erlauben, {server} zu nutzen?"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("Möchten Sie {app} erlauben, {server} zu nutzen?"),
     who: "Anfrage von",
     known_here: "Die Betreiber dieser Website kennen diese App.",
     described_by: "Beschrieben von der Website",
-    named_by_host: |host| format!("Dieser Name stammt von {host}. Niemand sonst hat ihn überprüft."),
+    named_by_host: &|host| format!("Dieser Name stammt von {host}. Niemand sonst hat ihn überprüft."),
     named_by_itself: "Diesen Namen hat sich die App selbst gegeben. Niemand hat ihn überprüft.",
     gave_no_name: "Die App hat nicht gesagt, wie sie heißt. Niemand hat überprüft, wer sie ist.",
     destination: "Wohin Ihre Antwort geht",
     to_website: "Ihre Antwort wird an diese Website gesendet.",
     to_this_computer: "Ihre Antwort wird an eine App auf diesem Computer gesendet.",
-    to_app: |scheme| {
+    to_app: &|scheme| {
         format!(
             "Ihre Antwort wird an die App auf diesem Gerät gesendet, die Links öffnet, die mit „{scheme}:“ beginnen."
         )
     },
     full_address: "Vollständige Adresse:",
     beware_computer: "Jede App auf diesem Computer kann jeden beliebigen Namen verwenden. Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben.",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host} kann nicht sicherstellen, dass es sich um diese App handelt: Antworten an sie gehen immer an Ihren eigenen Computer, und dort kann sich jede App als diese ausgeben. Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben."
         )
@@ -49,78 +54,78 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "Jede App auf diesem Gerät kann jeden beliebigen Namen verwenden. Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben.",
     beware_letters: "Der Name dieser Website enthält ungewöhnliche Buchstaben. Vielleicht sieht er nur aus wie der einer Website, die Sie kennen.",
     purpose: "Was die App nutzen möchte",
-    uses_account: |provider| format!("Dabei wird Ihr Konto bei {provider} verwendet."),
-    permissions_at: |provider| format!("Berechtigungen bei {provider}:"),
-    kept: |app| {
+    uses_account: &|provider| format!("Dabei wird Ihr Konto bei {provider} verwendet."),
+    permissions_at: &|provider| format!("Berechtigungen bei {provider}:"),
+    kept: &|app| {
         format!("Ihre Anmeldung wird hier verschlüsselt aufbewahrt. {app} erhält sie zu keiner Zeit.")
     },
-    may: |app| format!("Was {app} tun darf"),
+    may: &|app| format!("Was {app} tun darf"),
     no_scopes: "Die App bittet um einfachen Zugriff und um nichts weiter.",
     may_untick: "Entfernen Sie das Häkchen bei allem, was Sie nicht erlauben möchten.",
     new: "Neu",
     allowed_before: "Das haben Sie schon früher erlaubt:",
     account: "Ihre Entscheidung",
     decide: "Wenn Sie fortfahren, erlauben Sie alles, was oben aufgeführt ist. Wenn Sie nicht sicher sind, brechen Sie ab: Dann geschieht nichts.",
-    continue_with: |provider| format!("Weiter mit {provider}"),
-    continue_as: |person, provider| format!("Weiter als {person} ({provider})"),
-    other_account: |provider| format!("Anderes Konto verwenden ({provider})"),
+    continue_with: &|provider| format!("Weiter mit {provider}"),
+    continue_as: &|person, provider| format!("Weiter als {person} ({provider})"),
+    other_account: &|provider| format!("Anderes Konto verwenden ({provider})"),
     cancel: "Abbrechen",
     end_later: "Sie können diesen Zugriff jederzeit ansehen und beenden:",
     your_connections: "Ihre Verbindungen",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("Möchten Sie Ihr Konto bei {provider} verbinden?"),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("Möchten Sie Ihr Konto bei {provider} verbinden?"),
     purpose: "Was die App gerade nutzt",
     needed: "Was dafür nötig ist",
-    needs: |provider| format!("Sie melden sich bei {provider} an und stimmen dort zu."),
-    kept: |app, server| {
+    needs: &|provider| format!("Sie melden sich bei {provider} an und stimmen dort zu."),
+    kept: &|app, server| {
         format!(
             "Ihre Anmeldung wird hier verschlüsselt aufbewahrt, und {server} verwendet sie, wenn {app} darum bittet. {app} erhält sie zu keiner Zeit."
         )
     },
-    signed_in_as: |person| format!("Sie sind hier als {person} angemeldet."),
+    signed_in_as: &|person| format!("Sie sind hier als {person} angemeldet."),
     decide: "Fahren Sie nur fort, wenn Sie das gerade selbst begonnen haben. Wenn Sie nicht sicher sind, brechen Sie ab: Dann geschieht nichts.",
     sign_in_title: "Melden Sie sich zuerst an",
     sign_in_why: "Dieser Link gilt nur für eine bestimmte Person. Melden Sie sich so an wie damals, als Sie Ihre App verbunden haben, damit wir wissen, dass Sie es sind.",
-    sign_in_with: |provider| format!("Mit {provider} anmelden"),
+    sign_in_with: &|provider| format!("Mit {provider} anmelden"),
     other_title: "Dieser Link ist für jemand anderen",
-    other_happened: |person| {
+    other_happened: &|person| {
         format!(
             "Sie sind hier als {person} angemeldet, aber dieser Link wurde für ein anderes Konto erstellt."
         )
     },
     other_beware: "Wenn Ihnen jemand diesen Link geschickt hat, verwenden Sie ihn nicht: Diese Person würde dann mit Ihrem Konto arbeiten.",
     other_next: "Wenn das andere Konto auch Ihnen gehört, melden Sie sich damit an. Sonst schließen Sie diese Seite; es ist nichts geschehen.",
-    other_account: |provider| format!("Anderes Konto verwenden ({provider})"),
-    connected: |provider| format!("{provider} ist verbunden"),
-    connected_then: |app| {
+    other_account: &|provider| format!("Anderes Konto verwenden ({provider})"),
+    connected: &|provider| format!("{provider} ist verbunden"),
+    connected_then: &|app| {
         format!(
             "Sie können dieses Fenster schließen und zu {app} zurückkehren. Wenn es dort nicht von selbst weitergeht, wiederholen Sie Ihre Bitte."
         )
     },
     cancelled: "Abgebrochen",
-    cancelled_then: |provider, app| {
+    cancelled_then: &|provider, app| {
         format!(
             "{provider} wurde nicht verbunden. Sie können dieses Fenster schließen und zu {app} zurückkehren."
         )
     },
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "Hier ist alles erledigt",
     cancelled: "Abgebrochen",
     failed: "Das hat nicht geklappt",
-    allowed_then: |app| format!("Es geht jetzt zurück zu {app}."),
-    cancelled_then: |app| format!("Sie haben nichts erlaubt. {app} erfährt das."),
-    failed_then: |app| format!("Sie haben nichts erlaubt. {app} erfährt den Grund."),
-    return_to: |app| format!("Zurück zu {app}"),
-    cancelled_return_to: |app| format!("Zurück zu {app}"),
-    signing_in: |provider| format!("Weiter zu {provider}"),
-    signing_in_then: |provider| {
+    allowed_then: &|app| format!("Es geht jetzt zurück zu {app}."),
+    cancelled_then: &|app| format!("Sie haben nichts erlaubt. {app} erfährt das."),
+    failed_then: &|app| format!("Sie haben nichts erlaubt. {app} erfährt den Grund."),
+    return_to: &|app| format!("Zurück zu {app}"),
+    cancelled_return_to: &|app| format!("Zurück zu {app}"),
+    signing_in: &|provider| format!("Weiter zu {provider}"),
+    signing_in_then: &|provider| {
         format!("Sie melden sich jetzt bei {provider} an. Danach kommen Sie hierher zurück.")
     },
-    continue_to: |provider| format!("Weiter zu {provider}"),
+    continue_to: &|provider| format!("Weiter zu {provider}"),
     signed_in: "Sie sind angemeldet",
     signed_in_then: "Es geht jetzt dorthin zurück, wo Sie waren.",
     go_on: "Weiter",
@@ -128,10 +133,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "Sobald es in der App weitergeht, können Sie dieses Fenster schließen.",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "Warum",
     next: "Was Sie jetzt tun können",
-    return_to: |receiver| format!("Zurück zur App ({receiver})"),
+    return_to: &|receiver| format!("Zurück zur App ({receiver})"),
     for_developers: "Für die Entwickler der App",
     status: "Status",
     reference: "Referenz",
@@ -312,7 +317,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "Eine Tür zu MCP-Servern",
     what: "Über diese Website können KI-Apps die Server unten für Sie nutzen, für jeden Menschen mit dem eigenen Konto.",
     how: "Kopieren Sie eine Adresse in Ihre App. Die App schickt Sie dann zur Anmeldung hierher, und nichts ist erlaubt, bevor Sie zustimmen.",
@@ -321,28 +326,28 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "Apps, die für Sie handeln dürfen",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "Ihre Verbindungen",
-    signed_in_as: |person, provider| format!("Sie sind als {person} angemeldet ({provider})."),
+    signed_in_as: &|person, provider| format!("Sie sind als {person} angemeldet ({provider})."),
     what: "Diese Apps dürfen für Sie handeln. Wenn Sie hier eine App entfernen, verliert sie ihren Zugriff sofort.",
     none: "Zurzeit darf keine App für Sie handeln.",
     uses: "Darf nutzen",
     answers_go_to: "Wo sie ist",
-    on_a_computer: |host| format!("auf einem Computer ({host})"),
-    on_a_device: |scheme| format!("auf einem Gerät ({scheme})"),
+    on_a_computer: &|host| format!("auf einem Computer ({host})"),
+    on_a_device: &|scheme| format!("auf einem Gerät ({scheme})"),
     may: "Darf tun",
     no_scopes: "Einfacher Zugriff",
     connected: "Verbundene Konten",
     since: "Erlaubt am",
     last_used: "Zuletzt aktiv",
-    end: |app| format!("{app} entfernen"),
+    end: &|app| format!("{app} entfernen"),
     end_all: "Alle Apps entfernen",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "Erledigt: Der Zugriff ist beendet. Bei {provider} steht diese Website vielleicht noch in der Liste Ihrer Apps; Sie können sie auch dort entfernen."
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!(
             "Sie sind hier abgemeldet. Apps behalten ihren Zugriff, und bei {provider} sind Sie vielleicht noch angemeldet."
         )
@@ -351,12 +356,12 @@ const ACCOUNT: AccountWords = AccountWords {
     signed_out_here: "Sie sind in allen Browsern abgemeldet. Apps behalten ihren Zugriff.",
     sign_out: "Abmelden",
     sign_in: "Melden Sie sich an, um zu sehen, welche Apps für Sie handeln dürfen, und um ihren Zugriff zu beenden.",
-    sign_in_with: |provider| format!("Mit {provider} anmelden"),
+    sign_in_with: &|provider| format!("Mit {provider} anmelden"),
     where_you_sign_in: "dem Dienst, mit dem Sie sich anmelden",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: "E-Mail",
     title: "Anmelden",
     email: "E-Mail-Adresse",
@@ -375,25 +380,25 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "Das ist keine E-Mail-Adresse. Sie sieht so aus: name@example.com.",
     wrong: "Die E-Mail-Adresse oder das Passwort stimmt nicht. Versuchen Sie es noch einmal.",
     disabled: "Ihr Konto ist nicht mehr in Gebrauch. Fragen Sie die Betreiber dieser Website.",
-    too_many: |minutes| {
+    too_many: &|minutes| {
         format!(
             "Jemand hat zu oft versucht, sich anzumelden, vielleicht gar nicht Sie. Versuchen Sie es in {} wieder.",
             count(minutes, "Minute", "Minuten")
         )
     },
-    too_many_mails: |minutes| {
+    too_many_mails: &|minutes| {
         format!(
             "Es wurden zu viele E-Mails angefordert. Sehen Sie in Ihr Postfach, oder versuchen Sie es in {} wieder.",
             count(minutes, "Minute", "Minuten")
         )
     },
     mailed_title: "Sehen Sie in Ihr Postfach",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!(
             "Wenn es hier ein Konto für {address} gibt, haben wir soeben einen Code dorthin gesendet. Er gilt zehn Minuten."
         )
     },
-    sent_if_new: |address| {
+    sent_if_new: &|address| {
         format!("Wir haben soeben eine E-Mail an {address} gesendet. Der Code darin gilt zehn Minuten.")
     },
     stay_here: "Geben Sie den Code hier ein, in diesem Fenster. Geben Sie ihn an niemanden weiter: Wir fragen nirgendwo sonst danach.",
@@ -401,9 +406,9 @@ const LOCAL: LocalWords = LocalWords {
     back: "Nichts angekommen? Zurück und noch einmal versuchen",
     set_and_enter: "Passwort festlegen und anmelden",
     make_account: "Konto erstellen",
-    password_hint: |least| format!("Mindestens {least} Zeichen. Gut sind einige Wörter hintereinander."),
-    too_short: |least| format!("Das Passwort ist zu kurz: Es braucht mindestens {least} Zeichen."),
-    too_long: |most| format!("Das Passwort ist zu lang: Es darf höchstens {most} Zeichen haben."),
+    password_hint: &|least| format!("Mindestens {least} Zeichen. Gut sind einige Wörter hintereinander."),
+    too_short: &|least| format!("Das Passwort ist zu kurz: Es braucht mindestens {least} Zeichen."),
+    too_long: &|most| format!("Das Passwort ist zu lang: Es darf höchstens {most} Zeichen haben."),
     guessable: "Dieses Passwort ist leicht zu erraten. Nehmen Sie eines, das länger oder ungewöhnlicher ist: einige Wörter hintereinander, die nicht zusammengehören.",
     different: "Die beiden Passwörter sind nicht gleich. Geben Sie beide noch einmal ein.",
     welcome_title: "Willkommen",
@@ -415,33 +420,33 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "Sie können dieses Fenster schließen und sich in Ihrer App mit Ihrer E-Mail-Adresse und diesem Passwort anmelden.",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("Ihr Code für {site}"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("Ihr Code für {site}"),
+    sign_in_code: &|site, code| {
         format!("Ihr Code, um sich bei {site} anzumelden:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!(
             "Ihr Code, um bei {site} ein neues Passwort festzulegen:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}"
         )
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!("Ihr Code, um bei {site} ein Konto zu erstellen:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    has_account_subject: |site| format!("Sie haben ein Konto bei {site}"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("Sie haben ein Konto bei {site}"),
+    has_account: &|site| {
         format!(
             "Jemand, vermutlich Sie selbst, wollte bei {site} mit dieser Adresse ein Konto erstellen. Sie haben schon eines: Melden Sie sich damit an. Wenn Sie das Passwort vergessen haben, können Sie auf der Seite, auf der Sie sich anmelden, ein neues festlegen.\n\nWenn Sie es nicht waren, müssen Sie nichts tun.\n"
         )
     },
-    invitation_subject: |site| format!("Sie sind zu {site} eingeladen"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("Sie sind zu {site} eingeladen"),
+    invitation: &|site, link| {
         format!(
             "Sie sind eingeladen, die Server von {site} zu nutzen. Öffnen Sie diese Adresse, um ein Passwort zu wählen:\n\n{link}\n\nSie gilt eine Woche lang, und nur einmal. Geben Sie sie an niemanden weiter.\nWenn Sie nicht wissen, worum es geht, müssen Sie nichts tun.\n"
         )
     },
-    reset_subject: |site| format!("Wählen Sie ein neues Passwort für {site}"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("Wählen Sie ein neues Passwort für {site}"),
+    reset_link: &|site, link| {
         format!(
             "Die Betreiber von {site} bitten Sie, ein neues Passwort zu wählen. Ihr altes gilt nicht mehr. Öffnen Sie diese Adresse:\n\n{link}\n\nSie gilt eine Woche lang, und nur einmal. Geben Sie sie an niemanden weiter.\n"
         )

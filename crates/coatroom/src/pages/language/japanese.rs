@@ -8,14 +8,17 @@ use super::{
     Words, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "ja",
     dir: "ltr",
     nameless: "名前のないアプリ",
     unverified: "未確認",
-    served_by: |site| {
+    served_by: &|site| {
         format!("現在のサイトは{site}です。ブラウザーのアドレスバーと同じであることをお確かめください。")
     },
+    terms: "利用規約",
+    privacy: "プライバシー",
+    support: "ヘルプ",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -26,21 +29,23 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("「{app}」に「{server}」の利用を許可しますか？"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("「{app}」に「{server}」の利用を許可しますか？"),
     who: "許可を求めているアプリ",
     known_here: "このアプリは、このサイトの運営者が把握しています。",
     described_by: "アプリの説明を公開しているサイト",
-    named_by_host: |host| format!("この名前は{host}によるものです。ほかには誰も確認していません。"),
+    named_by_host: &|host| format!("この名前は{host}によるものです。ほかには誰も確認していません。"),
     named_by_itself: "この名前はアプリ自身が名乗ったものです。誰も確認していません。",
     gave_no_name: "アプリは名前を名乗っていません。どのアプリなのか、誰も確認していません。",
     destination: "回答の送信先",
     to_website: "回答はこのサイトに送信されます。",
     to_this_computer: "回答はこのコンピューター上のアプリに送信されます。",
-    to_app: |scheme| format!("回答は、このデバイスで「{scheme}:」で始まるリンクを開くアプリに送信されます。"),
+    to_app: &|scheme| {
+        format!("回答は、このデバイスで「{scheme}:」で始まるリンクを開くアプリに送信されます。")
+    },
     full_address: "アドレスの全体：",
     beware_computer: "このコンピューター上のアプリは、どんな名前でも名乗ることができます。ご自身で今この操作を始めた場合にのみ続行してください。",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host}は、これが本当にこのアプリであることを保証できません。このアプリへの回答は常にお使いのコンピューターに送られ、そこではどのアプリもこのアプリになりすますことができるためです。ご自身で今この操作を始めた場合にのみ続行してください。"
         )
@@ -48,70 +53,70 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "このデバイス上のアプリは、どんな名前でも名乗ることができます。ご自身で今この操作を始めた場合にのみ続行してください。",
     beware_letters: "このサイトの名前には見慣れない文字が含まれています。ご存じのサイトに似せているだけかもしれません。",
     purpose: "利用したいもの",
-    uses_account: |provider| format!("お持ちの{provider}アカウントを使って動作します。"),
-    permissions_at: |provider| format!("{provider}での権限："),
-    kept: |app| format!("ログイン情報はここに暗号化して保管されます。「{app}」に渡されることはありません。"),
-    may: |app| format!("「{app}」ができるようになること"),
+    uses_account: &|provider| format!("お持ちの{provider}アカウントを使って動作します。"),
+    permissions_at: &|provider| format!("{provider}での権限："),
+    kept: &|app| format!("ログイン情報はここに暗号化して保管されます。「{app}」に渡されることはありません。"),
+    may: &|app| format!("「{app}」ができるようになること"),
     no_scopes: "基本的なアクセスだけを求めています。",
     may_untick: "許可したくないもののチェックを外してください。",
     new: "新規",
     allowed_before: "以前に許可したもの：",
     account: "どうしますか",
     decide: "続行すると、上に挙げたものをすべて許可します。よくわからない場合はキャンセルしてください。その場合は何も起こりません。",
-    continue_with: |provider| format!("{provider}で続行"),
-    continue_as: |person, provider| format!("{person}として続行（{provider}）"),
-    other_account: |provider| format!("別のアカウントを使う（{provider}）"),
+    continue_with: &|provider| format!("{provider}で続行"),
+    continue_as: &|person, provider| format!("{person}として続行（{provider}）"),
+    other_account: &|provider| format!("別のアカウントを使う（{provider}）"),
     cancel: "キャンセル",
     end_later: "このアクセスは、いつでも確認したり終了したりできます：",
     your_connections: "連携中のアプリ",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("{provider}のアカウントを連携しますか？"),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("{provider}のアカウントを連携しますか？"),
     purpose: "利用しているもの",
     needed: "そのために必要なもの",
-    needs: |provider| format!("{provider}にログインし、そこで同意します。"),
-    kept: |app, server| {
+    needs: &|provider| format!("{provider}にログインし、そこで同意します。"),
+    kept: &|app, server| {
         format!(
             "ログイン情報はここに暗号化して保管され、「{app}」が求めたときに「{server}」が使います。「{app}」に渡されることはありません。"
         )
     },
-    signed_in_as: |person| format!("{person}としてログインしています。"),
+    signed_in_as: &|person| format!("{person}としてログインしています。"),
     decide: "ご自身で今この操作を始めた場合にのみ続行してください。よくわからない場合はキャンセルしてください。その場合は何も起こりません。",
     sign_in_title: "最初にログインしてください",
     sign_in_why: "このリンクを使えるのは一人だけです。ご本人であることを確かめるため、アプリを接続したときと同じ方法でログインしてください。",
-    sign_in_with: |provider| format!("{provider}でログイン"),
+    sign_in_with: &|provider| format!("{provider}でログイン"),
     other_title: "これは別の方のためのリンクです",
-    other_happened: |person| {
+    other_happened: &|person| {
         format!("{person}としてログインしていますが、このリンクは別のアカウント用に作られました。")
     },
     other_beware: "誰かから送られてきたリンクの場合は、使わないでください。その人があなたのアカウントで作業できるようになってしまいます。",
     other_next: "もう一方のアカウントもご自身のものであれば、そちらでログインしてください。そうでなければ、このページを閉じてください。何も変更されていません。",
-    other_account: |provider| format!("別のアカウントを使う（{provider}）"),
-    connected: |provider| format!("{provider}を連携しました"),
-    connected_then: |app| {
+    other_account: &|provider| format!("別のアカウントを使う（{provider}）"),
+    connected: &|provider| format!("{provider}を連携しました"),
+    connected_then: &|app| {
         format!(
             "このウィンドウを閉じて「{app}」に戻ってください。自動的に先へ進まない場合は、もう一度同じことを頼んでください。"
         )
     },
     cancelled: "キャンセルしました",
-    cancelled_then: |provider, app| {
+    cancelled_then: &|provider, app| {
         format!("{provider}は連携されていません。このウィンドウを閉じて「{app}」に戻ってください。")
     },
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "ここでの手続きは完了しました",
     cancelled: "キャンセルしました",
     failed: "うまくいきませんでした",
-    allowed_then: |app| format!("「{app}」に戻ります。"),
-    cancelled_then: |app| format!("何も許可していません。「{app}」にもそのことが伝わります。"),
-    failed_then: |app| format!("何も許可していません。「{app}」には理由が伝わります。"),
-    return_to: |app| format!("「{app}」に戻る"),
-    cancelled_return_to: |app| format!("「{app}」に戻る"),
-    signing_in: |provider| format!("{provider}に移動します"),
-    signing_in_then: |provider| format!("{provider}でログインします。その後、ここに戻ります。"),
-    continue_to: |provider| format!("{provider}に進む"),
+    allowed_then: &|app| format!("「{app}」に戻ります。"),
+    cancelled_then: &|app| format!("何も許可していません。「{app}」にもそのことが伝わります。"),
+    failed_then: &|app| format!("何も許可していません。「{app}」には理由が伝わります。"),
+    return_to: &|app| format!("「{app}」に戻る"),
+    cancelled_return_to: &|app| format!("「{app}」に戻る"),
+    signing_in: &|provider| format!("{provider}に移動します"),
+    signing_in_then: &|provider| format!("{provider}でログインします。その後、ここに戻ります。"),
+    continue_to: &|provider| format!("{provider}に進む"),
     signed_in: "ログインしました",
     signed_in_then: "元のページに戻ります。",
     go_on: "続ける",
@@ -119,10 +124,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "アプリが先へ進んだら、このウィンドウは閉じてかまいません。",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "考えられる理由",
     next: "次にすること",
-    return_to: |receiver| format!("アプリに戻る（{receiver}）"),
+    return_to: &|receiver| format!("アプリに戻る（{receiver}）"),
     for_developers: "アプリの開発者の方へ",
     status: "ステータス",
     reference: "参照番号",
@@ -299,7 +304,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "MCPサーバーへの入り口",
     what: "このサイトでは、AIアプリが下のサーバーをあなたの代わりに利用できます。利用には、一人ひとりが自分のアカウントを使います。",
     how: "アドレスをアプリにコピーしてください。アプリからここに移動してログインします。あなたが同意するまで、何も許可されません。",
@@ -308,28 +313,28 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "あなたの代わりに動作できるアプリ",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "連携中のアプリ",
-    signed_in_as: |person, provider| format!("{person}としてログインしています（{provider}）。"),
+    signed_in_as: &|person, provider| format!("{person}としてログインしています（{provider}）。"),
     what: "これらのアプリは、あなたの代わりに動作できます。ここで削除したアプリは、すぐにアクセスできなくなります。",
     none: "現在、あなたの代わりに動作できるアプリはありません。",
     uses: "利用できるもの",
     answers_go_to: "アプリの場所",
-    on_a_computer: |host| format!("コンピューター上（{host}）"),
-    on_a_device: |scheme| format!("デバイス上（{scheme}）"),
+    on_a_computer: &|host| format!("コンピューター上（{host}）"),
+    on_a_device: &|scheme| format!("デバイス上（{scheme}）"),
     may: "できること",
     no_scopes: "基本的なアクセス",
     connected: "連携したアカウント",
     since: "許可した日",
     last_used: "最後に使われた日",
-    end: |app| format!("「{app}」を削除"),
+    end: &|app| format!("「{app}」を削除"),
     end_all: "すべてのアプリを削除",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "完了しました。アクセスは終了しています。{provider}のアプリ一覧に、このサイトがまだ残っているかもしれません。そこでも削除できます。"
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!(
             "ここからログアウトしました。アプリは引き続きアクセスできます。また、{provider}にはまだログインしているかもしれません。"
         )
@@ -338,12 +343,12 @@ const ACCOUNT: AccountWords = AccountWords {
     signed_out_here: "すべてのブラウザーでログアウトしました。アプリは引き続きアクセスできます。",
     sign_out: "ログアウト",
     sign_in: "ログインすると、あなたの代わりに動作できるアプリを確認し、アクセスを終了できます。",
-    sign_in_with: |provider| format!("{provider}でログイン"),
+    sign_in_with: &|provider| format!("{provider}でログイン"),
     where_you_sign_in: "ログインに使っているサービス",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: "メール",
     title: "ログイン",
     email: "メールアドレス",
@@ -362,29 +367,31 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "これはメールアドレスではありません。name@example.comのように入力してください。",
     wrong: "メールアドレスまたはパスワードが正しくありません。もう一度お試しください。",
     disabled: "このアカウントは現在使われていません。このサイトの運営者にお問い合わせください。",
-    too_many: |minutes| {
+    too_many: &|minutes| {
         format!(
             "ログインの試行回数が多すぎます。あなた以外の方によるものかもしれません。{minutes}分後にもう一度お試しください。"
         )
     },
-    too_many_mails: |minutes| {
+    too_many_mails: &|minutes| {
         format!(
             "メールの請求回数が多すぎます。受信トレイを確かめるか、{minutes}分後にもう一度お試しください。"
         )
     },
     mailed_title: "受信トレイを確かめてください",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!("{address}のアカウントがある場合は、今コードを送信しました。10分間有効です。")
     },
-    sent_if_new: |address| format!("{address}に今メールを送信しました。メールにあるコードは10分間有効です。"),
+    sent_if_new: &|address| {
+        format!("{address}に今メールを送信しました。メールにあるコードは10分間有効です。")
+    },
     stay_here: "コードは、ここ、このウィンドウに入力してください。誰にも教えないでください。ほかの場所でお尋ねすることはありません。",
     wrong_code: "コードが違うか、最後に届いたメールのものではありません。もう一度お試しください。",
     back: "メールが届かない場合は、戻ってやり直す",
     set_and_enter: "パスワードを設定してログイン",
     make_account: "アカウントを作成",
-    password_hint: |least| format!("{least}文字以上。いくつかの単語を並べるとよいでしょう。"),
-    too_short: |least| format!("パスワードが短すぎます。{least}文字以上にしてください。"),
-    too_long: |most| format!("パスワードが長すぎます。{most}文字以内にしてください。"),
+    password_hint: &|least| format!("{least}文字以上。いくつかの単語を並べるとよいでしょう。"),
+    too_short: &|least| format!("パスワードが短すぎます。{least}文字以上にしてください。"),
+    too_long: &|most| format!("パスワードが長すぎます。{most}文字以内にしてください。"),
     guessable: "このパスワードは簡単に推測されます。もっと長いもの、またはもっと珍しいものにしてください。互いに関係のない単語をいくつか並べるとよいでしょう。",
     different: "2つのパスワードが一致しません。両方をもう一度入力してください。",
     welcome_title: "ようこそ",
@@ -396,33 +403,33 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "このウィンドウを閉じ、アプリからメールアドレスとこのパスワードでログインできます。",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("{site}のコード"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("{site}のコード"),
+    sign_in_code: &|site, code| {
         format!("{site}にログインするためのコードです。\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!(
             "{site}で新しいパスワードを設定するためのコードです。\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}"
         )
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!("{site}でアカウントを作成するためのコードです。\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    has_account_subject: |site| format!("{site}のアカウントをお持ちです"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("{site}のアカウントをお持ちです"),
+    has_account: &|site| {
         format!(
             "どなたか（おそらくご本人）が、このメールアドレスで{site}のアカウントを作成しようとしました。アカウントはすでにありますので、それでログインしてください。パスワードを忘れた場合は、ログインページで新しいパスワードを設定できます。\n\nお心当たりがない場合は、何もする必要はありません。\n"
         )
     },
-    invitation_subject: |site| format!("{site}への招待"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("{site}への招待"),
+    invitation: &|site, link| {
         format!(
             "{site}のサーバーの利用に招待されています。次のアドレスを開いて、パスワードを決めてください。\n\n{link}\n\n1週間有効で、使えるのは1回だけです。誰にも教えないでください。\nお心当たりがない場合は、何もする必要はありません。\n"
         )
     },
-    reset_subject: |site| format!("{site}の新しいパスワードを決めてください"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("{site}の新しいパスワードを決めてください"),
+    reset_link: &|site, link| {
         format!(
             "{site}の運営者が、新しいパスワードを決めるようお願いしています。これまでのパスワードはもう使えません。次のアドレスを開いてください。\n\n{link}\n\n1週間有効で、使えるのは1回だけです。誰にも教えないでください。\n"
         )

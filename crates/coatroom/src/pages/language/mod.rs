@@ -1,7 +1,8 @@
 //! The words of all pages: one table, one file per language.
 //!
 //! A new language is a file beside `english.rs` and a line in each `match` below. A table that lacks a text does not
-//! compile. Texts with names in them are functions, so that each language orders them as it must.
+//! compile. Texts with names in them are functions, so that each language orders them as it must; what they name stands in brackets
+//! behind them. An operator may write any text otherwise (`said.rs`).
 
 mod chinese;
 mod choose;
@@ -9,11 +10,16 @@ mod english;
 mod french;
 mod german;
 mod japanese;
+#[macro_use]
+mod said;
 mod spanish;
 
 use std::borrow::Cow;
 
 use coatroom_protocol::words::Date;
+
+pub(super) use self::said::Texts;
+pub use self::said::text_names;
 
 /// A language in which pages can be shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,14 +58,8 @@ impl Language {
         }
     }
 
-    /// What a local account is called on a button: "Continue with …".
-    #[must_use]
-    pub const fn local_accounts(self) -> &'static str {
-        self.words().local.label
-    }
-
-    /// Its words.
-    pub(super) const fn words(self) -> &'static Words {
+    /// Its words, as they stand in our table.
+    const fn words(self) -> &'static Words<'static> {
         match self {
             Self::English => &english::WORDS,
             Self::German => &german::WORDS,
@@ -71,170 +71,267 @@ impl Language {
     }
 }
 
-/// Every word that a page can show, in one language.
-#[derive(Debug)]
-pub(super) struct Words {
-    pub(super) lang: &'static str,
-    /// The writing direction: `ltr` or `rtl`.
-    pub(super) dir: &'static str,
-    /// What to call an app that gave itself no name.
-    pub(super) nameless: &'static str,
-    pub(super) unverified: &'static str,
-    /// Names the site below each page. Argument: host and port.
-    pub(super) served_by: fn(&str) -> String,
-    pub(super) consent: ConsentWords,
-    pub(super) connect: ConnectWords,
-    pub(super) hand_over: HandOverWords,
-    pub(super) error: ErrorWords,
-    pub(super) landing: LandingWords,
-    pub(super) account: AccountWords,
-    pub(super) local: LocalWords,
-    pub(super) mail: MailWords,
+words! {
+    /// Every word that a page can show, in one language.
+    Words "" {
+        /// What to call an app that gave itself no name.
+        nameless,
+        unverified,
+        /// Names the site below each page.
+        served_by(site),
+        /// What the links below each page are called that an operator sets.
+        terms,
+        privacy,
+        support,
+    }
+    others {
+        lang: &'a str,
+        /// The writing direction: `ltr` or `rtl`.
+        dir: &'a str,
+        consent: ConsentWords<'a>,
+        connect: ConnectWords<'a>,
+        hand_over: HandOverWords<'a>,
+        error: ErrorWords<'a>,
+        landing: LandingWords<'a>,
+        account: AccountWords<'a>,
+        local: LocalWords<'a>,
+        mail: MailWords<'a>,
+    }
 }
 
-/// The words of the consent page.
-#[derive(Debug)]
-pub(super) struct ConsentWords {
-    /// Arguments: app, server.
-    pub(super) title: fn(&str, &str) -> String,
-    pub(super) who: &'static str,
-    pub(super) known_here: &'static str,
-    pub(super) described_by: &'static str,
-    /// Argument: host of the app's document.
-    pub(super) named_by_host: fn(&str) -> String,
-    pub(super) named_by_itself: &'static str,
-    pub(super) gave_no_name: &'static str,
-    pub(super) destination: &'static str,
-    pub(super) to_website: &'static str,
-    pub(super) to_this_computer: &'static str,
-    /// Argument: scheme.
-    pub(super) to_app: fn(&str) -> String,
-    pub(super) full_address: &'static str,
-    pub(super) beware_computer: &'static str,
-    /// Argument: host of the app's document.
-    pub(super) beware_only_computer: fn(&str) -> String,
-    pub(super) beware_app: &'static str,
-    pub(super) beware_letters: &'static str,
-    pub(super) purpose: &'static str,
-    /// Argument: provider.
-    pub(super) uses_account: fn(&str) -> String,
-    /// Argument: provider.
-    pub(super) permissions_at: fn(&str) -> String,
-    /// Argument: app.
-    pub(super) kept: fn(&str) -> String,
-    /// Argument: app.
-    pub(super) may: fn(&str) -> String,
-    pub(super) no_scopes: &'static str,
-    pub(super) may_untick: &'static str,
-    pub(super) new: &'static str,
-    pub(super) allowed_before: &'static str,
-    pub(super) account: &'static str,
-    pub(super) decide: &'static str,
-    /// Argument: provider.
-    pub(super) continue_with: fn(&str) -> String,
-    /// Arguments: person, provider.
-    pub(super) continue_as: fn(&str, &str) -> String,
-    /// Argument: provider.
-    pub(super) other_account: fn(&str) -> String,
-    pub(super) cancel: &'static str,
-    pub(super) end_later: &'static str,
-    /// Names the page on which access is ended.
-    pub(super) your_connections: &'static str,
+words! {
+    /// The words of the consent page.
+    ConsentWords "consent_" {
+        title(app, server),
+        who,
+        known_here,
+        described_by,
+        named_by_host(host),
+        named_by_itself,
+        gave_no_name,
+        destination,
+        to_website,
+        to_this_computer,
+        to_app(scheme),
+        full_address,
+        beware_computer,
+        beware_only_computer(host),
+        beware_app,
+        beware_letters,
+        purpose,
+        uses_account(provider),
+        permissions_at(provider),
+        kept(app),
+        may(app),
+        no_scopes,
+        may_untick,
+        new,
+        allowed_before,
+        account,
+        decide,
+        continue_with(provider),
+        continue_as(person, provider),
+        other_account(provider),
+        cancel,
+        end_later,
+        /// Names the page on which access is ended.
+        your_connections,
+    }
 }
 
-/// The words of the pages on which a further account is connected.
-#[derive(Debug)]
-pub(super) struct ConnectWords {
-    /// Argument: provider.
-    pub(super) title: fn(&str) -> String,
-    pub(super) purpose: &'static str,
-    pub(super) needed: &'static str,
-    /// Argument: provider.
-    pub(super) needs: fn(&str) -> String,
-    /// Arguments: app, server.
-    pub(super) kept: fn(&str, &str) -> String,
-    /// Argument: person.
-    pub(super) signed_in_as: fn(&str) -> String,
-    pub(super) decide: &'static str,
-    pub(super) sign_in_title: &'static str,
-    pub(super) sign_in_why: &'static str,
-    /// Argument: provider.
-    pub(super) sign_in_with: fn(&str) -> String,
-    pub(super) other_title: &'static str,
-    /// Argument: the person who is signed in.
-    pub(super) other_happened: fn(&str) -> String,
-    pub(super) other_beware: &'static str,
-    pub(super) other_next: &'static str,
-    /// Argument: provider.
-    pub(super) other_account: fn(&str) -> String,
-    /// Argument: provider.
-    pub(super) connected: fn(&str) -> String,
-    /// Argument: app.
-    pub(super) connected_then: fn(&str) -> String,
-    pub(super) cancelled: &'static str,
-    /// Arguments: provider, app.
-    pub(super) cancelled_then: fn(&str, &str) -> String,
+words! {
+    /// The words of the pages on which a further account is connected.
+    ConnectWords "connect_" {
+        title(provider),
+        purpose,
+        needed,
+        needs(provider),
+        kept(app, server),
+        signed_in_as(person),
+        decide,
+        sign_in_title,
+        sign_in_why,
+        sign_in_with(provider),
+        other_title,
+        other_happened(person),
+        other_beware,
+        other_next,
+        other_account(provider),
+        connected(provider),
+        connected_then(app),
+        cancelled,
+        cancelled_then(provider, app),
+    }
 }
 
-/// The words of the hand-over page. The argument of each function is the app.
-#[derive(Debug)]
-pub(super) struct HandOverWords {
-    pub(super) allowed: &'static str,
-    pub(super) cancelled: &'static str,
-    pub(super) failed: &'static str,
-    pub(super) allowed_then: fn(&str) -> String,
-    pub(super) cancelled_then: fn(&str) -> String,
-    pub(super) failed_then: fn(&str) -> String,
-    pub(super) return_to: fn(&str) -> String,
-    pub(super) cancelled_return_to: fn(&str) -> String,
-    /// Argument of these three: provider.
-    pub(super) signing_in: fn(&str) -> String,
-    pub(super) signing_in_then: fn(&str) -> String,
-    pub(super) continue_to: fn(&str) -> String,
-    pub(super) signed_in: &'static str,
-    pub(super) signed_in_then: &'static str,
-    pub(super) go_on: &'static str,
-    pub(super) if_nothing_happens: &'static str,
-    pub(super) close: &'static str,
+words! {
+    /// The words of the hand-over page. The argument of each function is the app.
+    HandOverWords "hand_over_" {
+        allowed,
+        cancelled,
+        failed,
+        allowed_then(app),
+        cancelled_then(app),
+        failed_then(app),
+        return_to(app),
+        cancelled_return_to(app),
+        signing_in(provider),
+        signing_in_then(provider),
+        continue_to(provider),
+        signed_in,
+        signed_in_then,
+        go_on,
+        if_nothing_happens,
+        close,
+    }
 }
 
-/// The words of the error page.
-#[derive(Debug)]
-pub(super) struct ErrorWords {
-    pub(super) cause: &'static str,
-    pub(super) next: &'static str,
-    /// Argument: host of the app, or its scheme.
-    pub(super) return_to: fn(&str) -> String,
-    pub(super) for_developers: &'static str,
-    pub(super) status: &'static str,
-    pub(super) reference: &'static str,
-    pub(super) unknown_client: TroubleText,
-    pub(super) blocked_client: TroubleText,
-    pub(super) documents_off: TroubleText,
-    /// Argument of these three: the host of the app's document.
-    pub(super) document_unreachable: fn(&str) -> TroubleText,
-    pub(super) document_refused: fn(&str) -> TroubleText,
-    pub(super) document_host: fn(&str) -> TroubleText,
-    pub(super) documents_busy: TroubleText,
-    pub(super) unregistered_redirect: TroubleText,
-    pub(super) invalid_request: TroubleText,
-    pub(super) expired: TroubleText,
-    pub(super) link_expired: TroubleText,
-    pub(super) link_used: TroubleText,
-    pub(super) grant_ended: TroubleText,
-    pub(super) other_user: TroubleText,
-    /// Argument of this and the next three: provider.
-    pub(super) sign_in_failed: fn(&str) -> TroubleText,
-    pub(super) sign_in_refused: fn(&str) -> TroubleText,
-    pub(super) sign_in_cancelled: fn(&str) -> TroubleText,
-    pub(super) provider_unavailable: fn(&str) -> TroubleText,
-    pub(super) no_cookie: TroubleText,
-    /// Arguments: person, provider.
-    pub(super) not_allowed: fn(&str, &str) -> TroubleText,
-    pub(super) unavailable: TroubleText,
-    pub(super) too_many_requests: TroubleText,
-    pub(super) not_found: TroubleText,
-    pub(super) wrong_method: TroubleText,
+words! {
+    /// The words of the error page.
+    ErrorWords "error_" {
+        cause,
+        next,
+        return_to(receiver),
+        for_developers,
+        status,
+        reference,
+    }
+    others {
+        unknown_client: TroubleText,
+        blocked_client: TroubleText,
+        documents_off: TroubleText,
+        document_unreachable: fn(&str) -> TroubleText,
+        document_refused: fn(&str) -> TroubleText,
+        document_host: fn(&str) -> TroubleText,
+        documents_busy: TroubleText,
+        unregistered_redirect: TroubleText,
+        invalid_request: TroubleText,
+        expired: TroubleText,
+        link_expired: TroubleText,
+        link_used: TroubleText,
+        grant_ended: TroubleText,
+        other_user: TroubleText,
+        sign_in_failed: fn(&str) -> TroubleText,
+        sign_in_refused: fn(&str) -> TroubleText,
+        sign_in_cancelled: fn(&str) -> TroubleText,
+        provider_unavailable: fn(&str) -> TroubleText,
+        no_cookie: TroubleText,
+        not_allowed: fn(&str, &str) -> TroubleText,
+        unavailable: TroubleText,
+        too_many_requests: TroubleText,
+        not_found: TroubleText,
+        wrong_method: TroubleText,
+    }
+}
+
+words! {
+    /// The words of the page at `/`.
+    LandingWords "landing_" {
+        title,
+        what,
+        how,
+        servers,
+        no_servers,
+        your_connections,
+    }
+}
+
+words! {
+    /// The words of the page on which a person sees which apps may act for them.
+    AccountWords "account_" {
+        title,
+        signed_in_as(person, provider),
+        what,
+        none,
+        uses,
+        answers_go_to,
+        on_a_computer(host),
+        on_a_device(scheme),
+        may,
+        no_scopes,
+        connected,
+        since,
+        last_used,
+        end(app),
+        end_all,
+        ended(provider),
+        signed_out(provider),
+        /// The same two of local accounts.
+        ended_here,
+        signed_out_here,
+        sign_out,
+        sign_in,
+        sign_in_with(provider),
+        /// Stands for the provider where there are several.
+        where_you_sign_in,
+    }
+    others {
+        /// A day, as people write it.
+        date: fn(Date) -> String,
+    }
+}
+
+words! {
+    /// The words of the pages on which a person signs in with a local account.
+    LocalWords "local_" {
+        /// What the account is called: "Continue with …".
+        label,
+        title,
+        email,
+        password,
+        new_password,
+        repeat,
+        name,
+        code,
+        enter,
+        mail_code,
+        forgot,
+        sign_up,
+        cancel,
+        how_mail,
+        forgot_without_mail,
+        no_address,
+        wrong,
+        disabled,
+        too_many[minutes],
+        too_many_mails[minutes],
+        mailed_title,
+        sent_if_known(address),
+        sent_if_new(address),
+        stay_here,
+        wrong_code,
+        back,
+        set_and_enter,
+        make_account,
+        password_hint[least],
+        too_short[least],
+        too_long[most],
+        guessable,
+        different,
+        welcome_title,
+        welcome,
+        new_password_title,
+        new_password_then,
+        set_password,
+        password_set,
+        password_set_then,
+    }
+}
+
+words! {
+    /// The words of mails. The first argument of each function is the site; the second is the code or the link.
+    MailWords "mail_" {
+        code_subject(site),
+        sign_in_code(site, code),
+        reset_code(site, code),
+        sign_up_code(site, code),
+        has_account_subject(site),
+        has_account(site),
+        invitation_subject(site),
+        invitation(site, link),
+        reset_subject(site),
+        reset_link(site, link),
+    }
 }
 
 /// What an error page says about one kind of trouble.
@@ -247,6 +344,21 @@ pub(super) struct TroubleText {
     pub(super) cause: Cow<'static, str>,
     /// What to do next.
     pub(super) next: Cow<'static, str>,
+}
+
+impl TroubleText {
+    /// What its parts are called.
+    const PARTS: &'static [&'static str] = &["title", "happened", "cause", "next"];
+
+    fn put(&mut self, part: &str, text: String) {
+        let place = match part {
+            "title" => &mut self.title,
+            "happened" => &mut self.happened,
+            "cause" => &mut self.cause,
+            _ => &mut self.next,
+        };
+        *place = Cow::Owned(text);
+    }
 }
 
 /// What an error page says where nothing is named.
@@ -269,121 +381,8 @@ fn told(title: String, happened: String, cause: String, next: &'static str) -> T
     TroubleText { title: title.into(), happened: happened.into(), cause: cause.into(), next: next.into() }
 }
 
-/// The words of the page at `/`.
-#[derive(Debug)]
-pub(super) struct LandingWords {
-    pub(super) title: &'static str,
-    pub(super) what: &'static str,
-    pub(super) how: &'static str,
-    pub(super) servers: &'static str,
-    pub(super) no_servers: &'static str,
-    pub(super) your_connections: &'static str,
-}
-
-/// The words of the page on which a person sees which apps may act for them.
-#[derive(Debug)]
-pub(super) struct AccountWords {
-    pub(super) title: &'static str,
-    /// Arguments: person, provider.
-    pub(super) signed_in_as: fn(&str, &str) -> String,
-    pub(super) what: &'static str,
-    pub(super) none: &'static str,
-    pub(super) uses: &'static str,
-    pub(super) answers_go_to: &'static str,
-    /// Argument of this and the next: host or scheme.
-    pub(super) on_a_computer: fn(&str) -> String,
-    pub(super) on_a_device: fn(&str) -> String,
-    pub(super) may: &'static str,
-    pub(super) no_scopes: &'static str,
-    pub(super) connected: &'static str,
-    pub(super) since: &'static str,
-    pub(super) last_used: &'static str,
-    /// Argument: app.
-    pub(super) end: fn(&str) -> String,
-    pub(super) end_all: &'static str,
-    /// Argument of this and the next: provider.
-    pub(super) ended: fn(&str) -> String,
-    pub(super) signed_out: fn(&str) -> String,
-    /// The same two of local accounts.
-    pub(super) ended_here: &'static str,
-    pub(super) signed_out_here: &'static str,
-    pub(super) sign_out: &'static str,
-    pub(super) sign_in: &'static str,
-    /// Argument: provider.
-    pub(super) sign_in_with: fn(&str) -> String,
-    /// Stands for the provider where there are several.
-    pub(super) where_you_sign_in: &'static str,
-    /// A day, as people write it.
-    pub(super) date: fn(Date) -> String,
-}
-
-/// The words of the pages on which a person signs in with a local account.
-#[derive(Debug)]
-pub(super) struct LocalWords {
-    /// What the account is called: "Continue with …".
-    pub(super) label: &'static str,
-    pub(super) title: &'static str,
-    pub(super) email: &'static str,
-    pub(super) password: &'static str,
-    pub(super) new_password: &'static str,
-    pub(super) repeat: &'static str,
-    pub(super) name: &'static str,
-    pub(super) code: &'static str,
-    pub(super) enter: &'static str,
-    pub(super) mail_code: &'static str,
-    pub(super) forgot: &'static str,
-    pub(super) sign_up: &'static str,
-    pub(super) cancel: &'static str,
-    pub(super) how_mail: &'static str,
-    pub(super) forgot_without_mail: &'static str,
-    pub(super) no_address: &'static str,
-    pub(super) wrong: &'static str,
-    pub(super) disabled: &'static str,
-    /// Argument of this and the next: minutes.
-    pub(super) too_many: fn(u64) -> String,
-    pub(super) too_many_mails: fn(u64) -> String,
-    pub(super) mailed_title: &'static str,
-    /// Argument of this and the next: address.
-    pub(super) sent_if_known: fn(&str) -> String,
-    pub(super) sent_if_new: fn(&str) -> String,
-    pub(super) stay_here: &'static str,
-    pub(super) wrong_code: &'static str,
-    pub(super) back: &'static str,
-    pub(super) set_and_enter: &'static str,
-    pub(super) make_account: &'static str,
-    /// Argument of this and the next: the fewest characters.
-    pub(super) password_hint: fn(usize) -> String,
-    pub(super) too_short: fn(usize) -> String,
-    /// Argument: the most characters.
-    pub(super) too_long: fn(usize) -> String,
-    pub(super) guessable: &'static str,
-    pub(super) different: &'static str,
-    pub(super) welcome_title: &'static str,
-    pub(super) welcome: &'static str,
-    pub(super) new_password_title: &'static str,
-    pub(super) new_password_then: &'static str,
-    pub(super) set_password: &'static str,
-    pub(super) password_set: &'static str,
-    pub(super) password_set_then: &'static str,
-}
-
-/// The words of mails. The first argument of each function is the site; the second is the code or the link.
-#[derive(Debug)]
-pub(super) struct MailWords {
-    pub(super) code_subject: fn(&str) -> String,
-    pub(super) sign_in_code: fn(&str, &str) -> String,
-    pub(super) reset_code: fn(&str, &str) -> String,
-    pub(super) sign_up_code: fn(&str, &str) -> String,
-    pub(super) has_account_subject: fn(&str) -> String,
-    pub(super) has_account: fn(&str) -> String,
-    pub(super) invitation_subject: fn(&str) -> String,
-    pub(super) invitation: fn(&str, &str) -> String,
-    pub(super) reset_subject: fn(&str) -> String,
-    pub(super) reset_link: fn(&str, &str) -> String,
-}
-
 /// A number and what it counts, in languages that tell one from several.
-fn count(number: u64, one: &str, several: &str) -> String {
+fn count(number: usize, one: &str, several: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { several })
 }
 

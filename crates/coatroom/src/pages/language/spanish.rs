@@ -7,12 +7,15 @@ use super::{
     Words, count, month, text, told,
 };
 
-pub(super) static WORDS: Words = Words {
+pub(super) static WORDS: Words<'static> = Words {
     lang: "es",
     dir: "ltr",
     nameless: "una aplicación sin nombre",
     unverified: "Sin verificar",
-    served_by: |site| format!("Está en {site}. Compárelo con la barra de direcciones de su navegador."),
+    served_by: &|site| format!("Está en {site}. Compárelo con la barra de direcciones de su navegador."),
+    terms: "Condiciones",
+    privacy: "Privacidad",
+    support: "Ayuda",
     consent: CONSENT,
     connect: CONNECT,
     hand_over: HAND_OVER,
@@ -23,25 +26,25 @@ pub(super) static WORDS: Words = Words {
     mail: MAIL,
 };
 
-const CONSENT: ConsentWords = ConsentWords {
-    title: |app, server| format!("¿Permitir que {app} use {server}?"),
+const CONSENT: ConsentWords<'static> = ConsentWords {
+    title: &|app, server| format!("¿Permitir que {app} use {server}?"),
     who: "Quién lo solicita",
     known_here: "Los responsables de este sitio conocen esta aplicación.",
     described_by: "Descrita por el sitio web",
-    named_by_host: |host| format!("Este nombre procede de {host}. Nadie más lo ha comprobado."),
+    named_by_host: &|host| format!("Este nombre procede de {host}. Nadie más lo ha comprobado."),
     named_by_itself: "La propia aplicación eligió este nombre. Nadie lo ha comprobado.",
     gave_no_name: "La aplicación no ha dicho cómo se llama. Nadie ha comprobado quién es.",
     destination: "Adónde va su respuesta",
     to_website: "Su respuesta se envía a este sitio web.",
     to_this_computer: "Su respuesta se envía a una aplicación de este equipo.",
-    to_app: |scheme| {
+    to_app: &|scheme| {
         format!(
             "Su respuesta se envía a la aplicación de este dispositivo que abre los enlaces que empiezan por «{scheme}:»."
         )
     },
     full_address: "Dirección completa:",
     beware_computer: "Cualquier aplicación de este equipo puede usar cualquier nombre. Continúe solo si acaba de iniciar esto usted mismo.",
-    beware_only_computer: |host| {
+    beware_only_computer: &|host| {
         format!(
             "{host} no puede garantizar que se trate de esta aplicación: las respuestas para ella llegan siempre a su propio equipo, donde cualquier aplicación puede hacerse pasar por ella. Continúe solo si acaba de iniciar esto usted mismo."
         )
@@ -49,70 +52,70 @@ const CONSENT: ConsentWords = ConsentWords {
     beware_app: "Cualquier aplicación de este dispositivo puede usar cualquier nombre. Continúe solo si acaba de iniciar esto usted mismo.",
     beware_letters: "El nombre de este sitio web contiene letras poco habituales. Puede que solo se parezca al de un sitio que usted conoce.",
     purpose: "Qué quiere usar",
-    uses_account: |provider| format!("Para ello se usa su cuenta de {provider}."),
-    permissions_at: |provider| format!("Permisos en {provider}:"),
-    kept: |app| format!("Su inicio de sesión se guarda aquí, cifrado. {app} no lo recibe nunca."),
-    may: |app| format!("Qué podrá hacer {app}"),
+    uses_account: &|provider| format!("Para ello se usa su cuenta de {provider}."),
+    permissions_at: &|provider| format!("Permisos en {provider}:"),
+    kept: &|app| format!("Su inicio de sesión se guarda aquí, cifrado. {app} no lo recibe nunca."),
+    may: &|app| format!("Qué podrá hacer {app}"),
     no_scopes: "Solicita acceso básico y nada más.",
     may_untick: "Desmarque lo que no quiera permitir.",
     new: "Nuevo",
     allowed_before: "Esto ya lo permitió antes:",
     account: "Su decisión",
     decide: "Si continúa, permite todo lo que se indica arriba. Si no está seguro, cancele: entonces no pasará nada.",
-    continue_with: |provider| format!("Continuar con {provider}"),
-    continue_as: |person, provider| format!("Continuar como {person} ({provider})"),
-    other_account: |provider| format!("Usar otra cuenta ({provider})"),
+    continue_with: &|provider| format!("Continuar con {provider}"),
+    continue_as: &|person, provider| format!("Continuar como {person} ({provider})"),
+    other_account: &|provider| format!("Usar otra cuenta ({provider})"),
     cancel: "Cancelar",
     end_later: "Puede consultar este acceso y ponerle fin en cualquier momento:",
     your_connections: "Sus conexiones",
 };
 
-const CONNECT: ConnectWords = ConnectWords {
-    title: |provider| format!("¿Conectar su cuenta de {provider}?"),
+const CONNECT: ConnectWords<'static> = ConnectWords {
+    title: &|provider| format!("¿Conectar su cuenta de {provider}?"),
     purpose: "Qué está usando",
     needed: "Qué hace falta para esto",
-    needs: |provider| format!("Inicie sesión en {provider} y dé allí su consentimiento."),
-    kept: |app, server| {
+    needs: &|provider| format!("Inicie sesión en {provider} y dé allí su consentimiento."),
+    kept: &|app, server| {
         format!(
             "Su inicio de sesión se guarda aquí, cifrado, y {server} lo usa cuando {app} lo pide. {app} no lo recibe nunca."
         )
     },
-    signed_in_as: |person| format!("Ha iniciado sesión aquí como {person}."),
+    signed_in_as: &|person| format!("Ha iniciado sesión aquí como {person}."),
     decide: "Continúe solo si acaba de iniciar esto usted mismo. Si no está seguro, cancele: entonces no pasará nada.",
     sign_in_title: "Primero, inicie sesión",
     sign_in_why: "Este enlace sirve para una sola persona. Inicie sesión como lo hizo al conectar su aplicación, para que sepamos que es usted.",
-    sign_in_with: |provider| format!("Iniciar sesión con {provider}"),
+    sign_in_with: &|provider| format!("Iniciar sesión con {provider}"),
     other_title: "Este enlace es para otra persona",
-    other_happened: |person| {
+    other_happened: &|person| {
         format!("Ha iniciado sesión aquí como {person}, pero este enlace se creó para otra cuenta.")
     },
     other_beware: "Si alguien le ha enviado este enlace, no lo use: esa persona trabajaría entonces con la cuenta de usted.",
     other_next: "Si la otra cuenta también es suya, inicie sesión con ella. Si no, cierre esta página; no ha pasado nada.",
-    other_account: |provider| format!("Usar otra cuenta ({provider})"),
-    connected: |provider| format!("Cuenta de {provider} conectada"),
-    connected_then: |app| {
+    other_account: &|provider| format!("Usar otra cuenta ({provider})"),
+    connected: &|provider| format!("Cuenta de {provider} conectada"),
+    connected_then: &|app| {
         format!(
             "Puede cerrar esta ventana y volver a {app}. Si la aplicación no continúa por sí sola, repita su petición."
         )
     },
     cancelled: "Cancelado",
-    cancelled_then: |provider, app| {
+    cancelled_then: &|provider, app| {
         format!("No se ha conectado su cuenta de {provider}. Puede cerrar esta ventana y volver a {app}.")
     },
 };
 
-const HAND_OVER: HandOverWords = HandOverWords {
+const HAND_OVER: HandOverWords<'static> = HandOverWords {
     allowed: "Aquí ya está todo listo",
     cancelled: "Cancelado",
     failed: "No ha funcionado",
-    allowed_then: |app| format!("Va a volver a {app}."),
-    cancelled_then: |app| format!("No ha permitido nada. Así se le comunica a {app}."),
-    failed_then: |app| format!("No ha permitido nada. El motivo se le comunica a {app}."),
-    return_to: |app| format!("Volver a {app}"),
-    cancelled_return_to: |app| format!("Volver a {app}"),
-    signing_in: |provider| format!("De camino a {provider}"),
-    signing_in_then: |provider| format!("Va a iniciar sesión en {provider}. Después volverá aquí."),
-    continue_to: |provider| format!("Continuar a {provider}"),
+    allowed_then: &|app| format!("Va a volver a {app}."),
+    cancelled_then: &|app| format!("No ha permitido nada. Así se le comunica a {app}."),
+    failed_then: &|app| format!("No ha permitido nada. El motivo se le comunica a {app}."),
+    return_to: &|app| format!("Volver a {app}"),
+    cancelled_return_to: &|app| format!("Volver a {app}"),
+    signing_in: &|provider| format!("De camino a {provider}"),
+    signing_in_then: &|provider| format!("Va a iniciar sesión en {provider}. Después volverá aquí."),
+    continue_to: &|provider| format!("Continuar a {provider}"),
     signed_in: "Ha iniciado sesión",
     signed_in_then: "Va a volver adonde estaba.",
     go_on: "Continuar",
@@ -120,10 +123,10 @@ const HAND_OVER: HandOverWords = HandOverWords {
     close: "Cuando la aplicación continúe, puede cerrar esta ventana.",
 };
 
-const ERROR: ErrorWords = ErrorWords {
+const ERROR: ErrorWords<'static> = ErrorWords {
     cause: "Por qué",
     next: "Qué hacer ahora",
-    return_to: |receiver| format!("Volver a la aplicación ({receiver})"),
+    return_to: &|receiver| format!("Volver a la aplicación ({receiver})"),
     for_developers: "Para los desarrolladores de la aplicación",
     status: "Estado",
     reference: "Referencia",
@@ -302,7 +305,7 @@ const ERROR: ErrorWords = ErrorWords {
     ),
 };
 
-const LANDING: LandingWords = LandingWords {
+const LANDING: LandingWords<'static> = LandingWords {
     title: "Una puerta a servidores MCP",
     what: "Este sitio permite que las aplicaciones de IA usen para usted los servidores de abajo, cada persona con su propia cuenta.",
     how: "Copie una dirección en su aplicación. La aplicación le enviará aquí para iniciar sesión, y no se permite nada hasta que usted dé su consentimiento.",
@@ -311,28 +314,28 @@ const LANDING: LandingWords = LandingWords {
     your_connections: "Aplicaciones que pueden actuar en su nombre",
 };
 
-const ACCOUNT: AccountWords = AccountWords {
+const ACCOUNT: AccountWords<'static> = AccountWords {
     title: "Sus conexiones",
-    signed_in_as: |person, provider| format!("Ha iniciado sesión como {person} ({provider})."),
+    signed_in_as: &|person, provider| format!("Ha iniciado sesión como {person} ({provider})."),
     what: "Estas aplicaciones pueden actuar en su nombre. La aplicación que quite aquí pierde su acceso de inmediato.",
     none: "En este momento ninguna aplicación puede actuar en su nombre.",
     uses: "Puede usar",
     answers_go_to: "Dónde está",
-    on_a_computer: |host| format!("en un equipo ({host})"),
-    on_a_device: |scheme| format!("en un dispositivo ({scheme})"),
+    on_a_computer: &|host| format!("en un equipo ({host})"),
+    on_a_device: &|scheme| format!("en un dispositivo ({scheme})"),
     may: "Puede hacer",
     no_scopes: "Acceso básico",
     connected: "Cuentas conectadas",
     since: "Permitida el",
     last_used: "Última actividad",
-    end: |app| format!("Quitar {app}"),
+    end: &|app| format!("Quitar {app}"),
     end_all: "Quitar todas las aplicaciones",
-    ended: |provider| {
+    ended: &|provider| {
         format!(
             "Hecho: el acceso ha terminado. Puede que este sitio siga entre sus aplicaciones en {provider}; allí también puede quitarlo."
         )
     },
-    signed_out: |provider| {
+    signed_out: &|provider| {
         format!(
             "Ha cerrado la sesión aquí. Las aplicaciones conservan su acceso, y puede que su sesión siga iniciada en {provider}."
         )
@@ -341,12 +344,12 @@ const ACCOUNT: AccountWords = AccountWords {
     signed_out_here: "Ha cerrado la sesión en todos los navegadores. Las aplicaciones conservan su acceso.",
     sign_out: "Cerrar sesión",
     sign_in: "Inicie sesión para ver qué aplicaciones pueden actuar en su nombre y para poner fin a su acceso.",
-    sign_in_with: |provider| format!("Iniciar sesión con {provider}"),
+    sign_in_with: &|provider| format!("Iniciar sesión con {provider}"),
     where_you_sign_in: "el servicio con el que inicia sesión",
     date,
 };
 
-const LOCAL: LocalWords = LocalWords {
+const LOCAL: LocalWords<'static> = LocalWords {
     label: "correo electrónico",
     title: "Iniciar sesión",
     email: "Correo electrónico",
@@ -365,25 +368,25 @@ const LOCAL: LocalWords = LocalWords {
     no_address: "Esto no es una dirección de correo electrónico. Tiene esta forma: nombre@example.com.",
     wrong: "El correo electrónico o la contraseña no son correctos. Inténtelo de nuevo.",
     disabled: "Su cuenta ya no está en uso. Pregunte a los responsables de este sitio.",
-    too_many: |minutes| {
+    too_many: &|minutes| {
         format!(
             "Alguien ha intentado iniciar sesión demasiadas veces, quizá no usted. Inténtelo de nuevo dentro de {}.",
             count(minutes, "minuto", "minutos")
         )
     },
-    too_many_mails: |minutes| {
+    too_many_mails: &|minutes| {
         format!(
             "Se han solicitado demasiados correos. Mire en su buzón o inténtelo de nuevo dentro de {}.",
             count(minutes, "minuto", "minutos")
         )
     },
     mailed_title: "Mire en su buzón de correo",
-    sent_if_known: |address| {
+    sent_if_known: &|address| {
         format!(
             "Si {address} tiene una cuenta aquí, acabamos de enviarle un código. Sirve durante diez minutos."
         )
     },
-    sent_if_new: |address| {
+    sent_if_new: &|address| {
         format!("Acabamos de enviar un correo a {address}. Su código sirve durante diez minutos.")
     },
     stay_here: "Escriba el código aquí, en esta ventana. No se lo dé a nadie: nunca lo pedimos en otro lugar.",
@@ -391,9 +394,9 @@ const LOCAL: LocalWords = LocalWords {
     back: "¿No ha llegado nada? Volver e intentarlo de nuevo",
     set_and_enter: "Establecer la contraseña e iniciar sesión",
     make_account: "Crear la cuenta",
-    password_hint: |least| format!("Al menos {least} caracteres. Conviene usar varias palabras seguidas."),
-    too_short: |least| format!("La contraseña es demasiado corta: necesita al menos {least} caracteres."),
-    too_long: |most| format!("La contraseña es demasiado larga: puede tener {most} caracteres como máximo."),
+    password_hint: &|least| format!("Al menos {least} caracteres. Conviene usar varias palabras seguidas."),
+    too_short: &|least| format!("La contraseña es demasiado corta: necesita al menos {least} caracteres."),
+    too_long: &|most| format!("La contraseña es demasiado larga: puede tener {most} caracteres como máximo."),
     guessable: "Esta contraseña es fácil de adivinar. Elija una más larga o menos común: varias palabras seguidas que no tengan relación entre sí.",
     different: "Las dos contraseñas no coinciden. Escriba ambas de nuevo.",
     welcome_title: "Le damos la bienvenida",
@@ -405,33 +408,33 @@ const LOCAL: LocalWords = LocalWords {
     password_set_then: "Puede cerrar esta ventana e iniciar sesión desde su aplicación con su correo electrónico y esta contraseña.",
 };
 
-const MAIL: MailWords = MailWords {
-    code_subject: |site| format!("Su código para {site}"),
-    sign_in_code: |site, code| {
+const MAIL: MailWords<'static> = MailWords {
+    code_subject: &|site| format!("Su código para {site}"),
+    sign_in_code: &|site, code| {
         format!("Su código para iniciar sesión en {site}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    reset_code: |site, code| {
+    reset_code: &|site, code| {
         format!(
             "Su código para establecer una contraseña nueva en {site}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}"
         )
     },
-    sign_up_code: |site, code| {
+    sign_up_code: &|site, code| {
         format!("Su código para crear una cuenta en {site}:\n\n    {code}\n\n{GOOD_FOR}{NOT_YOU_CODE}")
     },
-    has_account_subject: |site| format!("Tiene una cuenta en {site}"),
-    has_account: |site| {
+    has_account_subject: &|site| format!("Tiene una cuenta en {site}"),
+    has_account: &|site| {
         format!(
             "Alguien, probablemente usted, ha querido crear una cuenta en {site} con esta dirección. Ya tiene una: inicie sesión con ella. Si ha olvidado la contraseña, puede establecer una nueva en la página de inicio de sesión.\n\nSi no ha sido usted, no tiene que hacer nada.\n"
         )
     },
-    invitation_subject: |site| format!("Su invitación a {site}"),
-    invitation: |site, link| {
+    invitation_subject: &|site| format!("Su invitación a {site}"),
+    invitation: &|site, link| {
         format!(
             "Ha recibido una invitación para usar los servidores de {site}. Abra esta dirección para elegir una contraseña:\n\n{link}\n\nSirve durante una semana, y una sola vez. No se la dé a nadie.\nSi no sabe de qué se trata, no tiene que hacer nada.\n"
         )
     },
-    reset_subject: |site| format!("Elija una contraseña nueva para {site}"),
-    reset_link: |site, link| {
+    reset_subject: &|site| format!("Elija una contraseña nueva para {site}"),
+    reset_link: &|site, link| {
         format!(
             "Los responsables de {site} le piden que elija una contraseña nueva. La anterior ya no sirve. Abra esta dirección:\n\n{link}\n\nSirve durante una semana, y una sola vez. No se la dé a nadie.\n"
         )

@@ -6,6 +6,7 @@ use http::HeaderValue;
 use super::{Errand, Leg, Ready, Standing, ended, standing};
 use crate::connections::FreshConnection;
 use crate::context::{SignInAt, link_address};
+use crate::hooks::{ConnectionEvent, Event};
 use crate::pages::{ConnectEnd, HandOverPage, Outcome, Trouble};
 use crate::providers::{Provider, SignedIn, UpstreamTokens};
 use crate::records::{self, GrantRecord, Written};
@@ -37,7 +38,7 @@ async fn sign_in(
     returned: &Returned<'_, Errand>,
     code: Code<'_>,
 ) -> Result<Response, Stop> {
-    let arrival = returned.enter(app, code).await?;
+    let arrival = returned.enter(app, visit, code).await?;
     let back = address(&link_address(&app.context, &returned.carried.link))?;
     let page = HandOverPage { client: None, to: &back, outcome: Outcome::SignedIn };
     let mut response = app.pages.hand_over(visit.language, &page);
@@ -91,6 +92,14 @@ async fn connect(
             provider.name = %provider.name(),
             "a user connected a further provider"
         );
+        context.hooks.tell(|| {
+            Event::Made(ConnectionEvent {
+                grant: errand.grant,
+                subject: record.grant.subject.clone(),
+                provider: provider.name().clone(),
+                at: context.clock.now(),
+            })
+        });
     }
     Ok(ended(app, visit, errand, &record, ConnectEnd::Connected))
 }

@@ -75,7 +75,7 @@ async fn answer(
     if !present.accounts.have_mail() {
         return Err(Stop::Trouble(Trouble::Expired));
     }
-    let letters = Letters::in_language(&app.context.issuer, visit.language);
+    let letters = Letters::in_language(&app.pages, visit.language);
     let write = |letter: Letter<'_>| letters.letter(letter);
     match present.accounts.ask((purpose, &email), caller, &present.bound_to(), write).await? {
         Asked::TooMany(wait) => {

@@ -100,7 +100,8 @@ pub(super) async fn arrive(
         return Err(expired());
     }
     let account = accounts.standing(&said.email, &said.id, &said.stamp).await?.ok_or_else(expired)?;
-    Ok(Arrival { user: accounts.user(&account), tokens: None, account: Some(account) })
+    let user = accounts.user(&account);
+    Ok(Arrival { user, described: None, tokens: None, account: Some(account) })
 }
 
 fn bound_to<'a>(app: &'a App, flow: &'a str) -> [&'a [u8]; 2] {

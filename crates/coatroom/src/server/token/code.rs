@@ -17,6 +17,7 @@ use super::{
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
+use crate::hooks::{Event, TokensIssued};
 use crate::records::{self, ConnectionRecord, GrantRecord, Seen, Written};
 use crate::vault::Ticket;
 
@@ -47,8 +48,20 @@ pub(super) async fn redeem(
     }
     check_resource(context, params, &seen.value.grant.resource)?;
     client.use_up(context).await?;
+    let (subject, resource) = (seen.value.grant.subject.clone(), seen.value.grant.resource.clone());
     let issued = activate(context, client, seen, &code).await?.ok_or_else(|| refuse(CodeRefusal::Unknown))?;
     context.keep_document(client.found()).await;
+    context.hooks.tell(|| {
+        Event::Issued(TokensIssued {
+            grant: parts.grant,
+            subject,
+            client: client.client().id.clone(),
+            resource,
+            scopes: issued.scopes.clone(),
+            may_refresh: issued.refresh_token.is_some(),
+            at: context.clock.now(),
+        })
+    });
     Ok(issued)
 }
 

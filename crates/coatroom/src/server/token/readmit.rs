@@ -1,15 +1,18 @@
-//! Whether a grant may go on at a refresh: the identity provider stands behind the sign-in still, and its user may enter still.
+//! Whether a grant may go on at a refresh: the identity provider stands behind the sign-in still, its user may enter still, and a hook
+//! has nothing against it.
 
 use std::sync::Arc;
 
 use coatroom_protocol::errors::OAuthError;
-use coatroom_protocol::grant::{RefreshRefusal, RevokedReason};
+use coatroom_protocol::grant::{Grant, RefreshRefusal, RevokedReason};
 
+use super::super::entering::outage;
 use super::OpenVault;
 use crate::allowlist::NotAllowed;
 use crate::connections::{ConnectionError, OpenGrant};
 use crate::context::Context;
 use crate::error::Error;
+use crate::hooks::{SignIn, SignInPurpose, SignInRefusal};
 use crate::providers::{Provider, Standing};
 use crate::records::GrantRecord;
 use crate::user::User;
@@ -27,14 +30,48 @@ pub(super) async fn readmit(
     open: &OpenVault,
 ) -> Result<Option<OAuthError>, Error> {
     let id = record.grant.id;
+    // A hook decides about what is known of the user, never about what it made of that before.
+    if let Some(described) = record.described.take() {
+        record.user = Some(described);
+    }
     let ended = if context.is_here(&record.grant.subject) {
         account_ended(context, record).await?
     } else {
         sign_in_ended(context, record, open).await?
     };
+    let ended = match ended {
+        Some(reason) => Some(reason),
+        None => hook_ended(context, record).await?,
+    };
     let Some(reason) = ended else { return Ok(None) };
     context.revoke(&id, reason).await?;
     Ok(Some(RefreshRefusal::Revoked { at: context.clock.now() }.into()))
+}
+
+/// Why a grant ends whose user a hook does not let go on.
+async fn hook_ended(context: &Context, record: &mut GrantRecord) -> Result<Option<RevokedReason>, Error> {
+    let Grant { id, subject, resource, scopes, .. } = &record.grant;
+    let described = record.user.clone().unwrap_or_else(|| User::new(subject.clone()));
+    let purpose = SignInPurpose::Refresh { grant: *id, resource: resource.clone(), scopes: scopes.clone() };
+    match context.hooks.ask(SignIn { user: described.clone(), purpose, language: None }).await {
+        Ok(SignIn { user, .. }) => {
+            record.described = (user != described).then_some(described);
+            record.user = Some(user);
+            Ok(None)
+        }
+        Err(SignInRefusal::Refused(_)) => {
+            tracing::info!(
+                target: "coatroom::audit",
+                event = "refresh.refused",
+                grant.id = %id,
+                subject = %subject,
+                reason = "a hook refused",
+                "a user may not enter any more"
+            );
+            Ok(Some(RevokedReason::NotAllowed))
+        }
+        Err(error) => Err(outage(error)),
+    }
 }
 
 /// Why a grant ends that rests on a local account, if the account is gone or was disabled.

@@ -21,6 +21,7 @@ use super::{
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
+use crate::hooks::{Event, RefreshKind, TokensRefreshed};
 use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
 use crate::store::Kind;
 use crate::vault::Ticket;
@@ -53,15 +54,26 @@ pub(super) async fn refresh(
             client.use_up(context).await?;
         }
         let refresh = Refresh { context, token: &token, scopes };
-        let issued = match verdict {
+        let subject = seen.value.grant.subject.clone();
+        let (issued, kind) = match verdict {
             RefreshVerdict::Rotate => {
                 let open = OpenVault::open(context, &seen.value, Ticket::Refresh(&token)).await?;
-                refresh.readmit_and_succeed(seen, &open).await?
+                (refresh.readmit_and_succeed(seen, &open).await?, RefreshKind::Rotated)
             }
-            RefreshVerdict::Displace => refresh.displace(seen).await?,
-            RefreshVerdict::Repeat => refresh.repeat(seen).await?,
+            RefreshVerdict::Displace => (refresh.displace(seen).await?, RefreshKind::Displaced),
+            RefreshVerdict::Repeat => (refresh.repeat(seen).await?, RefreshKind::Repeated),
         };
         if let Some(issued) = issued {
+            context.hooks.tell(|| {
+                Event::Refreshed(TokensRefreshed {
+                    grant: parts.grant,
+                    subject,
+                    client: client.client().id.clone(),
+                    scopes: issued.scopes.clone(),
+                    kind,
+                    at: context.clock.now(),
+                })
+            });
             return Ok(issued);
         }
     }

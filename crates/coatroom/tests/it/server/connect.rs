@@ -10,12 +10,13 @@ use coatroom::guard::{Caller, CallerError, SessionLimits, Sessions};
 use coatroom::protocol::words::ProviderName;
 use coatroom::settings::{Rate, Settings};
 use coatroom::store::{Kind, Store as _};
-use coatroom::{ClientAddress, Protection};
+use coatroom::{Builder, ClientAddress, Protection};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
 use super::browser::{Browser, attribute, refresh_of};
 use super::client::{Answer, Client, query_of, send};
+use super::hooks::{Memory, Says};
 use super::idp::{Mood, json_answer, refused_at};
 use super::world::{ISSUER, Tokens, World, demo};
 
@@ -49,7 +50,11 @@ impl Scene {
     }
 
     async fn with(change: impl FnOnce(&mut Settings)) -> Self {
-        let world = World::with(change, |builder| builder.resource(both())).await;
+        Self::built(change, |builder| builder).await
+    }
+
+    async fn built(change: impl FnOnce(&mut Settings), build: impl FnOnce(Builder) -> Builder) -> Self {
+        let world = World::with(change, |builder| build(builder.resource(both()))).await;
         let sessions: Arc<Sessions> = world.coatroom.sessions(SessionLimits::default());
         let guard = world.coatroom.guard_of_proxy("/both", &sessions);
         let mcp = Router::new().route("/both", any(server)).layer(guard);
@@ -718,4 +723,17 @@ async fn who_may_not_enter_is_not_signed_in_to_connect() {
     assert!(back.body.contains("You signed in with Demo as alice."), "{}", back.body);
     assert!(browser.cookies.keys().all(|name| !name.contains("session")), "{:?}", browser.cookies);
     assert_eq!(scene.world.store.writes(), writes);
+}
+
+#[tokio::test]
+async fn hooks_are_told_of_a_further_connection() {
+    let hooks = Memory::new(Says::Yes);
+    let scene = Scene::built(|_| (), |builder| builder.hooks(hooks.clone())).await;
+    let (mut browser, tokens) = scene.signed_in("alice").await;
+    let (link, _) = scene.link(&tokens.access).await;
+    let page = scene.connect(&mut browser, &link, "alice-there").await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let told = hooks.told(4).await;
+    assert!(told[3].starts_with("connected ") && told[3].contains("\"other\""), "{told:?}");
+    assert!(told[3].contains("alice-1"), "whose grant it is, not who they are there: {told:?}");
 }
