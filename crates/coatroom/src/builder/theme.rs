@@ -36,7 +36,7 @@ impl Appearance {
     }
 
     #[cfg(not(feature = "server"))]
-    #[expect(clippy::unused_self, reason = "a guard alone shows no page")]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "a guard alone shows no page")]
     pub(super) const fn pages(&self, _: &Issuer, _: &mut Vec<String>) -> Option<Pages> {
         Some(())
     }

@@ -113,19 +113,41 @@ impl VaultOfGrant {
     }
 
     async fn unwrap(&self) -> Result<VaultKey, UpstreamError> {
-        let Self { context, token, wrapped, grant, subject, vault, .. } = self;
-        let opened = vault.unwrap(&context.keys().wrapping, grant, Ticket::Access(token), wrapped);
-        let refusal = match opened {
+        let refusal = match self.unwrapped(&self.wrapped) {
             Ok(key) => return Ok(key),
             Err(refusal) => refusal,
         };
-        match context.end_if_retired(grant, refusal).await {
-            Ok(true) => Err(UpstreamError::SignInEnded { provider: subject.provider.clone() }),
-            Ok(false) => Err(UpstreamError::Unavailable(Error::Corrupt {
-                what: "access token",
-                reason: format!("its vault key does not open: {refusal}"),
-            })),
-            Err(error) => Err(UpstreamError::Unavailable(error)),
+        self.unwrap_again(refusal).await.map_err(|error| match error {
+            Some(error) => UpstreamError::Unavailable(error),
+            None => UpstreamError::SignInEnded { provider: self.subject.provider.clone() },
+        })
+    }
+
+    fn unwrapped(&self, wrapped: &str) -> Result<VaultKey, OpenRefusal> {
+        let Self { context, token, grant, vault, .. } = self;
+        vault.unwrap(&context.keys().wrapping, grant, Ticket::Access(token), wrapped)
+    }
+
+    /// The caller may be remembered from before its wrap was sealed under another key. `Err(None)`: it never opens again.
+    async fn unwrap_again(&self, refusal: OpenRefusal) -> Result<VaultKey, Option<Error>> {
+        let shut = |refusal: OpenRefusal| Error::Corrupt {
+            what: "access token",
+            reason: format!("its vault key does not open: {refusal}"),
+        };
+        if !matches!(refusal, OpenRefusal::UnknownKey(_)) {
+            return Err(Some(shut(refusal)));
+        }
+        let key = AccessTokenRecord::key_of(&self.token.hash());
+        let now = records::load::<AccessTokenRecord>(self.context.store.as_ref(), &key).await?;
+        if let Some(now) = now.filter(|now| now.value.wrapped != self.wrapped)
+            && let Ok(key) = self.unwrapped(&now.value.wrapped)
+        {
+            return Ok(key);
+        }
+        if self.context.end_if_retired(&self.grant, refusal).await? {
+            Err(None)
+        } else {
+            Err(Some(shut(refusal)))
         }
     }
 

@@ -148,7 +148,7 @@ fn call_of(tool: &str) -> Value {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params })
 }
 
-async fn call(app: &Router, token: Option<&str>, tool: &str) -> Answer {
+pub(super) async fn call(app: &Router, token: Option<&str>, tool: &str) -> Answer {
     send(app, message(token, &call_of(tool))).await
 }
 

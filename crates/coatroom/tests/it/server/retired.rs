@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::Router;
+use axum::routing::post;
 use coatroom::clock::Clock as _;
 use coatroom::entropy::SystemEntropy;
+use coatroom::guard::{Caller, CallerError};
 use coatroom::store::{Kind, Record};
 use coatroom::vault::{KeyFile, KeyRing, Purpose};
 use coatroom::{SealAgain, SealedAgain};
@@ -11,6 +14,7 @@ use serde_json::Value;
 
 use super::browser::Browser;
 use super::client::Client;
+use super::handlers::call;
 use super::keys::Keyed;
 use super::world::Tokens;
 
@@ -269,4 +273,22 @@ async fn who_would_have_to_register_again_is_counted() {
     assert_eq!(counts().await, [1, 2]);
     client.revoke(&tokens.refresh).await;
     assert_eq!(counts().await, [1, 1]);
+}
+
+#[tokio::test]
+async fn what_handlers_keep_with_a_grant_is_sealed_again_too() {
+    async fn remember(caller: Caller) -> Result<String, CallerError> {
+        let kept: Option<String> = caller.data().await?;
+        if kept.is_none() {
+            caller.set_data(&"mine").await?;
+        }
+        Ok(kept.unwrap_or_default())
+    }
+    let keyed = Keyed::new().await;
+    let (_, tokens) = keyed.world.signed_in("alice").await;
+    let app = Router::new().route("/mcp", post(remember)).layer(keyed.world.coatroom.guard("/mcp"));
+    assert_eq!(call(&app, Some(&tokens.access), "x").await.body, "");
+    let old = keyed.replaced(Purpose::Wrapping).await;
+    keyed.seal_again_and_retire(&old).await;
+    assert_eq!(call(&app, Some(&tokens.access), "x").await.body, "mine");
 }
