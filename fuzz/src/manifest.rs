@@ -4,9 +4,7 @@
 //! An input is a line for each rule (kind `t`, `p` or `r`, pattern, scopes joined by commas or `-`, roles likewise, and perhaps
 //! `deny`), perhaps `unlisted-denied`, an empty line, the scopes that are held, the roles that are held, and the body.
 
-use coatroom_protocol::access::{
-    Holder, Judged, Manifest, Pattern, Rule, RuleKind, Target, Unlisted, Verdict, judge,
-};
+use coatroom_protocol::access::{Holder, Judged, Manifest, Rule, RuleKind, Target, Unlisted, Verdict, judge};
 use coatroom_protocol::words::Scopes;
 use serde_json::Value;
 use url::Url;
@@ -23,7 +21,9 @@ pub fn check(data: &[u8]) -> bool {
     let Some(case) = std::str::from_utf8(data).ok().and_then(Case::read) else { return false };
     let Ok(judged) = judge(case.body.as_bytes()) else { return false };
     let manifest = Manifest::new(case.rules.iter().cloned(), case.unlisted);
-    let decide = |scopes: &Scopes| manifest.decide(&judged, &Holder { scopes, roles: &case.roles });
+    let decide = |scopes: &Scopes| {
+        manifest.decide(&judged, &Holder { scopes, roles: &case.roles, permissions: &[], signed_in: true })
+    };
 
     let verdict = decide(&case.held);
     if let Some(expected) = case.expected() {
@@ -54,7 +54,7 @@ pub fn check(data: &[u8]) -> bool {
 }
 
 fn every_message_alone_is_permitted(manifest: &Manifest, judged: &Judged<'_>, case: &Case<'_>) {
-    let holder = Holder { scopes: &case.held, roles: &case.roles };
+    let holder = Holder { scopes: &case.held, roles: &case.roles, permissions: &[], signed_in: true };
     for message in judged.messages() {
         assert_eq!(manifest.decide(&Judged::One(message.clone()), &holder), Verdict::Permit);
     }
@@ -105,7 +105,8 @@ impl<'a> Case<'a> {
             let pattern = words.next()?;
             let (scopes, roles) = (scopes(words.next()?)?, list(words.next()?));
             let deny = words.next() == Some("deny");
-            case.rules.push(Rule { kind, pattern: Pattern::new(pattern), scopes, roles, deny });
+            let rule = Rule::new(kind, pattern).with_scopes(scopes).with_roles(roles);
+            case.rules.push(if deny { rule.denied() } else { rule });
             case.patterns.push(pattern);
         }
         Some(case)

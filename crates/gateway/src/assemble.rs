@@ -9,7 +9,7 @@ use coatroom::accounts::Mailer;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
 use coatroom::guard::{Assertions, Authentication, Lists, SessionLimits};
-use coatroom::protocol::access::{self, Manifest, Pattern, Rule, RuleKind};
+use coatroom::protocol::access::{self, Manifest, Rule, RuleKind};
 use coatroom::protocol::client::Client;
 use coatroom::protocol::words::{ScopeCatalogue, ScopeEntry};
 use coatroom::providers::ProviderKind;
@@ -229,11 +229,7 @@ fn protection(server: &ServerConfig) -> anyhow::Result<Protection> {
             ListsConfig::Reachable => Lists::Reachable,
             ListsConfig::All => Lists::All,
         })
-        .with_authentication(match server.auth {
-            Auth::Required => Authentication::Required,
-            Auth::Optional => Authentication::Optional,
-            Auth::Off => Authentication::Off,
-        });
+        .with_authentication(authentication(server.auth));
     if let Some(provider) = &server.provider {
         protection = protection.with_provider(provider.clone());
     }
@@ -259,12 +255,20 @@ fn catalogue(scopes: &[ScopeConfig]) -> anyhow::Result<ScopeCatalogue> {
 }
 
 fn rule(kind: RuleKind, config: &RuleConfig) -> Rule {
-    Rule {
-        kind,
-        pattern: Pattern::new(&config.pattern),
-        scopes: config.scopes.iter().cloned().collect(),
-        roles: config.roles.clone(),
-        deny: config.deny,
+    let mut rule = Rule::new(kind, &config.pattern)
+        .with_scopes(config.scopes.iter().cloned().collect())
+        .with_roles(&config.roles)
+        .with_permissions(&config.permissions);
+    rule.authentication = config.auth.map(authentication);
+    rule.deny = config.deny;
+    rule
+}
+
+const fn authentication(auth: Auth) -> Authentication {
+    match auth {
+        Auth::Required => Authentication::Required,
+        Auth::Optional => Authentication::Optional,
+        Auth::Off => Authentication::Off,
     }
 }
 
@@ -286,7 +290,7 @@ fn upstream(config: &Config, server: &ServerConfig, assertions: Option<Assertion
         assertions,
         name: server.name.clone(),
         url: server.upstream.clone(),
-        is_open: server.auth != Auth::Required,
+        is_open: server.is_open(),
         headers: server.headers.clone(),
         needs: server.needs.clone(),
         public_url: config.public_url.clone(),

@@ -90,7 +90,8 @@ impl Protection {
 
     /// Whether it takes tokens, and ours.
     pub(super) fn needs_our_tokens(&self) -> bool {
-        self.issuer.is_none() && self.authentication != Authentication::Off
+        let signs_in = self.authentication != Authentication::Off || self.manifest.sets_authentication();
+        self.issuer.is_none() && signs_in
     }
 
     /// Sets whether callers must sign in. Default: they must.

@@ -13,9 +13,9 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use bytes::Bytes;
 use coatroom_protocol::access::{
-    Capabilities, Era, Holder, INPUT_REQUIRED, Id, InputRefusal, Judged, LARGEST_LIST, LearnedTools,
-    ListKind, ListRefusal, ListsAsked, Manifest, Message, Reach, RpcError, check_input_required,
-    discovered_versions,
+    Authentication, Capabilities, Era, Holder, INPUT_REQUIRED, Id, InputRefusal, Judged, LARGEST_LIST,
+    LearnedTools, ListKind, ListRefusal, ListsAsked, Manifest, Message, Reach, RpcError,
+    check_input_required, discovered_versions,
 };
 use coatroom_protocol::words::{Scopes, Subject};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName};
@@ -29,7 +29,7 @@ use super::ending::CallEnded;
 use super::headers::media_type;
 use super::learned::Learned;
 use super::respond::Refusal;
-use super::settings::{Authentication, Lists, Settings};
+use super::settings::{Lists, Settings};
 
 /// What is looked at in the answers to one request.
 pub(super) struct Inspection {
@@ -48,6 +48,8 @@ struct Filter {
     manifest: Arc<Manifest>,
     scopes: Scopes,
     roles: Vec<String>,
+    permissions: Vec<String>,
+    signed_in: bool,
     reach: Reach,
 }
 
@@ -119,7 +121,8 @@ impl Inspection {
             learning.note(text);
         }
         let Some(filter) = &self.filter else { return Ok(None) };
-        let holder = Holder { scopes: &filter.scopes, roles: &filter.roles };
+        let Filter { scopes, roles, permissions, signed_in, .. } = filter;
+        let holder = Holder { scopes, roles, permissions, signed_in: *signed_in };
         let shows = |kind, name: &str| filter.manifest.shows(kind, name, &holder, filter.reach);
         filter.asked.filter(self.era, text, shows).map_err(AnswerRefusal::List)
     }
@@ -218,11 +221,13 @@ impl Filter {
         let reach = match (settings.lists, caller, settings.authentication) {
             (Lists::Reachable, Some(_), _) => Reach::MoreScopes,
             (Lists::Reachable, None, Authentication::Optional | Authentication::Required) => Reach::SigningIn,
+            (Lists::Reachable, None, Authentication::Off) if settings.body_says => Reach::SigningIn,
             (Lists::Usable | Lists::All, ..) | (Lists::Reachable, None, Authentication::Off) => Reach::Now,
         };
         let scopes = caller.map_or_else(Scopes::none, |caller| settings.catalogue.expand(caller.scopes()));
-        let roles = settings.roles_of(caller);
-        Self { asked, manifest: Arc::clone(&settings.manifest), scopes, roles, reach }
+        let (roles, manifest) = (settings.roles_of(caller), Arc::clone(&settings.manifest));
+        let permissions = caller.map(Caller::permissions).unwrap_or_default().to_vec();
+        Self { asked, manifest, scopes, roles, permissions, signed_in: caller.is_some(), reach }
     }
 }
 

@@ -50,7 +50,9 @@ impl Settings {
     fn all_of(&self, scopes: Scopes, caller: Option<&Caller>, asked: Option<&Asked>) -> Scopes {
         let Some(asked) = asked else { return scopes };
         let (none, roles) = (Scopes::none(), self.roles_of(caller));
-        match self.manifest.decide(&asked.judged, &Holder { scopes: &none, roles: &roles }) {
+        let (permissions, signed_in) = (caller.map_or(&[][..], Caller::permissions), caller.is_some());
+        let holder = Holder { scopes: &none, roles: &roles, permissions, signed_in };
+        match self.manifest.decide(&asked.judged, &holder) {
             Verdict::NeedsScopes(by_rule) => by_rule.union(&scopes),
             Verdict::Permit | Verdict::Denied(_) => scopes,
         }

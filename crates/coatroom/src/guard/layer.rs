@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use coatroom_protocol::access::{
-    Bearer, Denial, Era, EraRefusal, Holder, Id, Judged, Message, Target, Verdict, judge,
+    Authentication, Denial, Era, EraRefusal, Holder, Id, Judged, Message, Target, Verdict, judge,
 };
 use coatroom_protocol::words::{Resource, Scopes};
-use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, ORIGIN,
-};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 use tracing::Instrument as _;
@@ -26,16 +24,15 @@ use super::caller::Caller;
 use super::connect::Asked;
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
 use super::events::{self, EventIds};
-use super::headers::{
-    LAST_EVENT_ID, SESSION_ID, check_mcp_headers, check_media_type, clean, field, mirrors, names_a_token,
-};
+use super::headers::{LAST_EVENT_ID, SESSION_ID, check_mcp_headers, check_media_type, clean, field, mirrors};
 use super::limits::{CallLimits, TooMany};
+use super::modes::Presented;
 use super::origin::{allow_page, allow_preflight, is_preflight};
 use super::respond::{Refusal, reads_results, unknown_place};
 use super::roles::roles_at;
 use super::sessions::{self, SessionOwner};
-use super::settings::{Authentication, GuardBuilder, Settings};
-use super::verify::{VerifyError, VerifyToken};
+use super::settings::{GuardBuilder, Settings};
+use super::verify::VerifyToken;
 use crate::allowance::ClientAddress;
 
 /// Protects one MCP endpoint, whatever service answers it.
@@ -225,14 +222,15 @@ impl Settings {
         let (mut parts, body) = request.into_parts();
         let address = parts.extensions.get::<ClientAddress>().copied();
         self.limit(|limits| limits.called_from(address))?;
-        let caller = self.authenticate(&parts.uri, &parts.headers).await;
-        if let Err(Refusal::BadToken) = caller {
+        let presented = self.present(&parts.uri, &parts.headers).await;
+        if let Presented::Bad(Refusal::BadToken) = presented {
             self.limit(|limits| limits.token_failed(address))?;
         }
-        let caller = caller?;
-        if let Some(caller) = &caller {
-            self.limit(|limits| limits.called_by(caller))?;
-        }
+        let (mut caller, waiting) = if self.body_says && parts.method == Method::POST {
+            (None, Some(presented))
+        } else {
+            (self.admitted(presented, self.authentication)?, None)
+        };
         let (era, asked, inspection) = match parts.method {
             Method::POST => {
                 check_media_type(&parts.headers)?;
@@ -240,6 +238,11 @@ impl Settings {
                 parts.extensions.insert(held);
                 let first = judge(&bytes).map_err(Refusal::Body)?;
                 let era = self.check_era(&parts.headers, &first)?;
+                let mut needed = self.authentication;
+                if let Some(presented) = waiting {
+                    needed = self.manifest.authentication(&first, needed);
+                    caller = self.admitted(presented, needed)?;
+                }
                 // From here on the call is what it was when it was first made, and that is what is forwarded.
                 let restored = self.restore(caller.as_ref(), era, (&first, &bytes))?;
                 let (again, answers) = restored.map(|it| (it.body, it.answers)).unzip();
@@ -250,7 +253,7 @@ impl Settings {
                 self.check_arguments(caller.as_ref(), era, &parts.headers, (&judged, body))?;
                 let reads = reads_results(&parts.headers);
                 let told = |refusal| self.challenger.told_to(reads, (era, &judged), refusal);
-                self.check_policy(caller.as_ref(), &judged).map_err(told)?;
+                self.check_policy(caller.as_ref(), needed, &judged).map_err(told)?;
                 let answered = (judged.into_owned(), answers.unwrap_or_default());
                 let asked = Asked::new(era, &parts.headers, body, answered);
                 let inspection = Inspection::of_post(self, caller.as_ref(), era, &asked.judged);
@@ -278,42 +281,11 @@ impl Settings {
         Ok(Admitted { request, caller, call, session, asked, inspection })
     }
 
-    fn limit(&self, count: impl FnOnce(&CallLimits) -> Result<(), TooMany>) -> Result<(), Refusal> {
+    pub(super) fn limit(
+        &self,
+        count: impl FnOnce(&CallLimits) -> Result<(), TooMany>,
+    ) -> Result<(), Refusal> {
         self.limits.as_deref().map_or(Ok(()), count).map_err(Refusal::TooMany)
-    }
-
-    /// Step 3. `None` is an anonymous call that is allowed.
-    async fn authenticate(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Caller>, Refusal> {
-        if self.authentication == Authentication::Off {
-            return Ok(None);
-        }
-        let values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-        let caller = match Bearer::read(values).map_err(Refusal::Bearer)? {
-            Bearer::Anonymous if self.authentication == Authentication::Optional => None,
-            Bearer::Anonymous => return Err(Refusal::NoToken(self.challenger.baseline.clone())),
-            Bearer::Token(token) => match self.verify.verify(&token, &self.resource).await {
-                // Whoever shows it as a bearer may have stolen it (RFC 9449 §7.2).
-                Ok(caller) if caller.is_sender_constrained() => {
-                    tracing::debug!("a token that is bound to a key came without its proof");
-                    return Err(Refusal::BadToken);
-                }
-                Ok(caller) => Some(caller),
-                Err(VerifyError::Refused(reason)) => {
-                    tracing::debug!(reason, "the token was refused");
-                    return Err(Refusal::BadToken);
-                }
-                Err(VerifyError::NotAllowed) => return Err(Refusal::NotAllowed),
-                Err(VerifyError::Unavailable(error)) => {
-                    tracing::warn!(error = %error, "nobody could verify the token");
-                    return Err(Refusal::Unavailable);
-                }
-            },
-        };
-        // Its value is never read: it would only be forwarded, and logged on the way.
-        if names_a_token(uri.query().unwrap_or("")) {
-            return Err(Refusal::TokenInQuery);
-        }
-        Ok(caller)
     }
 
     /// Reads the whole body, up to the limit.
@@ -384,23 +356,31 @@ impl Settings {
     }
 
     /// Step 6.
-    fn check_policy(&self, caller: Option<&Caller>, judged: &Judged<'_>) -> Result<(), Refusal> {
+    fn check_policy(
+        &self,
+        caller: Option<&Caller>,
+        needed: Authentication,
+        judged: &Judged<'_>,
+    ) -> Result<(), Refusal> {
         let none = Scopes::none();
         let roles = self.roles_of(caller);
-        let decide = |scopes: &Scopes| self.manifest.decide(judged, &Holder { scopes, roles: &roles });
+        let (permissions, signed_in) = (caller.map_or(&[][..], Caller::permissions), caller.is_some());
+        let decide = |scopes: &Scopes| {
+            self.manifest.decide(judged, &Holder { scopes, roles: &roles, permissions, signed_in })
+        };
         let granted = caller.map_or(&none, Caller::scopes);
         let verdict = match decide(granted) {
             Verdict::NeedsScopes(_) => decide(&self.catalogue.expand(granted)),
             verdict @ (Verdict::Permit | Verdict::Denied(_)) => verdict,
         };
         let id = || judged.id().cloned().map(Id::into_owned);
-        let may_sign_in = caller.is_none() && self.authentication == Authentication::Optional;
+        let may_sign_in = caller.is_none() && needed != Authentication::Off;
         match verdict {
             Verdict::Permit => Ok(()),
             Verdict::NeedsScopes(scopes) if may_sign_in => Err(Refusal::NoToken(scopes)),
             Verdict::NeedsScopes(scopes) if caller.is_some() => Err(Refusal::Scopes(scopes, id())),
             Verdict::NeedsScopes(_) => Err(Refusal::Denied(Denial::ByRule, id())),
-            Verdict::Denied(Denial::Role) if may_sign_in => {
+            Verdict::Denied(Denial::SignIn | Denial::Role | Denial::Permission) if may_sign_in => {
                 Err(Refusal::NoToken(self.challenger.baseline.clone()))
             }
             Verdict::Denied(denial) => Err(Refusal::Denied(denial, id())),

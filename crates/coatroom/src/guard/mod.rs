@@ -4,7 +4,7 @@
 //!
 //! 1. header block within its limit, else 431
 //! 2. `Host` is ours, `Origin` is absent or allowed, else 403; a browser's preflight is answered here, without a token
-//! 3. `Authorization`: malformed 400, absent 401, verified or 401 `invalid_token`, nobody can tell 503; no token in the
+//! 3. `Authorization`, where rules say who must have signed in not before step 5: malformed 400, absent 401, verified or 401 `invalid_token`, nobody can tell 503; no token in the
 //!    query, else 400. All of this before anything of the body is looked at, so that both eras get the same challenge.
 //!    Too many calls from the address, of the user or by the client, or too many bad tokens from the address: 429
 //! 4. GET, HEAD and DELETE: a known revision of MCP that has them, then step 7; other methods but POST 405
@@ -37,6 +37,7 @@ mod held;
 mod layer;
 mod learned;
 mod limits;
+mod modes;
 mod origin;
 mod own_tokens;
 mod remembered;
@@ -49,6 +50,8 @@ mod sessions;
 mod settings;
 mod upstream_http;
 mod verify;
+
+pub use coatroom_protocol::access::Authentication;
 
 pub use assertion::Assertions;
 pub use call::{CallerError, CallerErrorKind, GuardAnswer};
@@ -64,6 +67,6 @@ pub use remote::RemoteTokens;
 #[cfg(feature = "rmcp")]
 pub use rmcp::{CallerOf, MaybeCaller};
 pub use sessions::{Session, SessionError, SessionLimits, SessionOwner, Sessions};
-pub use settings::{Authentication, GuardBuilder, GuardConfigError, Lists};
+pub use settings::{GuardBuilder, GuardConfigError, Lists};
 pub use upstream_http::{UpstreamAnswer, UpstreamHttp, UpstreamRequest};
 pub use verify::{VerifyError, VerifyToken};

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use coatroom_protocol::access::Manifest;
+use coatroom_protocol::access::{Authentication, Manifest};
 use coatroom_protocol::discovery::metadata_url;
 use coatroom_protocol::words::{Resource, ScopeCatalogue, Scopes};
 
@@ -19,19 +19,6 @@ use super::verify::VerifyToken;
 use crate::clock::Clock;
 use crate::context::Revocations;
 use crate::outbound::Outbound;
-
-/// Who may call at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there are these three")]
-pub enum Authentication {
-    /// Whoever has a good token.
-    #[default]
-    Required,
-    /// Also whoever sends no credential at all; a bad one is refused. Operations that need scopes ask to sign in.
-    Optional,
-    /// Everybody. Tokens are not looked at, and operations that need scopes or roles are denied.
-    Off,
-}
 
 /// What the lists of a server show: its tools, prompts, resources and templates of resources.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,6 +48,8 @@ pub(super) struct Settings {
     pub(super) resource: Resource,
     pub(super) verify: Arc<dyn VerifyToken>,
     pub(super) authentication: Authentication,
+    /// Whether rules say who must have signed in.
+    pub(super) body_says: bool,
     pub(super) manifest: Arc<Manifest>,
     pub(super) lists: Lists,
     pub(super) learned: Arc<Learned>,
@@ -102,6 +91,7 @@ impl GuardBuilder {
             resource,
             verify,
             authentication: Authentication::default(),
+            body_says: false,
             manifest: Arc::default(),
             lists: Lists::default(),
             learned: Arc::default(),
@@ -126,6 +116,7 @@ impl GuardBuilder {
 
     /// Which scopes and roles tools, prompts and resources need. Default: none.
     pub fn with_manifest(mut self, manifest: Manifest) -> Self {
+        self.settings.body_says = manifest.sets_authentication();
         self.settings.manifest = Arc::new(manifest);
         self
     }

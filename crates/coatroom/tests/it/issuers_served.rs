@@ -10,7 +10,7 @@ use coatroom::entropy::SystemEntropy;
 use coatroom::guard::Caller;
 use coatroom::issuers::{IssuerConfig, IssuerKind, RemoteIssuer};
 use coatroom::outbound::Outbound;
-use coatroom::protocol::access::{Manifest, Pattern, Rule, RuleKind, Unlisted};
+use coatroom::protocol::access::{Manifest, Rule, Unlisted};
 use coatroom::protocol::words::{ProviderName, ScopeCatalogue, ScopeEntry, Timestamp};
 use coatroom::providers::ProviderKind;
 use coatroom::settings::{ClientDocuments, DocumentMode, LocalAccounts};
@@ -137,12 +137,8 @@ fn protection(path: &str, issuer: &str) -> Protection {
     };
     let scopes = [("notes:read", entry(true, "")), ("notes:write", entry(false, "notes:read"))];
     let scopes = scopes.into_iter().map(|(name, entry)| (name.parse().unwrap(), entry)).collect();
-    let rule = |pattern, scopes: &str, roles: &[&str]| Rule {
-        kind: RuleKind::Tool,
-        pattern: Pattern::new(pattern),
-        scopes: scopes.parse().unwrap(),
-        roles: roles.iter().map(|&role| role.to_owned()).collect(),
-        deny: false,
+    let rule = |pattern, scopes: &str, roles: &[&str]| {
+        Rule::tool(pattern).with_scopes(scopes.parse().unwrap()).with_roles(roles.iter().copied())
     };
     let rules = [
         rule("read", "notes:read", &[]),

@@ -199,7 +199,7 @@ fn read(
     let accounts = accounts::read(&root);
     let local = accounts::name(accounts.as_ref());
     let servers = servers::read_servers(&root, &trust::Known::new(&providers, &issuers, local));
-    let needs_ours = |server: &ServerConfig| server.auth != Auth::Off && server.issuer.is_none();
+    let needs_ours = |server: &ServerConfig| server.signs_in() && server.issuer.is_none();
     let has_users = root.in_file("servers").is_none() || servers.iter().any(needs_ours);
     if providers.names.is_empty() && issuers.names.is_empty() && accounts.is_none() && has_users {
         let help = "set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET, or add [providers.NAME]; for accounts of \

@@ -53,6 +53,23 @@ pub(crate) struct ServerConfig {
     pub(crate) resources: Vec<RuleConfig>,
 }
 
+impl ServerConfig {
+    /// Whether calls come without a user, too.
+    pub(crate) fn is_open(&self) -> bool {
+        self.said_of_auth().any(|auth| auth != Auth::Required)
+    }
+
+    /// Whether anybody has to sign in, or may.
+    pub(crate) fn signs_in(&self) -> bool {
+        self.said_of_auth().any(|auth| auth != Auth::Off)
+    }
+
+    fn said_of_auth(&self) -> impl Iterator<Item = Auth> {
+        let rules = self.tools.iter().chain(&self.prompts).chain(&self.resources);
+        rules.filter_map(|rule| rule.auth).chain([self.auth])
+    }
+}
+
 /// Who may call a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Auth {
@@ -108,6 +125,10 @@ pub(crate) struct RuleConfig {
     pub(crate) scopes: Vec<Scope>,
     /// One of these roles, when there are any.
     pub(crate) roles: Vec<String>,
+    /// Every one of these permissions.
+    pub(crate) permissions: Vec<String>,
+    /// Whether its caller must have signed in; as the server says, unless it is set.
+    pub(crate) auth: Option<Auth>,
     /// Whether nobody may.
     pub(crate) deny: bool,
     /// The providers whose accounts it needs.
@@ -317,14 +338,18 @@ fn read_rules(
     let known: Vec<&str> = scopes.iter().map(|scope| scope.scope.as_str()).collect();
     let mut all = Vec::new();
     for (name, table) in section.sections(key) {
-        table.only(&["scopes", "roles", "deny", "connects"]);
+        table.only(&["scopes", "roles", "permissions", "auth", "deny", "connects"]);
         let needed = table.list("scopes", |text| known_scope(text, &known)).unwrap_or_default();
         let roles = table.list("roles", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
+        let permissions =
+            table.list("permissions", |text| Ok::<_, String>(text.to_owned())).unwrap_or_default();
         let connects = table.list("connects", |text| named_provider(text, named)).unwrap_or_default();
         all.push(RuleConfig {
             pattern: name.value,
             scopes: needed.into_iter().map(|scope| scope.value).collect(),
             roles: roles.into_iter().map(|role| role.value).collect(),
+            permissions: permissions.into_iter().map(|permission| permission.value).collect(),
+            auth: table.choice("auth", AUTH).map(|found| found.value),
             deny: table.value("deny", truth).is_some_and(|found| found.value),
             connects: connects.into_iter().map(|provider| provider.value).collect(),
         });

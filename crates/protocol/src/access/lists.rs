@@ -9,10 +9,10 @@
 use std::borrow::Cow;
 
 use super::era::Era;
-use super::manifest::RuleKind;
 use super::message::{Id, Judged, Message};
 use super::object::{Object, elements, write_array, write_object};
 use super::rpc_error::{RpcCode, RpcError};
+use super::rule::RuleKind;
 
 /// One of the lists of MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,9 +8,10 @@
 use std::collections::HashMap;
 
 use super::lists::ListKind;
-use super::message::{Judged, Target};
+use super::message::{Call, Judged, Target};
 use super::pattern::{Pattern, WILD};
 use super::readings::{further_readings, further_readings_of_pattern, further_readings_of_template};
+use super::rule::{Authentication, Rule, RuleKind};
 use crate::words::Scopes;
 
 /// The rules of one protected resource, compiled once.
@@ -22,33 +23,6 @@ pub struct Manifest {
     /// The rules about resources once more, also in the further readings of their patterns.
     resources_read: Rules,
     unlisted: Unlisted,
-}
-
-/// One rule, as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rule {
-    /// What kind of thing it is about.
-    pub kind: RuleKind,
-    /// Which of them.
-    pub pattern: Pattern,
-    /// The scopes that a call needs, all of them.
-    pub scopes: Scopes,
-    /// The roles of which a call needs one; empty when any user may.
-    pub roles: Vec<String>,
-    /// Whether nobody may.
-    pub deny: bool,
-}
-
-/// What a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "MCP has these three")]
-pub enum RuleKind {
-    /// Tools, by name.
-    Tool,
-    /// Prompts, by name.
-    Prompt,
-    /// Resources, by URI.
-    Resource,
 }
 
 /// What happens to a tool, prompt or resource that no rule is about.
@@ -69,6 +43,10 @@ pub struct Holder<'a> {
     pub scopes: &'a Scopes,
     /// The roles of the user.
     pub roles: &'a [String],
+    /// The permissions of the user.
+    pub permissions: &'a [String],
+    /// Whether there is a user.
+    pub signed_in: bool,
 }
 
 /// How far beyond what a caller holds now a list goes.
@@ -106,9 +84,15 @@ pub enum Denial {
     /// No rule is about it, and what is unlisted is denied.
     #[error("this operation is not available here")]
     Unlisted,
+    /// Nobody has signed in.
+    #[error("sign in first: this operation needs to know who calls")]
+    SignIn,
     /// The user has none of the roles that it needs.
     #[error("this operation needs a role that you do not have")]
     Role,
+    /// The user lacks a permission that it needs.
+    #[error("this operation needs a permission that you do not have")]
+    Permission,
 }
 
 impl Manifest {
@@ -153,6 +137,44 @@ impl Manifest {
         if complete { Verdict::Permit } else { Verdict::NeedsScopes(needed) }
     }
 
+    /// Whether a rule says who must have signed in, so that this is known only once a call was read.
+    #[must_use]
+    pub fn sets_authentication(&self) -> bool {
+        [&self.tools, &self.prompts, &self.resources]
+            .iter()
+            .any(|rules| rules.all().any(|it| it.authentication.is_some()))
+    }
+
+    /// Who must have signed in for this body: what the rules say, and `default` of whatever they say nothing of; the strictest counts.
+    #[must_use]
+    pub fn authentication(&self, judged: &Judged<'_>, default: Authentication) -> Authentication {
+        let calls = judged.messages().iter().map(|message| message.call());
+        let of_call =
+            |call: Option<&Call<'_>>| call.map_or(default, |call| self.of_target(&call.target, default));
+        calls.map(of_call).reduce(Authentication::stricter).unwrap_or(default)
+    }
+
+    fn of_target(&self, target: &Target<'_>, default: Authentication) -> Authentication {
+        let of_name = |rules: &Rules, name: &str| {
+            let named = rules.matching(name).filter_map(|needs| needs.authentication);
+            named.reduce(Authentication::stricter).unwrap_or(default)
+        };
+        let of_uri = |uri: &str| {
+            let readings =
+                further_readings(uri).into_iter().map(|reading| of_name(&self.resources_read, &reading));
+            readings.fold(of_name(&self.resources, uri), Authentication::stricter)
+        };
+        match target {
+            Target::Tool(name) => of_name(&self.tools, name),
+            Target::Prompt(name) => of_name(&self.prompts, name),
+            Target::Resource(uri) => of_uri(uri),
+            Target::Subscriptions(uris) => {
+                uris.iter().map(|uri| of_uri(uri)).reduce(Authentication::stricter).unwrap_or(default)
+            }
+            Target::Template(_) | Target::Task(_) | Target::None => default,
+        }
+    }
+
     /// Whether anything is asked for of what such a list shows, so that its answers differ from caller to caller.
     #[must_use]
     pub fn has_rules(&self, list: ListKind) -> bool {
@@ -172,7 +194,7 @@ impl Manifest {
         };
         match decided {
             Ok((_, held)) => held || reach != Reach::Now,
-            Err(Denial::Role) => reach == Reach::SigningIn,
+            Err(Denial::SignIn | Denial::Role | Denial::Permission) => reach == Reach::SigningIn,
             Err(Denial::ByRule | Denial::Unlisted) => false,
         }
     }
@@ -293,6 +315,8 @@ fn widened(template: &str) -> String {
 struct Needs {
     scopes: Scopes,
     roles: Vec<String>,
+    permissions: Vec<String>,
+    authentication: Option<Authentication>,
     deny: bool,
 }
 
@@ -302,8 +326,14 @@ impl Needs {
         if self.deny {
             return Err(Denial::ByRule);
         }
+        if self.authentication == Some(Authentication::Required) && !holder.signed_in {
+            return Err(Denial::SignIn);
+        }
         if !self.roles.is_empty() && !self.roles.iter().any(|role| holder.roles.contains(role)) {
             return Err(Denial::Role);
+        }
+        if !self.permissions.iter().all(|permission| holder.permissions.contains(permission)) {
+            return Err(Denial::Permission);
         }
         Ok(())
     }
@@ -318,7 +348,8 @@ struct Rules {
 
 impl Rules {
     fn add(&mut self, rule: Rule) {
-        let needs = Needs { scopes: rule.scopes, roles: rule.roles, deny: rule.deny };
+        let Rule { scopes, roles, permissions, authentication, deny, .. } = rule;
+        let needs = Needs { scopes, roles, permissions, authentication, deny };
         if rule.pattern.is_exact() {
             self.exact.entry(rule.pattern.into_text()).or_default().push(needs);
         } else {
@@ -328,6 +359,10 @@ impl Rules {
 
     fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.globs.is_empty()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Needs> {
+        self.exact.values().flatten().chain(self.globs.iter().map(|(_, needs)| needs))
     }
 
     fn matching<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s Needs> {
@@ -355,8 +390,7 @@ mod tests {
     use crate::access::judge;
 
     fn rule(kind: RuleKind, pattern: &str, scopes: &str) -> Rule {
-        let (pattern, scopes) = (Pattern::new(pattern), scopes.parse().unwrap());
-        Rule { kind, pattern, scopes, roles: Vec::new(), deny: false }
+        Rule::new(kind, pattern).with_scopes(scopes.parse().unwrap())
     }
 
     fn tool(pattern: &str, scopes: &str) -> Rule {
@@ -392,7 +426,7 @@ mod tests {
             assert_eq!(decide(&scoped, &read(uri), "", &[]), needs, "{uri}");
             assert_eq!(decide(&listed, &read(uri), "", &[]), Verdict::Denied(Denial::Unlisted), "{uri}");
             let nothing = Scopes::none();
-            let holder = Holder { scopes: &nothing, roles: &[] };
+            let holder = Holder { scopes: &nothing, roles: &[], permissions: &[], signed_in: true };
             assert!(!denied.shows(ListKind::Resources, uri, &holder, Reach::SigningIn), "{uri}");
         }
         for uri in ["file:///pub/x", "file:///pub/my notes.md", "file:///pub/a%20b", "file:///pub/./x"] {
@@ -413,7 +447,10 @@ mod tests {
     fn decide(manifest: &Manifest, body: &str, scopes: &str, roles: &[&str]) -> Verdict {
         let scopes = scopes.parse().unwrap();
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        manifest.decide(&judge(body.as_bytes()).unwrap(), &Holder { scopes: &scopes, roles: &roles })
+        manifest.decide(
+            &judge(body.as_bytes()).unwrap(),
+            &Holder { scopes: &scopes, roles: &roles, permissions: &[], signed_in: true },
+        )
     }
 
     fn needs(scopes: &str) -> Verdict {
@@ -439,6 +476,57 @@ mod tests {
         let manifest = Manifest::new([tool("*", "write"), denied], Unlisted::Permitted);
         assert_eq!(decide(&manifest, &call("delete_x"), "write", &[]), Verdict::Denied(Denial::ByRule));
         assert_eq!(decide(&manifest, &call("delete_x"), "", &[]), Verdict::Denied(Denial::ByRule));
+    }
+
+    #[test]
+    fn every_permission_is_needed_and_a_user_where_a_rule_says_so() {
+        let rules = [
+            Rule::tool("deploy").with_permissions(["deploy", "write"]),
+            Rule::tool("whoami").with_authentication(Authentication::Required),
+        ];
+        let manifest = Manifest::new(rules, Unlisted::Permitted);
+        let scopes = Scopes::none();
+        let decide = |tool: &str, permissions: &[&str], signed_in| {
+            let permissions: Vec<String> = permissions.iter().map(|&it| it.to_owned()).collect();
+            let holder = Holder { scopes: &scopes, roles: &[], permissions: &permissions, signed_in };
+            manifest.decide(&judge(call(tool).as_bytes()).unwrap(), &holder)
+        };
+        assert_eq!(decide("deploy", &["write"], true), Verdict::Denied(Denial::Permission));
+        assert_eq!(decide("deploy", &["write", "deploy"], true), Verdict::Permit);
+        assert_eq!(decide("whoami", &[], false), Verdict::Denied(Denial::SignIn));
+        assert_eq!(decide("whoami", &[], true), Verdict::Permit);
+    }
+
+    #[test]
+    fn the_strictest_of_what_a_body_is_about_says_who_must_have_signed_in() {
+        use Authentication::{Off, Optional, Required};
+        let rules = [
+            Rule::tool("open_*").with_authentication(Off),
+            Rule::tool("open_mine").with_authentication(Optional),
+            Rule::resource("file:///pub/*").with_authentication(Off),
+        ];
+        let manifest = Manifest::new(rules, Unlisted::Permitted);
+        let of = |body: &str, default| manifest.authentication(&judge(body.as_bytes()).unwrap(), default);
+        let read = |uri: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{{"uri":"{uri}"}}}}"#)
+        };
+        let second = |tool: &str| call(tool).replacen(":1,", ":2,", 1);
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        for (body, expected) in [
+            (call("open_x"), Off),
+            (call("open_mine"), Optional),
+            (call("other"), Required),
+            (ping.to_owned(), Required),
+            (read("file:///pub/x"), Off),
+            (read("file:///pub/../secret"), Required),
+            (format!("[{},{}]", call("open_x"), second("other")), Required),
+            (format!("[{},{}]", call("open_x"), second("open_mine")), Optional),
+        ] {
+            assert_eq!(of(&body, Required), expected, "{body}");
+        }
+        assert_eq!(of(ping, Optional), Optional);
+        assert!(manifest.sets_authentication());
+        assert!(!Manifest::default().sets_authentication());
     }
 
     #[test]
@@ -503,7 +591,7 @@ mod tests {
     fn shown(manifest: &Manifest, list: ListKind, name: &str, scopes: &str, roles: &[&str]) -> [bool; 3] {
         let scopes = scopes.parse().unwrap();
         let roles: Vec<String> = roles.iter().map(|&role| role.to_owned()).collect();
-        let holder = Holder { scopes: &scopes, roles: &roles };
+        let holder = Holder { scopes: &scopes, roles: &roles, permissions: &[], signed_in: true };
         [Reach::Now, Reach::MoreScopes, Reach::SigningIn]
             .map(|reach| manifest.shows(list, name, &holder, reach))
     }

@@ -14,7 +14,7 @@ use coatroom::guard::{
     Caller, CallerClient, CallerParts, GuardBuilder, GuardLayer, NoCredentials, NoData, SessionLimits,
     Sessions, VerifyError, VerifyToken,
 };
-use coatroom::protocol::access::{Era, Judged, Manifest, Pattern, Rule, RuleKind, Unlisted};
+use coatroom::protocol::access::{Era, Judged, Manifest, Rule, Unlisted};
 use coatroom::protocol::words::{
     AccessToken, ClientId, GrantId, KeyId, MacKey, MacKeys, ProviderName, Resource, ScopeCatalogue,
     ScopeEntry, Subject, Timestamp,
@@ -267,18 +267,12 @@ pub(super) fn modern(method: &str, name: Option<&str>) -> String {
 }
 
 fn manifest() -> Manifest {
-    let tool = |pattern: &str, scopes: &str| Rule {
-        kind: RuleKind::Tool,
-        pattern: Pattern::new(pattern),
-        scopes: scopes.parse().unwrap(),
-        roles: Vec::new(),
-        deny: false,
-    };
+    let tool = |pattern: &str, scopes: &str| Rule::tool(pattern).with_scopes(scopes.parse().unwrap());
     let rules = [
         tool("create_*", "repos:write"),
         tool("*_hook", "hooks"),
-        Rule { deny: true, ..tool("drop", "") },
-        Rule { roles: vec!["admin".to_owned()], ..tool("audit", "") },
+        tool("drop", "").denied(),
+        tool("audit", "").with_roles(["admin"]),
     ];
     Manifest::new(rules, Unlisted::Permitted)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use coatroom::guard::{Authentication, GuardLayer};
+use coatroom::protocol::access::{Manifest, Rule, Unlisted};
 use coatroom::protocol::words::Resource;
 use http::Method;
 
@@ -267,4 +268,51 @@ fn every_problem_of_the_settings_is_told_at_once() {
         .build()
         .unwrap_err();
     assert_eq!(error.problems.len(), 3);
+}
+
+/// An endpoint with a tool for everybody, one for users, and one that a user may also use without saying who they are.
+fn by_tool(server: Authentication) -> Endpoint {
+    let rules = [
+        Rule::tool("open").with_authentication(Authentication::Off),
+        Rule::tool("maybe").with_authentication(Authentication::Optional),
+        Rule::tool("mine").with_authentication(Authentication::Required),
+    ];
+    let manifest = Manifest::new(rules, Unlisted::Permitted);
+    Endpoint::with(|builder| builder.with_authentication(server).with_manifest(manifest))
+}
+
+#[tokio::test]
+async fn a_rule_says_who_must_have_signed_in_whatever_the_server_says() {
+    use Authentication::{Off, Optional, Required};
+    for server in [Required, Optional, Off] {
+        let endpoint = by_tool(server);
+        let status = async |token: &str, body: String| endpoint.post(token, &[], &body).await.status.as_u16();
+        assert_eq!(status("", call("open")).await, 200, "{server:?}");
+        assert_eq!(status("coat_at_bad", call("open")).await, 200, "{server:?}: tokens are not looked at");
+        assert_eq!(status("", call("maybe")).await, 200, "{server:?}");
+        assert_eq!(status("coat_at_bad", call("maybe")).await, 401, "{server:?}");
+        assert_eq!(status("", call("mine")).await, 401, "{server:?}");
+        assert_eq!(status("coat_at_bad", call("mine")).await, 401, "{server:?}");
+        assert_eq!(status(ALICE, call("mine")).await, 200, "{server:?}");
+        // What no rule is about is as the server has it.
+        let other = if server == Required { 401 } else { 200 };
+        assert_eq!(status("", call("other")).await, other, "{server:?}");
+        assert_eq!(status("", modern_ping()).await, other, "{server:?}");
+        let users: Vec<_> = endpoint.reached().into_iter().filter_map(|reached| reached.user).collect();
+        assert_eq!(users, ["alice"], "{server:?}");
+    }
+}
+
+fn modern_ping() -> String {
+    r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned()
+}
+
+#[tokio::test]
+async fn a_batch_needs_what_the_strictest_of_its_calls_needs() {
+    let endpoint = by_tool(Authentication::Required);
+    for (tools, status) in [(["open", "mine"], 401), (["open", "other"], 401), (["open", "maybe"], 200)] {
+        let batch = format!("[{},{}]", call(tools[0]), call(tools[1]).replacen(":1,", ":2,", 1));
+        let headers = [("mcp-protocol-version", "2025-03-26")];
+        assert_eq!(endpoint.post("", &headers, &batch).await.status.as_u16(), status, "{tools:?}");
+    }
 }
