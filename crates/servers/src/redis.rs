@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::tls::Certificates;
-use crate::{Process, free_port, run, wait_until};
+use crate::{Process, free_port, redis_tls, run, wait_until};
 
 /// One server, which keeps a log and flushes it at each write.
 #[derive(Debug)]
@@ -36,22 +36,7 @@ impl Redis {
 
     /// Starts a server that takes TLS connections only.
     pub async fn start_with_tls(certificates: &Certificates) -> Self {
-        let mut server = Self::new("redis-server");
-        let path = |name: &str| server.folder.path().join(name).to_str().unwrap().to_owned();
-        let (certificate, key) = (path("server.pem"), path("server.key"));
-        std::fs::write(&certificate, &certificates.certificate).unwrap();
-        std::fs::write(&key, &certificates.key).unwrap();
-        let port = server.port.to_string();
-        let arguments = ["--port", "0", "--tls-port", &port, "--tls-cert-file", &certificate];
-        let more = ["--tls-key-file", &key, "--tls-auth-clients", "no"];
-        server.arguments.extend(arguments.into_iter().chain(more).map(str::to_owned));
-        server.process = Some(server.spawn());
-        let log = server.folder.path().join("log");
-        wait_until("Redis starts", async || {
-            std::fs::read_to_string(&log).unwrap().contains("Ready to accept connections")
-        })
-        .await;
-        server
+        redis_tls::start(certificates, &[]).await
     }
 
     pub(super) fn new(program: &'static str) -> Self {

@@ -73,7 +73,7 @@ impl TlsRedis {
     }
 }
 
-async fn start(certificates: &Certificates, more: &[&str]) -> Redis {
+pub(super) async fn start(certificates: &Certificates, more: &[&str]) -> Redis {
     let mut server = Redis::new("redis-server");
     let settings = tls(&server, certificates);
     server.arguments =

@@ -203,7 +203,7 @@ impl Sealed for AccessTokenRecord {
 
 impl Sealed for ConnectionRecord {
     fn is_busy(&self, clock: &dyn Clock) -> bool {
-        self.is_leased(clock.now())
+        self.is_leased(clock.at_least())
     }
 
     fn exchange(&mut self, exchange: Exchange<'_>) -> Result<Option<Result<(), NoEntropy>>, OpenRefusal> {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::kills::{History, Site, work};
+use crate::kills::{History, Site, all_hold, work};
 use crate::outages::goes_on;
 use coatroom_servers::disk::SmallDisk;
 use coatroom_servers::postgres::Postgres;
@@ -145,11 +145,7 @@ async fn under_load(mut store: Store, url: &str, faults: &[Fault]) {
     }
     stop.send(true).unwrap();
     let histories: Vec<History> = clients.join_all().await;
-    let mut grants = 0;
-    for history in &histories {
-        history.still_holds(&site).await;
-        grants += history.grants.len();
-    }
+    let grants = all_hold(&histories, &site).await;
     if matches!(store, Store::Clocked { .. }) {
         let log = fleet.replicas[0].log();
         for direction in ["forward", "back"] {

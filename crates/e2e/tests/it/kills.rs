@@ -53,11 +53,7 @@ async fn what_a_client_was_told_stays_true_however_often_the_program_is_killed()
     stop.send(true).unwrap();
     let histories = clients.join_all().await;
     gateway.restart().await;
-    let mut grants = 0;
-    for history in &histories {
-        history.still_holds(&site).await;
-        grants += history.grants.len();
-    }
+    let grants = all_hold(&histories, &site).await;
     let (answered, unanswered) =
         (site.answered.load(Ordering::Relaxed), site.unanswered.load(Ordering::Relaxed));
     println!("{kills} kills, {grants} grants, {answered} answers, {unanswered} requests without one");
@@ -107,11 +103,21 @@ pub(crate) async fn work(site: Arc<Site>, stopped: watch::Receiver<bool>, number
 #[derive(Default)]
 pub(crate) struct History {
     clients: Vec<String>,
-    pub(crate) grants: Vec<Grant>,
+    grants: Vec<Grant>,
+}
+
+/// What every client was told is still so. How many grants that are.
+pub(crate) async fn all_hold(histories: &[History], site: &Site) -> usize {
+    let mut grants = 0;
+    for history in histories {
+        history.still_holds(site).await;
+        grants += history.grants.len();
+    }
+    grants
 }
 
 impl History {
-    pub(crate) async fn still_holds(&self, site: &Site) {
+    async fn still_holds(&self, site: &Site) {
         for client in &self.clients {
             let page = FormBrowser::new().open_only(&site.authorize_url(client, "verifier", "state")).await;
             assert_eq!(page.status, 200, "a registration was lost: {}", page.text());

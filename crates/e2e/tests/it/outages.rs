@@ -9,7 +9,7 @@ use coatroom_e2e::upstream::GitHubApp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::kills::{History, Site, below, work};
+use crate::kills::{History, Site, all_hold, below, work};
 use crate::replicas::{Database, World};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,11 +68,7 @@ async fn under_load(database: Database, kill: Kill) {
     }
     stop.send(true).unwrap();
     let histories: Vec<History> = clients.join_all().await;
-    let mut grants = 0;
-    for history in &histories {
-        history.still_holds(&site).await;
-        grants += history.grants.len();
-    }
+    let grants = all_hold(&histories, &site).await;
     let (answered, unanswered) =
         (site.answered.load(Ordering::Relaxed), site.unanswered.load(Ordering::Relaxed));
     println!(
