@@ -4,11 +4,13 @@
 mod accounts;
 mod asking;
 mod assembled;
+mod description;
 mod grants;
 mod guards;
 mod hooks;
 mod key_source;
 mod protection;
+mod protection_toml;
 mod remote;
 mod resources;
 #[cfg(feature = "rmcp")]
@@ -20,7 +22,9 @@ mod theme;
 
 #[cfg(feature = "server")]
 pub use accounts::Users;
+pub use description::{Description, ProviderDescription, ScopeDescription};
 pub use protection::Protection;
+pub use protection_toml::ProtectionError;
 #[cfg(feature = "seed")]
 pub use seed::SeededGrant;
 pub use source::Source;
@@ -30,7 +34,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
+use coatroom_protocol::client::{AppUris, Client, RedirectHosts, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::words::{ClientId, Issuer};
 
 use self::asking::asking_servers;
@@ -98,6 +102,7 @@ pub struct Builder {
     clients: Vec<Client>,
     resource_servers: Vec<ResourceServer>,
     app_uris: AppUris,
+    redirect_hosts: RedirectHosts,
     redirect_prefixes: RedirectPrefixes,
     secret_redirects: SecretRedirects,
     registration: bool,
@@ -139,6 +144,7 @@ impl Coatroom {
             clients: Vec::new(),
             resource_servers: Vec::new(),
             app_uris: AppUris::shipped(),
+            redirect_hosts: RedirectHosts::default(),
             redirect_prefixes: RedirectPrefixes::default(),
             secret_redirects: SecretRedirects::shipped(),
             registration: true,
@@ -276,6 +282,13 @@ impl Builder {
         self
     }
 
+    /// The hosts to which clients that nobody vouches for may have their answers sent. Clients of the operator go where they are
+    /// configured to. Default: every host; the consent page names it.
+    pub fn redirect_hosts(mut self, hosts: RedirectHosts) -> Self {
+        self.redirect_hosts = hosts;
+        self
+    }
+
     /// The sites where one segment of a client's redirect URI is free. Default: none.
     pub fn redirect_prefixes(mut self, prefixes: RedirectPrefixes) -> Self {
         self.redirect_prefixes = prefixes;
@@ -378,6 +391,7 @@ impl Builder {
             issues_tokens: issue_tokens(&self.protections),
             configured_clients: self.clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
             app_uris: self.app_uris,
+            redirect_hosts: self.redirect_hosts,
             redirect_prefixes: self.redirect_prefixes,
             secret_redirects: self.secret_redirects,
             registration: self.registration,

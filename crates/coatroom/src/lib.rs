@@ -50,7 +50,10 @@ pub use allowance::ClientAddress;
 pub use builder::SeededGrant;
 #[cfg(feature = "server")]
 pub use builder::Users;
-pub use builder::{BuildError, Builder, Coatroom, Protection, Source};
+pub use builder::{
+    BuildError, Builder, Coatroom, Description, Protection, ProtectionError, ProviderDescription,
+    ScopeDescription, Source,
+};
 pub use coatroom_protocol as protocol;
 pub use context::{
     Block, BlockForm, GrantSummary, ResourceServer, Revocations, SealAgain, SealedAgain, agree_on_keys,

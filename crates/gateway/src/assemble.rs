@@ -126,6 +126,7 @@ async fn built(config: &Config) -> anyhow::Result<Coatroom> {
         .store(store(&config.store, &clock).await?)
         .registration(config.registration == Registration::Open)
         .app_uris(config.redirects.apps.clone())
+        .redirect_hosts(config.redirects.hosts.clone())
         .redirect_prefixes(config.redirects.prefixes.clone())
         .secret_redirects(config.redirects.secrets.clone())
         .theme(config.theme.clone())
@@ -196,10 +197,6 @@ pub(crate) async fn store(
     location: &StoreLocation,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<dyn Portable>> {
-    if matches!(location, StoreLocation::Redis(url) if url.expose_secret().starts_with("rediss")) {
-        // The Redis driver's TLS takes no other one. That one is there already is all the same.
-        drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    }
     let about = || match location {
         StoreLocation::Sqlite(path) => format!("the store {} cannot be used", path.display()),
         _ => "the store cannot be used".to_owned(),

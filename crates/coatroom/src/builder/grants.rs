@@ -16,6 +16,15 @@ impl Coatroom {
         self.context.grants_of(user).await
     }
 
+    /// Deletes what has expired and returns how many records that were: grants, tokens, connections and what handlers kept with them. It goes by itself,
+    /// every ten minutes, once the server was [started](Self::start) or has answered a request; what has expired counts as gone before.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store is down; what was deleted before stays deleted.
+    pub async fn purge_expired(&self) -> Result<u64, Error> {
+        Ok(self.context.store.purge_expired(self.context.clock.at_least()).await?)
+    }
+
     /// Ends one of a user's grants: everything under it is dead when this returns. `false` when the user has no such grant.
     /// Without a token of the app the provider cannot be told: it goes on listing this server.
     ///

@@ -32,7 +32,7 @@ pub(crate) use sign_in_at::SignInAt;
 use std::collections::HashMap;
 use std::sync::{Arc, Once};
 
-use coatroom_protocol::client::{AppUris, Client, RedirectPrefixes, SecretRedirects};
+use coatroom_protocol::client::{AppUris, Client, RedirectHosts, RedirectPrefixes, SecretRedirects};
 use coatroom_protocol::grant::Resources;
 use coatroom_protocol::words::{ClientId, Issuer, ProviderName, Resource, Scopes};
 
@@ -77,6 +77,8 @@ pub(crate) struct Context {
     /// Clients that are described by documents.
     #[cfg(feature = "server")]
     pub(crate) client_documents: Arc<ClientDocuments>,
+    /// The hosts that redirect URIs may lead to.
+    pub(crate) redirect_hosts: RedirectHosts,
     /// The sites where one segment of a redirect URI is free.
     pub(crate) redirect_prefixes: RedirectPrefixes,
     /// The redirect URIs whose clients get a secret that they did not ask for.

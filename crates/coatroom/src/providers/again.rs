@@ -1,12 +1,12 @@
 //! Asks a provider again about a user whom it signed in before: at every refresh of a grant whose provider has an allowlist.
 
 use super::answer::Members;
+use super::engine::Engine;
 use super::error::ProviderError;
 use super::id_token::IdTokenRefusal;
 use super::identify::{object, united};
 use super::path::find;
 use super::preset::{Endpoints, Identity};
-use super::provider::Provider;
 use super::tokens::{UpstreamToken, UpstreamTokens};
 use crate::user::User;
 
@@ -23,12 +23,12 @@ pub(crate) enum Standing {
     Withheld,
 }
 
-impl Provider {
+impl Engine {
     /// What the provider says now of the user of these tokens, with the ID token that came with them, if one did.
     ///
     /// # Errors
     /// [`ProviderError::Dead`] when it does not take the token any more, [`ProviderError::Transient`] when it cannot say.
-    pub(crate) async fn ask_again(
+    pub(super) async fn ask_again(
         &self,
         known: &User,
         (tokens, id_token): (&UpstreamTokens, Option<&UpstreamToken>),

@@ -157,7 +157,7 @@ impl ProviderConfig {
     /// # Errors
     /// [`ProviderConfigError`] names the setting that is wrong.
     pub fn validate(&self) -> Result<(), ProviderConfigError> {
-        super::provider::preset(self).map(drop)
+        super::engine::preset(self).map(drop)
     }
 
     /// Checks what every kind of provider has in common, and that nothing is missing or read by nobody.

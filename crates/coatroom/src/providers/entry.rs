@@ -3,17 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::config::{ProviderConfig, ProviderConfigError};
+use super::engine::Engine;
 use super::kind::ProviderKind;
 use super::path::{find, find_text};
 use super::profile::paths;
-use super::provider::Provider;
 use crate::allowlist::{Allowlist, Facts, List, NotAllowed};
 use crate::user::User;
 
-impl Provider {
+impl Engine {
     /// Who may sign in here.
-    #[must_use]
-    pub fn allowlist(&self) -> &Allowlist {
+    pub(super) fn allowlist(&self) -> &Allowlist {
         &self.0.allow
     }
 
@@ -21,7 +20,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`NotAllowed`] names the list that keeps them out.
-    pub fn admits(&self, user: &User) -> Result<(), NotAllowed> {
+    pub(super) fn admits(&self, user: &User) -> Result<(), NotAllowed> {
         self.with_facts(user, Allowlist::admits)
     }
 

@@ -9,15 +9,15 @@ use tracing::info_span;
 use url::Url;
 
 use super::answer::{Members, TokenAnswer, read_json};
+use super::engine::{Engine, observed};
 use super::error::ProviderError;
 use super::id_token::{Expected, IdTokenRefusal, check_claims};
 use super::preset::{Addresses, Endpoints, Identity};
-use super::provider::{Provider, observed};
 use super::requests::{ask, get};
 use super::tokens::{UpstreamToken, UpstreamTokens};
 use crate::user::User;
 
-impl Provider {
+impl Engine {
     /// The user of an ID token, completed by the user endpoint where the ID token leaves out what was asked for.
     pub(super) async fn openid_user(
         &self,
@@ -99,7 +99,7 @@ impl Provider {
     ///
     /// # Errors
     /// [`ProviderError::Dead`] when it does not; others when it cannot say.
-    pub async fn check_token(&self, access_token: &UpstreamToken) -> Result<(), ProviderError> {
+    pub(super) async fn check_token(&self, access_token: &UpstreamToken) -> Result<(), ProviderError> {
         let Identity::UserEndpoint { query, .. } = &self.0.preset.identity else { return Ok(()) };
         let span = info_span!("provider.check", provider.name = %self.0.name, outcome = Empty);
         let checked = async {

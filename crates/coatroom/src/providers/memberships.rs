@@ -5,13 +5,13 @@ use tracing::field::Empty;
 use tracing::info_span;
 use url::Url;
 
+use super::engine::{Engine, observed};
 use super::error::ProviderError;
-use super::provider::{Provider, observed};
 use super::tokens::UpstreamToken;
 use crate::allowlist::List;
 use crate::user::User;
 
-impl Provider {
+impl Engine {
     /// Notes in the user's groups which of the allowlist's organisations and teams are theirs. One of each list is enough, so
     /// that no more is asked once it is found; of somebody who is named nothing is asked.
     pub(super) async fn add_memberships(

@@ -1,9 +1,10 @@
 //! Identity providers: where users sign in, and whose tokens the vault keeps.
 //!
-//! [`Provider`] is the engine: the authorization code flow with PKCE (OAuth 2.1 §4.1), OpenID Connect where the provider
-//! speaks it, renewal and revocation. A provider is one short file that turns an operator's [`ProviderConfig`] into data
-//! for the engine: where the endpoints are, and how the provider departs from the RFCs. [`ProviderError`] keeps apart
-//! what must never be confused: a credential that is dead, a provider that is down, a registration that is wrong.
+//! One engine runs most of them: the authorization code flow with PKCE (OAuth 2.1 §4.1), OpenID Connect where the provider
+//! speaks it, renewal and revocation. Such a [`Provider`] is one short file that turns an operator's [`ProviderConfig`] into data
+//! for the engine: where the endpoints are, and how the provider departs from the RFCs. What no data describes is written as a
+//! [`CustomProvider`]. [`ProviderError`] keeps apart what must never be confused: a credential that is dead, a provider that is
+//! down, a registration that is wrong.
 //!
 //! Who may sign in is the rule of `allowlist`; `entry` and `memberships` find what it must know. Nothing here keeps tokens, and
 //! whoever may not enter is turned away by the server.
@@ -15,10 +16,12 @@ mod apple;
 mod atlassian;
 mod client_secret;
 mod config;
+mod custom;
 mod demo;
 mod discord;
 mod discovery;
 mod document;
+mod engine;
 mod entry;
 mod error;
 mod from_env;
@@ -51,7 +54,9 @@ pub use answer::TokenPaths;
 pub(crate) use answer::{ErrorCodes, TokenAnswer, read_json};
 pub use config::{ClientAuth, ProviderConfig, ProviderConfigError, TokenBody, UrlRefusal};
 pub(crate) use config::{append, is_loopback, secure_url};
+pub use custom::CustomProvider;
 pub(crate) use document::Document;
+pub(crate) use engine::observed;
 pub use error::ProviderError;
 pub(crate) use error::printable;
 pub use from_env::{
@@ -63,7 +68,6 @@ pub use id_token::IdTokenRefusal;
 pub use kind::ProviderKind;
 pub use profile::{UserMap, UserPaths};
 pub use provider::Provider;
-pub(crate) use provider::observed;
 pub(crate) use requests::get;
 pub use sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization, UpstreamPrompt};
 pub use tokens::{UpstreamToken, UpstreamTokens};

@@ -178,7 +178,7 @@ fn says_verified(value: &Value, email: Option<&str>) -> bool {
 
 /// Whether it stays the same wherever it is written, in a header too, where white space around it would be lost; at most
 /// 255 characters (OpenID Connect Core 1.0 §2, `sub`).
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.trim() == text && !text.contains(char::is_control)
 }
 

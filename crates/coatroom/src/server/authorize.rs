@@ -70,8 +70,9 @@ async fn ask(
         }
         refusal => Stop::from_refusal(refusal),
     })?;
-    // A client id outlives the list of schemes under which it was registered.
-    let is_listed = RedirectUri::parse(back.redirect_uri.as_str(), &context.app_uris).is_ok();
+    // A client id outlives the lists of schemes and hosts under which it was registered.
+    let is_listed = RedirectUri::parse(back.redirect_uri.as_str(), &context.app_uris)
+        .is_ok_and(|uri| context.redirect_hosts.permit(&uri));
     if !is_listed && !client.is_trusted() {
         return Err(Stop::Trouble(Trouble::UnregisteredRedirect));
     }

@@ -35,6 +35,7 @@ async fn answer(app: &App, headers: &HeaderMap, body: Body) -> Result<Response, 
     let metadata = RegistrationRequest::parse(&body)
         .and_then(|request| request.check(&context.app_uris))
         .map_err(OAuthError::from)?;
+    context.redirect_hosts.check(&metadata).map_err(OAuthError::from)?;
     let metadata = context.secret_redirects.apply(metadata);
     let nonce = draw(context.entropy.as_ref())?;
     let registration = register(metadata, &context.keys().registration, nonce, context.clock.now())

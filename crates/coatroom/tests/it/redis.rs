@@ -115,9 +115,6 @@ async fn tls_needs_a_provider_of_cryptography_and_is_verified() {
     let url = |path: &std::path::Path| {
         format!("rediss://127.0.0.1:{}?ssl_ca_certs={}", server.port(), path.display())
     };
-    let message = refusal(&url(&authority)).await;
-    assert!(message.contains("default provider of cryptography"), "{message}");
-    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     open(&url(&authority)).await.insert(record("a", "")).await.unwrap();
     for bad in [url(&stranger), url(&authority).replace("127.0.0.1", "localhost")] {
         let message = refusal(&bad).await;
@@ -139,7 +136,6 @@ async fn sentinels_and_what_they_watch_speak_tls_with_verified_servers_alone() {
 }
 
 async fn tls_is_verified(servers: &TlsRedis, certificates: &Certificates) {
-    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let keep = |name: &str, text: &str| {
         let path = folder.path().join(name);

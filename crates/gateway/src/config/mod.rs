@@ -290,6 +290,7 @@ const KEYS: &[&str] = &[
     "registration",
     "allowed_origins",
     "app_uris",
+    "redirect_hosts",
     "redirect_prefixes",
     "secret_redirect_uris",
     "trusted_proxies",

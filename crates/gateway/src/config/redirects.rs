@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use coatroom::protocol::client::{
-    AppUris, RedirectPrefixes, SHIPPED_APP_URIS, SHIPPED_SECRET_REDIRECTS, SecretRedirects,
+    AppUris, RedirectHosts, RedirectPrefixes, SHIPPED_APP_URIS, SHIPPED_SECRET_REDIRECTS, SecretRedirects,
 };
 
 use super::reader::Section;
@@ -13,6 +13,8 @@ use super::reader::Section;
 pub(crate) struct Redirects {
     /// The private-use URIs that may be registered. Default: those of known clients.
     pub(crate) apps: AppUris,
+    /// The hosts that they may lead to. Default: every host.
+    pub(crate) hosts: RedirectHosts,
     /// The sites where one segment is free. Default: none.
     pub(crate) prefixes: RedirectPrefixes,
     /// Whose clients get a secret that they did not ask for. Default: known clients.
@@ -22,6 +24,14 @@ pub(crate) struct Redirects {
 impl Redirects {
     pub(super) fn read(root: &Section<'_>) -> Self {
         let apps = entries(root, "app_uris", SHIPPED_APP_URIS, |text| AppUris::parse([text]).map(drop));
+        let hosts = entries(root, "redirect_hosts", &[], |text| RedirectHosts::parse([text]).map(drop));
+        if let (Some([]), Some(place)) = (hosts.as_deref(), root.place("redirect_hosts")) {
+            root.refuse(
+                &place,
+                "`redirect_hosts` names no host",
+                Some("leave it out to permit all".to_owned()),
+            );
+        }
         let prefixes =
             entries(root, "redirect_prefixes", &[], |text| RedirectPrefixes::parse([text]).map(drop));
         let secrets = entries(root, "secret_redirect_uris", SHIPPED_SECRET_REDIRECTS, |text| {
@@ -31,6 +41,9 @@ impl Redirects {
         Self {
             apps: apps
                 .and_then(|list| AppUris::parse(list.iter().map(String::as_str)).ok())
+                .unwrap_or_default(),
+            hosts: hosts
+                .and_then(|list| RedirectHosts::parse(list.iter().map(String::as_str)).ok())
                 .unwrap_or_default(),
             prefixes: prefixes
                 .and_then(|list| RedirectPrefixes::parse(list.iter().map(String::as_str)).ok())

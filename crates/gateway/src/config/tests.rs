@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use coatroom::entropy::SystemEntropy;
-use coatroom::protocol::client::{AppUris, KeySource, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects};
+use coatroom::protocol::client::{
+    AppUris, KeySource, RedirectHosts, RedirectPrefixes, SHIPPED_APP_URIS, SecretRedirects,
+};
 use coatroom::settings::Rate;
 use coatroom::vault::KeyFile;
 use secrecy::ExposeSecret as _;
@@ -137,17 +139,23 @@ fn redirect_uris_of_apps_and_sites_are_listed_and_known_stands_for_the_shipped_o
     assert_eq!(shipped.secrets, SecretRedirects::shipped());
     let listed = with(
         "app_uris = [\"known\", \"myapp://oauth/callback\"]\nsecret_redirect_uris = []\n\
-         redirect_prefixes = [\"https://global.consent.azure-apim.net/redirect\"]",
+         redirect_prefixes = [\"https://global.consent.azure-apim.net/redirect\"]\nredirect_hosts = [\"*.example.com\"]",
     );
     let listed = listed.unwrap().redirects;
     let known_and_mine = SHIPPED_APP_URIS.iter().copied().chain(["myapp://oauth/callback"]);
     assert_eq!(listed.apps, AppUris::parse(known_and_mine).unwrap());
     assert_eq!(listed.secrets, SecretRedirects::parse([]).unwrap());
     assert_ne!(listed.prefixes, RedirectPrefixes::default());
+    assert_eq!(
+        (shipped.hosts, listed.hosts),
+        (RedirectHosts::default(), RedirectHosts::parse(["*.example.com"]).unwrap())
+    );
     assert_eq!(with("app_uris = []").unwrap().redirects.apps, AppUris::none());
     for bad in [
         "app_uris = [\"myapp\"]",
         "app_uris = [\"javascript:\"]",
+        "redirect_hosts = [\"https://claude.ai\"]",
+        "redirect_hosts = []",
         "redirect_prefixes = [\"known\"]",
         "redirect_prefixes = [\"https://h.example/*\"]",
         "redirect_prefixes = [\"https://h.example\"]",

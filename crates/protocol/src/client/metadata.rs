@@ -96,6 +96,14 @@ pub enum RegistrationRefusal {
     /// A redirect URI that may not be registered.
     #[error("redirect_uris: {0}")]
     RedirectUri(#[from] RedirectUriRefusal),
+    /// A redirect URI on a site that is not on the operator's list.
+    #[error(
+        "redirect_uris: {host} is not among the hosts that the operator of this server lets answers be sent to"
+    )]
+    RedirectHost {
+        /// The host.
+        host: String,
+    },
     /// A web application that wants its users' machines to receive codes.
     #[error("a client with application_type web has only https redirect URIs that lead to another machine")]
     NotWeb,
@@ -332,6 +340,7 @@ impl From<RegistrationRefusal> for OAuthError {
             RegistrationRefusal::NoRedirectUri
             | RegistrationRefusal::TooManyRedirectUris
             | RegistrationRefusal::RedirectUri(_)
+            | RegistrationRefusal::RedirectHost { .. }
             | RegistrationRefusal::Member { name: "redirect_uris", .. }
             | RegistrationRefusal::NotWeb => ErrorCode::InvalidRedirectUri,
             RegistrationRefusal::Body(_)

@@ -15,6 +15,7 @@ mod document_policy;
 mod document_url;
 mod metadata;
 mod record;
+mod redirect_hosts;
 mod redirect_prefixes;
 mod redirect_uri;
 mod registration;
@@ -42,6 +43,7 @@ pub use record::{
     Client, ClientAuthentication, ClientKeys, ClientLinks, ClientOrigin, ConfiguredClientRefusal,
     ExpectedSecret, KeySource, RedirectRefusal, SecretMethods,
 };
+pub use redirect_hosts::{RedirectHostRefusal, RedirectHosts};
 pub use redirect_prefixes::{RedirectPrefixRefusal, RedirectPrefixes};
 pub use redirect_uri::{MAX_REDIRECT_URI_LENGTH, RedirectUri, RedirectUriKind, RedirectUriRefusal};
 pub use registration::{Registration, RegistrationAnswer, register};

@@ -109,8 +109,12 @@ impl RedirectUri {
 
     /// Whether the host is this machine, be it over http or https.
     pub(super) fn has_loopback_host(&self) -> bool {
-        let host = host_and_port(self.authority()).0;
-        LOOPBACK_HOSTS.contains(&host)
+        LOOPBACK_HOSTS.contains(&self.host())
+    }
+
+    /// The host as it is written; empty for a URI without an authority.
+    pub(super) fn host(&self) -> &str {
+        host_and_port(self.authority()).0
     }
 
     /// The redirect URI to use when a client asks for `asked` at the authorization endpoint; `None` when this registered
@@ -292,7 +296,7 @@ pub const MAX_REDIRECT_URI_LENGTH: usize = 1000;
 /// What an authorization response says (RFC 6749 §4.1.2, RFC 9207 §2), each of it once (RFC 6749 §3.1).
 const RESPONSE_PARAMETERS: [&str; 6] = ["code", "state", "iss", "error", "error_description", "error_uri"];
 
-const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+pub(super) const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// Everything but the unreserved characters of RFC 3986 §2.3.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

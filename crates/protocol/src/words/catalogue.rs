@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::scope::{Scope, Scopes};
+use super::scope::{Scope, ScopeRefusal, Scopes};
 
 /// The scopes of one protected resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +27,14 @@ pub struct ScopeEntry {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CatalogueRefusal {
+    /// A name that is no scope.
+    #[error("{name:?} is no scope: {refusal}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why.
+        refusal: ScopeRefusal,
+    },
     /// A scope implies one that is not in the catalogue.
     #[error("scope {scope} implies {implied}, which is not defined")]
     UnknownImplied {
@@ -37,7 +45,48 @@ pub enum CatalogueRefusal {
     },
 }
 
+impl ScopeEntry {
+    /// A scope under this title, which nobody gets unasked.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// Adds a second line for the page.
+    #[must_use]
+    pub fn with_description(self, description: impl Into<String>) -> Self {
+        Self { description: Some(description.into()), ..self }
+    }
+
+    /// Is granted when a client asks for no scope, and asked for by the first challenge.
+    #[must_use]
+    pub fn by_default(self) -> Self {
+        Self { default: true, ..self }
+    }
+
+    /// Includes these scopes.
+    #[must_use]
+    pub fn implying(self, implies: Scopes) -> Self {
+        Self { implies, ..self }
+    }
+}
+
 impl ScopeCatalogue {
+    /// Takes the scopes of a resource by their names.
+    ///
+    /// # Errors
+    /// [`CatalogueRefusal`] of a name that is no scope, and as [`new`](Self::new).
+    pub fn of<'a>(
+        entries: impl IntoIterator<Item = (&'a str, ScopeEntry)>,
+    ) -> Result<Self, CatalogueRefusal> {
+        let named = |(name, entry): (&str, ScopeEntry)| {
+            let scope = name.parse();
+            let refused = |refusal| CatalogueRefusal::Name { name: name.to_owned(), refusal };
+            scope.map(|scope: Scope| (scope, entry)).map_err(refused)
+        };
+        Self::new(entries.into_iter().map(named).collect::<Result<_, _>>()?)
+    }
+
     /// Takes the scopes of a resource.
     ///
     /// # Errors
@@ -136,6 +185,19 @@ mod tests {
         let entry = ScopeEntry { implies: scopes("reed"), ..ScopeEntry::default() };
         let refusal = ScopeCatalogue::new([("write".parse().unwrap(), entry)].into()).unwrap_err();
         assert_eq!(refusal.to_string(), "scope write implies reed, which is not defined");
+    }
+
+    #[test]
+    fn scopes_are_written_by_name_with_what_is_said_of_them() {
+        let catalogue = ScopeCatalogue::of([
+            ("repos:read", ScopeEntry::new("See your repositories").by_default()),
+            ("repos:write", ScopeEntry::new("Change them").implying(scopes("repos:read"))),
+        ]);
+        let catalogue = catalogue.unwrap();
+        assert_eq!(catalogue.defaults(), scopes("repos:read"));
+        assert_eq!(catalogue.expand(&scopes("repos:write")), scopes("repos:read repos:write"));
+        let refusal = ScopeCatalogue::of([("two words", ScopeEntry::new("?"))]).unwrap_err();
+        assert!(refusal.to_string().starts_with("\"two words\" is no scope"), "{refusal}");
     }
 
     #[test]

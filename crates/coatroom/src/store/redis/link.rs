@@ -57,8 +57,9 @@ enum Line {
 impl Link {
     /// A link that connects when it is first used.
     pub(super) fn new(place: Place, clock: Arc<dyn Clock>) -> Result<Self, Trouble> {
-        if place.is_tls && rustls::crypto::CryptoProvider::get_default().is_none() {
-            return Err(Trouble::NoCryptoProvider);
+        if place.is_tls {
+            // The client of Redis takes no other. Whoever installed one before keeps it.
+            drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
         }
         let shown = place.shown();
         let servers =

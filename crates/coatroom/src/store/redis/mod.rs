@@ -42,8 +42,8 @@ impl RedisStore {
     /// Options are `ssl_ca_certs` (a file with the certificates to trust instead of the system's), `ssl_certfile` and
     /// `ssl_keyfile` (a certificate of ours and its key), `sentinel_username` and `sentinel_password`.
     ///
-    /// TLS to Redis takes the process's default provider of cryptography. Install one first, such as
-    /// `rustls::crypto::aws_lc_rs::default_provider().install_default()`.
+    /// TLS to Redis takes the process's default provider of cryptography. Where a program has installed none, this installs
+    /// `rustls::crypto::aws_lc_rs`.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the URL cannot be used, no server can be reached, or its records are those of a newer

@@ -28,11 +28,6 @@ pub(super) enum Trouble {
     CertificatesWithoutTls,
     #[error("the certificates in {} cannot be read", path.display())]
     Certificates { path: PathBuf, source: std::io::Error },
-    #[error(
-        "TLS to Redis needs a default provider of cryptography in this process; install one first, such as \
-         rustls::crypto::aws_lc_rs::default_provider().install_default()"
-    )]
-    NoCryptoProvider,
     #[error("{place} cannot be used")]
     Client { place: Arc<str>, source: redis::RedisError },
     #[error("cannot connect to {place}")]

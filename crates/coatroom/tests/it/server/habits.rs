@@ -1,10 +1,10 @@
 //! Habits that several clients share, and the settings that an operator has for some of them.
 
 use axum::{Extension, Router};
-use coatroom::ClientAddress;
 use coatroom::protocol::client::{
-    AppUris, Client as KnownClient, RedirectPrefixes, RedirectUri, SecretRedirects,
+    AppUris, Client as KnownClient, RedirectHosts, RedirectPrefixes, RedirectUri, SecretRedirects,
 };
+use coatroom::{Builder, ClientAddress};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -234,6 +234,40 @@ async fn a_scheme_that_was_taken_off_the_list_is_refused_on_a_page() {
         (page.status.as_u16(), page.header("location"), super::browser::way_back_of(&page)),
         (400, None, None)
     );
+}
+
+#[tokio::test]
+async fn answers_go_to_listed_hosts_alone_but_for_clients_that_the_operator_vouches_for() {
+    let own = "https://portal.example/cb";
+    let list = |builder: Builder| {
+        let hosts = RedirectHosts::parse(["claude.ai", "localhost"]).unwrap();
+        builder.redirect_hosts(hosts).client(portal(own, &AppUris::none()))
+    };
+    let open = World::new().await;
+    let strict = World::with(|_| (), list).await;
+    for (uri, good) in [
+        ("https://claude.ai/api/mcp/auth_callback", true),
+        ("http://127.0.0.1:33418/", true),
+        ("https://evil.example/cb", false),
+        ("https://portal.example/cb", false),
+    ] {
+        let answer = Client::try_register(&strict.app, &json!({ "redirect_uris": [uri, uri] })).await;
+        if good {
+            assert_eq!(answer.status, 201, "{uri}");
+        } else {
+            assert_eq!(answer.error(), (400, "invalid_redirect_uri".to_owned()), "{uri}");
+            assert!(answer.body.contains(".example is not among the hosts"), "{uri}");
+        }
+    }
+    let portal = Client::configured(&strict.app, "copilot", own);
+    let code = Browser::new(&strict.app).code(&strict.idp, &portal, "alice").await;
+    assert_eq!(portal.redeem(&code).await.status, 200);
+
+    // A registration outlives the list: who came before it is stopped on a page, and never sent anywhere.
+    let early =
+        Client::register_with(&open.app, json!({ "redirect_uris": ["https://evil.example/cb"] })).await;
+    let page = Browser::new(&open.replica_where(list).routes()).open(&early.authorize_url(&[])).await;
+    assert_eq!((page.status.as_u16(), page.header("location")), (400, None));
 }
 
 // RFC 7591 §3.2.1: what is registered may differ from what was asked, and the answer says so.

@@ -1,7 +1,10 @@
 //! The discovery documents, and what may be read from other origins.
 
 use axum::body::Body;
+use coatroom::Protection;
+use coatroom::protocol::access::Authentication;
 use http::{Method, Request};
+use serde_json::json;
 
 use super::client::{Answer, get, send};
 use super::world::World;
@@ -230,4 +233,29 @@ async fn registration_can_be_switched_off() {
     let document = get(&world.app, "/.well-known/oauth-authorization-server").await.json();
     assert!(document.get("registration_endpoint").is_none());
     assert_eq!(ask(&world, Method::POST, "/register", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_program_can_tell_how_each_of_its_endpoints_is_protected() {
+    let world = World::new().await;
+    let told = serde_json::to_value(world.coatroom.description("/bound").unwrap()).unwrap();
+    let scope = |name: &str, default: bool| json!({ "scope": name, "title": format!("May {name}"), "default": default, "implies": [] });
+    assert_eq!(
+        told,
+        json!({
+            "resource": "https://gate.example/bound", "name": "Bound server", "requirement": "required",
+            "metadata": "https://gate.example/.well-known/oauth-protected-resource/bound",
+            "issuer": "https://gate.example",
+            "providers": [{ "name": "demo", "label": "Demo", "signs_in": true, "connects": false }],
+            "flows": ["authorization_code", "refresh_token"],
+            "scopes": [scope("admin", false), scope("read", true), scope("write", false)],
+        })
+    );
+    assert_eq!(world.coatroom.description("/mcp").unwrap().providers.len(), 2);
+    assert_eq!(world.coatroom.description("/elsewhere"), None);
+    let open = world.replica_where(|builder| {
+        builder.resource(Protection::new("/open").with_authentication(Authentication::Off))
+    });
+    let told = open.description("/open").unwrap();
+    assert_eq!((told.requirement, told.flows.len(), told.providers.len()), ("off", 0, 0));
 }

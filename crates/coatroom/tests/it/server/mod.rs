@@ -16,6 +16,7 @@ mod clock_steps;
 mod code;
 mod connect;
 mod consent;
+mod custom;
 mod documents;
 mod documents_kept;
 mod dpop;
