@@ -120,3 +120,19 @@ async fn the_whole_way_over_sqlite() {
     assert_eq!(client.revoke(&bob.access).await.status, 200);
     assert_eq!(world.status(&bob.access).await, 401);
 }
+
+#[tokio::test]
+async fn two_servers_in_one_process_share_nothing() {
+    let (one, other) = (World::new().await, World::new().await);
+    let (client, tokens) = one.signed_in("alice").await;
+    let (_, others) = other.signed_in("alice").await;
+    for (world, good, bad) in [(&one, &tokens, &others), (&other, &others, &tokens)] {
+        assert_eq!((world.status(&good.access).await, world.status(&bad.access).await), (200, 401));
+    }
+    // A registration is known where it was made, and its refresh tokens too.
+    let stranger = client.at(&other.app);
+    assert_eq!(Browser::new(&other.app).open(&stranger.authorize_url(&[])).await.status, 400);
+    assert_eq!(stranger.refresh(&tokens.refresh).await.error(), (401, "invalid_client".to_owned()));
+    assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
+    assert_eq!((one.status(&tokens.access).await, other.status(&others.access).await), (401, 200));
+}
