@@ -4,6 +4,8 @@ mod assemble;
 mod backup;
 mod block;
 mod carry;
+#[cfg(target_os = "linux")]
+mod child;
 mod cli;
 mod client_address;
 mod config;
@@ -34,6 +36,12 @@ use config::{Auth, Config, ProcessEnvironment};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let [_, role, arguments @ ..] = std::env::args().collect::<Vec<_>>().as_slice()
+        && role == child::ROLE
+    {
+        return child::run(arguments);
+    }
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
         Command::Check(settings) => check(&settings),

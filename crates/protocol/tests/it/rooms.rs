@@ -58,6 +58,7 @@ const GATEWAY: Plan = &[
     ("client_address", ""),
     ("terminal", ""),
     ("progress", "terminal"),
+    ("child", "terminal"),
     ("shutdown", ""),
     ("descriptors", ""),
     ("demo", ""),
