@@ -15,11 +15,14 @@ struct Options {
     /// The loopback address to listen on.
     #[arg(long, default_value = "127.0.0.1:9100")]
     listen: SocketAddr,
+    /// After how many seconds tokens are to be renewed, as those of GitHub Apps are. Without it they never end.
+    #[arg(long, value_name = "SECONDS")]
+    expires: Option<u64>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Options::parse().listen).await {
+    match run(Options::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
@@ -28,7 +31,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(listen: SocketAddr) -> io::Result<()> {
+async fn run(Options { listen, expires }: Options) -> io::Result<()> {
     if !listen.ip().is_loopback() {
         return Err(io::Error::other(format!(
             "{listen} is no loopback address: whoever can reach this server can be Alice"
@@ -41,7 +44,8 @@ async fn run(listen: SocketAddr) -> io::Result<()> {
             format!("cannot listen on {listen} ({error}); try --listen 127.0.0.1:PORT"),
         )
     })?;
-    let github = GitHub::serve(listener, "localhost", GitHubApp::OAuth, |_| {})?;
+    let app = expires.map_or(GitHubApp::OAuth, GitHubApp::Expiring);
+    let github = GitHub::serve(listener, "localhost", app, |_| {})?;
     welcome(&github);
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -57,8 +61,8 @@ fn welcome(github: &GitHub) {
         println!("export {name}={value}");
     }
     println!(
-        "\nThese stay good for as long as this program runs, and are the same the next time. Tokens of Alice and Bob never\n\
-         expire, but end with this program: afterwards they sign in once more. Ctrl-C stops it."
+        "\nThese are the same the next time. Tokens of Alice and Bob end with this program: afterwards they sign in once\n\
+         more. Ctrl-C stops it."
     );
 }
 
