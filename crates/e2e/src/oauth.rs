@@ -345,8 +345,8 @@ async fn discover_resource(http: &reqwest::Client, mcp: &str) -> Value {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}});
     let request = http.post(mcp).header("accept", "application/json, text/event-stream").json(&call);
     let challenged = request.send().await.expect("calling without a token");
-    if challenged.status() == 200 {
-        // A server that is open to all, in part: its metadata is at the well-known address.
+    if matches!(challenged.status().as_u16(), 200 | 400) {
+        // A server that is open to all, in part, and perhaps wants a handshake first: its metadata is at the well-known address.
         let mut url = Url::parse(mcp).expect("an address");
         url.set_path(&format!("/.well-known/oauth-protected-resource{}", url.path()));
         return json_at(http, url.as_str()).await;
