@@ -95,6 +95,8 @@ pub struct AskedScope<'a> {
     pub scope: &'a Scope,
     /// What it means to a person: `See your repositories`.
     pub title: &'a str,
+    /// A second line about it.
+    pub description: Option<&'a str>,
     /// Whether the person may drop it.
     pub optional: bool,
     /// Whether the same person granted it to the same app for the same server before.

@@ -279,6 +279,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
         .map(|scope| AskedScope {
             scope,
             title: catalogue.title(scope),
+            description: catalogue.find(scope).and_then(|entry| entry.description.as_deref()),
             optional: optional.contains(scope),
             granted_before: shown.granted.contains(scope),
         })

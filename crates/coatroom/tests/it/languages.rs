@@ -16,6 +16,7 @@ const GIVEN: &[&str] = &[
     "GitHub",
     "Slack",
     "See your repositories",
+    "Files, branches and settings; never the list of who may see them",
     "Change your repositories",
     "Read",
     "evil.example",

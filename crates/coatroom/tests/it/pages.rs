@@ -15,6 +15,8 @@ use coatroom::protocol::words::{GrantId, Issuer, ProviderName, Scope, Timestamp}
 
 const HOSTILE: &str = "\u{202e}<script>alert(\"1\")</script>'\u{200b}&\n";
 /// What an operator writes is trusted, and escaped all the same.
+const DESCRIPTION: &str = "Files, branches and settings; never the list of who may see them";
+
 const CONFIGURED: &str = "<b>\"R&D's\"</b>";
 const PROVIDER: &str = "GitHub";
 
@@ -73,12 +75,13 @@ impl Asked {
 
     fn read(&self) -> AskedScope<'_> {
         let title = "See your repositories";
-        AskedScope { scope: &self.read, title, optional: false, granted_before: false }
+        AskedScope { scope: &self.read, title, description: None, optional: false, granted_before: false }
     }
 
     fn write(&self) -> AskedScope<'_> {
         let title = "Change your repositories";
-        AskedScope { scope: &self.write, title, optional: true, granted_before: false }
+        let description = Some(DESCRIPTION);
+        AskedScope { scope: &self.write, title, description, optional: true, granted_before: false }
     }
 }
 
@@ -154,7 +157,8 @@ pub(crate) fn every_page_of(pages: &Pages, language: Language) -> Vec<PageRespon
     let asked = Asked::new();
     let (web, local) = (to("https://evil.example/cb?a=%22%3E%3Cscript%3E&b='"), to("http://127.0.0.1:1/cb"));
     let app = to("com.example.app:/cb?x='%3E");
-    let scopes = [asked.read(), asked.write(), AskedScope { granted_before: true, ..asked.write() }];
+    let described = AskedScope { description: Some(CONFIGURED), ..asked.read() };
+    let scopes = [described, asked.write(), AskedScope { granted_before: true, ..asked.write() }];
     let providers = [asked.github(), asked.google()];
     let uses = [UsedAccount { provider: PROVIDER, permissions: &["repo", CONFIGURED] }];
     let signed_in = Some(SignedIn { person: HOSTILE, provider: asked.github() });
@@ -446,6 +450,7 @@ async fn consent_shows_who_asks_where_the_answer_goes_and_what_for() {
         "It works with your GitHub account.",
         "<code>read:user</code>, <code>repo</code>",
         "See your repositories",
+        DESCRIPTION,
         "Change your repositories",
         r#"<form method="post" action="/consent">"#,
         r#"<input type="hidden" name="flow" value="sealed-flow">"#,
@@ -541,6 +546,15 @@ async fn only_optional_scopes_can_be_dropped() {
     assert!(!html.contains(r#"value="repos:read""#));
     let html = consent(&ConsentPage { scopes: &[asked.read()], ..plain_page(&redirect) }).await;
     assert!(!html.contains("Untick"));
+}
+
+#[tokio::test]
+async fn what_is_said_about_a_scope_stands_below_its_title() {
+    let (asked, redirect) = (Asked::new(), to("https://claude.ai/cb"));
+    let described = AskedScope { description: Some("A second line"), ..asked.read() };
+    let html = consent(&ConsentPage { scopes: &[described, asked.write()], ..plain_page(&redirect) }).await;
+    assert!(html.contains(r#"See your repositories<br><span class="note">A second line</span>"#), "{html}");
+    assert!(html.contains(&format!("Change your repositories<br><span class=\"note\">{DESCRIPTION}</span>")));
 }
 
 #[tokio::test]
