@@ -48,6 +48,7 @@ const COATROOM: Plan = &[
         "guard",
         "allowance clock entropy settings user outbound store error providers issuers vault records connections context",
     ),
+    ("testing", "user store error providers guard"),
     (
         "builder",
         "clock entropy settings user hooks outbound pages store error providers issuers client_documents vault records connections accounts context server guard",
