@@ -7,8 +7,8 @@ use axum::routing::get;
 use coatroom::guard::{Caller, CallerError, CallerErrorKind, MaybeCaller, UpstreamError};
 use coatroom::testing;
 use http::{Request, StatusCode};
-use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde_json::json;
 use tower::ServiceExt as _;
@@ -36,7 +36,7 @@ impl ServerHandler for Tools {}
 
 fn mcp() -> Router {
     let sessions = Arc::new(LocalSessionManager::default());
-    let service = StreamableHttpService::new(|| Ok(Tools), sessions, Default::default());
+    let service = StreamableHttpService::new(|| Ok(Tools), sessions, StreamableHttpServerConfig::default());
     Router::new().route_service("/mcp", service)
 }
 
