@@ -30,6 +30,7 @@ pub use seed::SeededGrant;
 pub use source::Source;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Once};
@@ -116,12 +117,19 @@ pub struct Builder {
 }
 
 /// Why a server cannot be built: every reason.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}", problems.join("; "))]
 #[non_exhaustive]
 pub struct BuildError {
     /// One sentence each.
     pub problems: Vec<String>,
+}
+
+/// The sentences: it is what is printed where `main` returns the error.
+impl fmt::Debug for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
 }
 
 impl Coatroom {

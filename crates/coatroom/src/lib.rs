@@ -17,6 +17,7 @@
 //! * all of these but `allowance`, `allowlist`, `outbound` and `pages` ← `context` ← `server`, `guard` ← `builder`
 //! * `allowance`, `allowlist`, `pages` ← `server`; `allowance`, `outbound` ← `guard`; `outbound`, `pages` ← `builder`;
 //!   `server` and `guard` never use each other
+//! * `user`, `store`, `error`, `providers`, `guard` ← `testing`
 
 #[cfg(feature = "server")]
 pub mod accounts;
@@ -42,6 +43,8 @@ mod records;
 mod server;
 pub mod settings;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod user;
 pub mod vault;
 

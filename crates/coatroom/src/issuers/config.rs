@@ -182,7 +182,8 @@ impl IssuerConfig {
 }
 
 /// The lists of an allowlist that a token can tell about.
-const LISTS: &[List] = &[List::Users, List::EmailDomains, List::Organisations, List::Groups, List::Roles];
+pub(super) const LISTS: &[List] =
+    &[List::Users, List::EmailDomains, List::Organisations, List::Groups, List::Roles];
 
 /// The issuers that are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -12,6 +12,7 @@ mod claims;
 mod clerk;
 mod config;
 mod custom;
+mod from_env;
 mod issuer;
 mod keycloak;
 mod preset;
@@ -21,4 +22,5 @@ mod workos;
 
 pub use claims::ClaimField;
 pub use config::{IssuerConfig, IssuerConfigError, IssuerEndpoints, IssuerKeys, IssuerKind};
+pub use from_env::{IssuerVariables, find_in_env, from_env};
 pub use issuer::{RemoteIssuer, RemoteTokenError, VerifiedToken};

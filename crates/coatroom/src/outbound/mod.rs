@@ -191,8 +191,12 @@ impl fmt::Debug for Connector {
 }
 
 fn tls_connector(tcp: HttpConnector) -> Result<HttpsConnector<HttpConnector>, BoxError> {
-    let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(None)?);
-    Ok(builder.https_or_http().enable_all_versions().wrap_connector(tcp))
+    let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(None)?).https_or_http();
+    #[cfg(feature = "http2")]
+    let builder = builder.enable_all_versions();
+    #[cfg(not(feature = "http2"))]
+    let builder = builder.enable_http1();
+    Ok(builder.wrap_connector(tcp))
 }
 
 /// Trusts these roots; or else the machine's root certificates, and where it has none, as in an image without a distribution,

@@ -5,6 +5,7 @@
 //! program `coatroom` reads the same variables.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use coatroom_protocol::words::{ClientSecret, ProviderName, Scope};
 
@@ -12,13 +13,20 @@ use super::config::ProviderConfig;
 use super::kind::ProviderKind;
 use crate::allowlist::List;
 
-/// What is wrong with the variables of a provider: everything at once, never with a secret in it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// What is wrong with variables: everything at once, never with a secret in it.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", problems.join("; "))]
 #[non_exhaustive]
 pub struct EnvironmentError {
     /// One sentence each.
     pub problems: Vec<String>,
+}
+
+/// The sentences: it is what is printed where `main` returns the error.
+impl fmt::Debug for EnvironmentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems.join("\n"))
+    }
 }
 
 /// The provider of a kind, under the name of its kind.
@@ -77,7 +85,9 @@ fn from_variables(
     let prefix = format!("COATROOM_{}_", name.to_ascii_uppercase().replace('-', "_"));
     let own = |(variable, value): (String, String)| {
         let value = value.trim().to_owned();
-        Some((variable.strip_prefix(&prefix)?.to_owned(), value)).filter(|(_, value)| !value.is_empty())
+        // An allowlist that is set to nothing is a mistake: to leave it out would let everybody in.
+        let counts = |(name, value): &(String, String)| !value.is_empty() || name.starts_with("ALLOW_");
+        Some((variable.strip_prefix(&prefix)?.to_owned(), value)).filter(counts)
     };
     let mut reading =
         Reading { variables: variables.filter_map(own).collect(), problems: Vec::new(), prefix };
@@ -258,6 +268,7 @@ mod tests {
                 ("COATROOM_GITHUB_SCOPES", "re\"po"),
                 ("COATROOM_GITHUB_ISSUER", "https://id.example"),
                 ("COATROOM_GITHUB_ALLOW_USERS", "*"),
+                ("COATROOM_GITHUB_ALLOW_ORGANISATIONS", " "),
             ],
         );
         let problems = problems.unwrap_err().to_string();
@@ -267,10 +278,13 @@ mod tests {
             "COATROOM_GITHUB_SCOPES:",
             "COATROOM_GITHUB_ISSUER means nothing",
             "COATROOM_GITHUB_ALLOW_USERS takes plain entries",
+            "COATROOM_GITHUB_ALLOW_ORGANISATIONS must have an entry",
         ] {
             assert!(problems.contains(expected), "{problems}");
         }
         assert!(!problems.contains("canary"), "{problems}");
+        let unset = read(ProviderKind::Github, &[]).unwrap_err();
+        assert!(format!("{unset:?}").starts_with("COATROOM_GITHUB_CLIENT_ID is not set: "), "{unset:?}");
         let unset = read(ProviderKind::Oauth2, &[]).unwrap_err().to_string();
         assert!(
             unset.contains("COATROOM_OAUTH2_USER_ID") && unset.contains("COATROOM_OAUTH2_TOKEN_URL"),

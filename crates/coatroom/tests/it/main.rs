@@ -46,5 +46,7 @@ mod sqlite;
 #[cfg(test)]
 mod store;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 #[cfg(feature = "server")]
 mod theme;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::issuers::MCP_USE_PREFIX;
+use coatroom::issuers::IssuerVariables;
 
 /// Tells the environment variables that configure Coatroom: those whose names start with `COATROOM_`, or with `MCP_USE_OAUTH_`,
 /// as deployments have them that used another gateway before.
@@ -19,7 +19,7 @@ impl Environment for ProcessEnvironment {
     fn variables(&self) -> BTreeMap<String, String> {
         let all = std::env::vars_os();
         all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(MCP_USE_PREFIX))
+            .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(IssuerVariables::OLDER_PREFIX))
             .collect()
     }
 }

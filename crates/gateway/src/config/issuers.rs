@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use coatroom::issuers::{ClaimField, IssuerConfig, IssuerEndpoints, IssuerKeys, IssuerKind};
+use coatroom::issuers::{ClaimField, IssuerConfig, IssuerEndpoints, IssuerKeys, IssuerKind, IssuerVariables};
 use coatroom::protocol::jws::Algorithm;
 use coatroom::protocol::words::{ClientSecret, ProviderName};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::allow::read_allow;
-use super::environment::{PREFIX, variable};
+use super::environment::variable;
 use super::problem::Place;
 use super::providers::key_set;
 use super::reader::{Found, Section, meant};
@@ -34,7 +34,8 @@ pub(super) fn read_issuers(root: &Section<'_>) -> Issuers {
         issuers.configs.extend(read_issuer(name, &section));
     }
     let declared = !issuers.names.is_empty();
-    let of_variables: Vec<_> = BY_VARIABLES.iter().filter_map(|kind| read_variables(root, kind)).collect();
+    let of_variables: Vec<_> =
+        IssuerVariables::ALL.iter().filter_map(|kind| read_variables(root, kind)).collect();
     if let [(first, _), (second, _), ..] = of_variables.as_slice() {
         let message = format!("names a second issuer, beside {}", shown(&first.place));
         let help = "a server takes the tokens of one issuer; unset the variables of the other".to_owned();
@@ -48,84 +49,21 @@ pub(super) fn read_issuers(root: &Section<'_>) -> Issuers {
     issuers
 }
 
-/// An issuer that variables define: `COATROOM_…`, or `MCP_USE_OAUTH_…`, which deployments have from elsewhere.
-struct ByVariables {
-    kind: IssuerKind,
-    /// Each says where it is, and is enough to mean this issuer.
-    url: &'static [&'static str],
-    audience: Option<&'static str>,
-    realm: Option<&'static str>,
-    resource_id: Option<&'static str>,
-    jwt_secret: Option<&'static str>,
-    /// Read nowhere; guides name them.
-    ignored: &'static [&'static str],
-}
-
-const NONE: ByVariables = ByVariables {
-    kind: IssuerKind::Custom,
-    url: &[],
-    audience: None,
-    realm: None,
-    resource_id: None,
-    jwt_secret: None,
-    ignored: &[],
-};
-
-const BY_VARIABLES: &[ByVariables] = &[
-    ByVariables { kind: IssuerKind::Auth0, url: &["AUTH0_DOMAIN"], audience: Some("AUTH0_AUDIENCE"), ..NONE },
-    ByVariables {
-        kind: IssuerKind::BetterAuth,
-        url: &["BETTER_AUTH_URL"],
-        ignored: &["BETTER_AUTH_SECRET"],
-        ..NONE
-    },
-    ByVariables {
-        kind: IssuerKind::Clerk,
-        url: &["CLERK_FRONTEND_API_URL"],
-        audience: Some("CLERK_AUDIENCE"),
-        ..NONE
-    },
-    ByVariables { kind: IssuerKind::WorkOs, url: &["WORKOS_SUBDOMAIN"], ..NONE },
-    ByVariables {
-        kind: IssuerKind::Supabase,
-        url: &["SUPABASE_URL", "SUPABASE_PROJECT_ID"],
-        jwt_secret: Some("SUPABASE_JWT_SECRET"),
-        ignored: &["SUPABASE_PUBLISHABLE_KEY"],
-        ..NONE
-    },
-    ByVariables {
-        kind: IssuerKind::Keycloak,
-        url: &["KEYCLOAK_SERVER_URL"],
-        audience: Some("KEYCLOAK_AUDIENCE"),
-        realm: Some("KEYCLOAK_REALM"),
-        ignored: &["KEYCLOAK_CLIENT_ID"],
-        ..NONE
-    },
-    ByVariables {
-        kind: IssuerKind::Scalekit,
-        url: &["SCALEKIT_ENVIRONMENT_URL"],
-        resource_id: Some("SCALEKIT_RESOURCE_ID"),
-        ..NONE
-    },
-];
-
 fn read_variables(
     root: &Section<'_>,
-    by: &ByVariables,
+    by: &IssuerVariables,
 ) -> Option<(Found<ProviderName>, Option<IssuerConfig>)> {
-    let read = |name: Option<&str>| name.and_then(|name| root.any_variable(&names(name)));
+    let read = |name: Option<&str>| name.and_then(|name| root.any_variable(&IssuerVariables::names(name)));
     // Asked for in any case, so that none of them looks mistyped.
     let [audience, realm, resource_id] = [by.audience, by.realm, by.resource_id].map(read);
-    let secret = by.jwt_secret.and_then(|name| root.secret_variable(&names(name)));
+    let secret = by.jwt_secret.and_then(|name| root.secret_variable(&IssuerVariables::names(name)));
     for name in by.ignored {
-        root.any_variable(&names(name));
+        root.any_variable(&IssuerVariables::names(name));
     }
     let found: Vec<_> = by.url.iter().map(|name| (*name, read(Some(name)))).collect();
     let (word, url) = found.into_iter().find_map(|(name, found)| found.map(|found| (name, found)))?;
     let name = ProviderName::parse(by.kind.as_str())?;
-    let project = |id: &str| format!("https://{id}.supabase.co");
-    let address = if word == "SUPABASE_PROJECT_ID" { project(&url.value) } else { url.value.clone() };
-    let mut config = IssuerConfig::new(name.clone(), by.kind, address);
+    let mut config = IssuerConfig::new(name.clone(), by.kind, IssuerVariables::address(word, &url.value));
     let value = |found: Option<Found<String>>| found.map(|found| found.value);
     (config.audience, config.realm, config.resource_id) = (value(audience), value(realm), value(resource_id));
     config.jwt_secret = secret.map(|secret| jwt_secret(&secret));
@@ -134,35 +72,20 @@ fn read_variables(
     let missing = missing.into_iter().find_map(|(name, value)| name.filter(|_| value.is_none()));
     let name = Found { value: name, place: url.place.clone() };
     if let Some(missing) = missing {
-        let message = format!("needs {PREFIX}{missing} or {MCP_USE_PREFIX}{missing} beside it");
+        let [ours, older] = IssuerVariables::names(missing);
+        let message = format!("needs {ours} or {older} beside it");
         root.refuse(&url.place, message, None);
         return Some((name, None));
     }
     if let Err(error) = config.check() {
         let own = place_of(error.setting(), &root.section(by.kind.as_str()));
         let variable = by.variable_of(error.setting()).unwrap_or(word);
-        let place = root.any_variable(&names(variable)).map_or(url.place, |found| found.place);
+        let place =
+            root.any_variable(&IssuerVariables::names(variable)).map_or(url.place, |found| found.place);
         root.refuse(&own.unwrap_or(place), error.to_string(), None);
         return Some((name, None));
     }
     Some((name, Some(config)))
-}
-
-impl ByVariables {
-    fn variable_of(&self, setting: &str) -> Option<&'static str> {
-        match setting {
-            "audience" => self.audience,
-            "realm" => self.realm,
-            "resource_id" => self.resource_id,
-            "jwt_secret" => self.jwt_secret,
-            _ => None,
-        }
-    }
-}
-
-/// Our own name for a variable comes first.
-fn names(word: &str) -> [String; 2] {
-    [format!("{PREFIX}{word}"), format!("{MCP_USE_PREFIX}{word}")]
 }
 
 fn shown(place: &Place) -> String {
@@ -278,9 +201,6 @@ fn algorithm(text: &str) -> Result<Algorithm, String> {
 fn jwt_secret(secret: &SecretString) -> ClientSecret {
     ClientSecret::new(secret.expose_secret())
 }
-
-/// What the variables of deployments start with that used another gateway before.
-pub(super) const MCP_USE_PREFIX: &str = "MCP_USE_OAUTH_";
 
 const KEYS: &[&str] = &[
     "kind",

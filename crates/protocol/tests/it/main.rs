@@ -3,6 +3,8 @@
 //! These tests read files and need nothing of the crate that they stand in; they are here because it builds fastest.
 
 #[cfg(test)]
+mod dependencies;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod requirements;

@@ -48,6 +48,7 @@ const COATROOM: Plan = &[
         "guard",
         "allowance clock entropy settings user outbound store error providers issuers vault records connections context",
     ),
+    ("testing", "user store error providers guard"),
     (
         "builder",
         "clock entropy settings user hooks outbound pages store error providers issuers client_documents vault records connections accounts context server guard",
@@ -143,7 +144,14 @@ fn what_only_one_file_may_do_is_done_there_alone() {
         ("print!(", &["gateway/src/terminal.rs"]),
         ("io::stdout", &["gateway/src/terminal.rs"]),
         ("io::stderr", &["gateway/src/terminal.rs", "gateway/src/observe.rs"]),
-        ("env::vars_os", &["coatroom/src/providers/from_env.rs", "gateway/src/config/environment.rs"]),
+        (
+            "env::vars_os",
+            &[
+                "coatroom/src/providers/from_env.rs",
+                "coatroom/src/issuers/from_env.rs",
+                "gateway/src/config/environment.rs",
+            ],
+        ),
     ];
     for file in sources() {
         for (number, line) in code(production(&file.text)) {
