@@ -142,8 +142,9 @@ fn assert_repos(answer: &Answer, own: &[&str], others: &[&str]) {
 async fn each_call_goes_the_whole_chain_as_its_own_user_and_everything_outlives_program_and_redis() {
     let mut redis = Redis::start().await;
     let mut world = World::start(&redis.url(), "localhost").await;
-    let client = OAuthClient::connect(&world.mcp()).await;
-    let (alice, bob) = tokio::join!(client.sign_in("Alice"), client.sign_in("Bob"));
+    let mcp = world.mcp();
+    let (client, bobs) = tokio::join!(OAuthClient::connect(&mcp), OAuthClient::connect(&mcp));
+    let (alice, bob) = tokio::join!(client.sign_in("Alice"), bobs.sign_in("Bob"));
     for _ in 0..2 {
         for (tokens, login, own, others) in [(&alice, "alice", ALICES, BOBS), (&bob, "bob", BOBS, ALICES)] {
             for era in [Era::Modern, Era::Legacy] {
