@@ -16,7 +16,7 @@ pub(crate) struct Tools;
 impl Tools {
     /// Says who you are: id, name, roles, permissions, and every claim of your provider.
     #[tool]
-    fn whoami(&self, caller: Caller) -> String {
+    async fn whoami(&self, caller: Caller) -> String {
         let user = caller.user();
         let said = json!({
             "id": user.subject.to_string(),
@@ -33,7 +33,7 @@ impl Tools {
 
     /// Says something that only those with the role `admin` may hear.
     #[tool]
-    fn secret_of_admins(&self, caller: Caller) -> Result<String, ErrorData> {
+    async fn secret_of_admins(&self, caller: Caller) -> Result<String, ErrorData> {
         caller.require_role("admin")?;
         Ok(format!("Only admins such as {} read this.", caller.user().display_name()))
     }

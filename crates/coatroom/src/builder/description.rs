@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Coatroom, Protection};
 use crate::providers::Provider;
+#[cfg(feature = "server")]
 use crate::settings::LOCAL;
 
 /// How an endpoint is protected, for machines: whether one must sign in, where, how, and what can be asked for. Nothing in it is secret.
@@ -120,6 +121,7 @@ impl Coatroom {
     }
 
     #[cfg(not(feature = "server"))]
+    #[expect(clippy::unused_self, reason = "a guard alone has no accounts")]
     fn local_accounts(&self, _: &Protection) -> Option<ProviderDescription> {
         None
     }

@@ -97,7 +97,6 @@ pub(crate) struct Context {
 
 /// A resource that takes the tokens of a remote issuer.
 #[derive(Debug)]
-#[cfg_attr(not(feature = "server"), expect(dead_code, reason = "a guard alone publishes nothing"))]
 pub(crate) struct RemoteResource {
     /// Its identifier.
     pub(crate) id: Resource,

@@ -80,12 +80,10 @@ async fn authorize(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery)
     let query = query.unwrap();
     let asked = form(query.as_bytes());
     assert_eq!((&*asked["client_id"], &*asked["redirect_uri"]), (CLIENT_ID, &*shared.callback));
-    let fields: String = asked
-        .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">"))
-        .collect();
+    let field = |(name, value)| format!("<input type=\"hidden\" name=\"{name}\" value=\"{value}\">");
+    let fields: Vec<String> = asked.iter().map(field).collect();
     let button = |person| format!("<button name=\"person\" value=\"{person}\">{person}</button>");
-    Html(format!("<form action=\"/approve\">{fields}{}{}</form>", button("Alice"), button("Bob")))
+    Html(format!("<form action=\"/approve\">{}{}{}</form>", fields.concat(), button("Alice"), button("Bob")))
 }
 
 async fn approve(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Redirect {
