@@ -7,7 +7,7 @@
 //! caller.
 //! [`elicitation`] is how a client hears that its user must open a link, [`retry`] the call that it then makes again,
 //! [`mod@tool_challenge`] how ChatGPT hears that it needs a token or more scopes.
-//! [`remote_token`] is what a token of another issuer must say.
+//! [`remote_token`] is what a token of another issuer must say. [`one_line`] is a judged message as stdio takes it.
 //! Nothing here verifies a token's signature or forwards a byte: `coatroom::guard` does, in the order that its module
 //! documentation lists.
 
@@ -21,6 +21,7 @@ pub mod era;
 pub mod input_required;
 pub mod introspection;
 pub mod jsonrpc;
+mod line;
 pub mod lists;
 pub mod manifest;
 pub mod message;
@@ -43,6 +44,7 @@ pub use era::{Era, EraRefusal, Field, MirrorHeaders, discovered_versions};
 pub use input_required::{INPUT_REQUIRED, InputRefusal, check_input_required};
 pub use introspection::{Introspection, LiveToken};
 pub use jsonrpc::judge;
+pub use line::one_line;
 pub use lists::{LARGEST_LIST, ListKind, ListRefusal, ListsAsked};
 pub use manifest::{Denial, Holder, Manifest, Reach, Unlisted, Verdict};
 pub use message::{Call, Capabilities, Id, Judged, Member, Message, Meta, Target};
