@@ -4,6 +4,7 @@
 //! pages. They panic at the first surprise, because a test has nobody else to tell.
 //!
 //! - [`Gateway`] starts, kills and restarts the program and keeps its log.
+//! - [`Program`] does the same with another one, such as an example.
 //! - [`Fleet`] is several of them over one store, behind a proxy that sends each request to another one.
 //! - [`Browser`] is Chromium; [`FormBrowser`] follows links and submits forms without one, for tests with many users.
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
@@ -22,6 +23,7 @@ pub mod form_browser;
 pub mod gateway;
 pub mod mcp;
 pub mod oauth;
+pub mod program;
 pub mod senses;
 pub mod signer;
 pub mod token_proxy;
@@ -34,6 +36,7 @@ pub use form_browser::{FormBrowser, Page};
 pub use gateway::Gateway;
 pub use mcp::{Answer, Era, Mcp};
 pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
+pub use program::Program;
 pub use senses::Look;
 pub use signer::Signer;
 pub use token_proxy::TokenProxy;

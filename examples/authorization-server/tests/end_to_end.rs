@@ -3,98 +3,39 @@
 // Always true here; it tells clippy that the helpers of tests are tests too.
 #![cfg(test)]
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Output, Stdio};
+use std::fs;
 use std::time::Duration;
 
 use coatroom_e2e::oauth::{Callback, Pending, challenge_parameter, http};
 use coatroom_e2e::upstream::{GitHub, GitHubApp, github};
-use coatroom_e2e::{Era, FormBrowser, Mcp, OAuthClient, TokenAnswer, Tokens, tools};
+use coatroom_e2e::{Era, FormBrowser, Mcp, OAuthClient, Program, TokenAnswer, Tokens};
 use coatroom_servers::postgres::Postgres;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 const PORTAL_SECRET: &str = "the-secret-of-the-portal";
 const REPORTS_SECRET: &str = "the-secret-of-the-reports";
 
 /// The program, its database, and the GitHub at which Alice and Bob sign in.
 struct World {
-    port: u16,
-    folder: TempDir,
+    program: Program,
     postgres: Postgres,
     github: GitHub,
-    program: Option<Child>,
 }
 
 impl World {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("portal.secret"), format!("{PORTAL_SECRET}\n")).unwrap();
-        fs::write(folder.path().join("reports.secret"), format!("{REPORTS_SECRET}\n")).unwrap();
         let (postgres, github) = (Postgres::start().await, GitHub::start(GitHubApp::OAuth).await);
-        let mut world = Self { port: tools::free_port(), folder, postgres, github, program: None };
-        world.run().await;
-        world
+        let mut program = program(&postgres, &github);
+        program.start().await;
+        Self { program, postgres, github }
     }
 
     fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        self.program.origin()
     }
 
     fn mcp_url(&self) -> String {
-        format!("{}/mcp", self.origin())
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_authorization-server"));
-        command.current_dir(self.folder.path()).env_clear().envs([
-            ("COATROOM_PUBLIC_URL", self.origin().as_str()),
-            ("COATROOM_LISTEN", &format!("127.0.0.1:{}", self.port)),
-            ("COATROOM_STORE", &self.postgres.url()),
-            ("COATROOM_GITHUB_CLIENT_ID", github::CLIENT_ID),
-            ("COATROOM_GITHUB_CLIENT_SECRET", github::CLIENT_SECRET),
-            ("COATROOM_GITHUB_BASE_URL", &self.github.origin),
-            ("COATROOM_GITLAB_CLIENT_ID", "gitlab-id"),
-            ("COATROOM_GITLAB_CLIENT_SECRET", "gitlab-secret"),
-            ("PORTAL_SECRET_FILE", "portal.secret"),
-            ("REPORTS_SECRET_FILE", "reports.secret"),
-        ]);
-        command
-    }
-
-    /// Starts the program and waits until it answers.
-    async fn run(&mut self) {
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let child = self.command().stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        let child = self.program.insert(child.unwrap());
-        let metadata = format!("http://localhost:{}/.well-known/oauth-authorization-server", self.port);
-        for _ in 0..600 {
-            if http().get(&metadata).send().await.is_ok_and(|answer| answer.status() == 200) {
-                return;
-            }
-            assert_eq!(child.try_wait().unwrap(), None, "it ended: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("it never answered: {}", self.log());
-    }
-
-    /// Stops the program as a service manager does.
-    async fn stop(&mut self) {
-        let mut child = self.program.take().unwrap();
-        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-        for _ in 0..200 {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "it ended with {status}: {}", self.log());
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        child.kill().unwrap();
-        panic!("it did not stop within ten seconds");
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        self.program.mcp_url()
     }
 
     /// A client that is configured at the program under this id.
@@ -107,13 +48,25 @@ impl World {
     }
 }
 
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            program.kill().ok();
-            program.wait().ok();
-        }
+/// The program with this database and this GitHub, and another provider, at which nobody signs in.
+fn program(postgres: &Postgres, github: &GitHub) -> Program {
+    let program = Program::new(
+        env!("CARGO_BIN_EXE_authorization-server"),
+        [
+            ("COATROOM_STORE", postgres.url().as_str()),
+            ("COATROOM_GITHUB_CLIENT_ID", github::CLIENT_ID),
+            ("COATROOM_GITHUB_CLIENT_SECRET", github::CLIENT_SECRET),
+            ("COATROOM_GITHUB_BASE_URL", &github.origin),
+            ("COATROOM_GITLAB_CLIENT_ID", "gitlab-id"),
+            ("COATROOM_GITLAB_CLIENT_SECRET", "gitlab-secret"),
+            ("PORTAL_SECRET_FILE", "portal.secret"),
+            ("REPORTS_SECRET_FILE", "reports.secret"),
+        ],
+    );
+    for (name, secret) in [("portal.secret", PORTAL_SECRET), ("reports.secret", REPORTS_SECRET)] {
+        fs::write(program.folder().join(name), format!("{secret}\n")).unwrap();
     }
+    program
 }
 
 /// How a confidential client shows its secret.
@@ -241,7 +194,7 @@ async fn a_configured_confidential_client_needs_its_secret_and_never_gets_more_t
     }
     let desk = world.configured("desk").await;
     signed_in(&desk, "Bob", None).await;
-    assert!(!world.log().contains(PORTAL_SECRET));
+    assert!(!world.program.log().contains(PORTAL_SECRET));
 }
 
 #[tokio::test]
@@ -290,8 +243,8 @@ async fn two_people_have_their_own_notes_and_a_restart_keeps_them_signed_in() {
     let listening = listening.header("mcp-session-id", legacy.session().unwrap());
     let listening = listening.header("accept", "text/event-stream").send().await.unwrap();
     assert_eq!(listening.status(), 200);
-    world.stop().await;
-    world.run().await;
+    world.program.stop().await;
+    world.program.start().await;
 
     assert_eq!(world.mcp(&alice).call("list_notes", json!({})).await.text(), "Buy seeds");
     assert_eq!(world.mcp(&bob).call("list_notes", json!({})).await.text(), "Sell the boat");
@@ -323,27 +276,25 @@ async fn a_resource_server_learns_what_a_token_is_good_for_until_it_is_revoked()
 #[tokio::test]
 async fn what_is_missing_or_wrong_is_said_at_the_start_without_a_secret() {
     let mut world = World::start().await;
-    world.stop().await;
-    let said = |output: Output| {
+    world.program.stop().await;
+    let run = async |changed: &[(&str, Option<&str>)]| {
+        let mut program = program(&world.postgres, &world.github);
+        for (name, value) in changed {
+            program.set(name, *value);
+        }
+        let output = program.output().await;
         let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         assert_eq!(output.status.code(), Some(1), "{text}");
         text
     };
-    let run = |set: &[(&str, &str)], unset: &[&str]| {
-        let mut command = world.command();
-        for name in unset {
-            command.env_remove(name);
-        }
-        said(command.envs(set.iter().copied()).output().unwrap())
-    };
-    let nobody = run(&[], &["COATROOM_GITHUB_CLIENT_ID", "COATROOM_GITLAB_CLIENT_ID"]);
+    let nobody = run(&[("COATROOM_GITHUB_CLIENT_ID", None), ("COATROOM_GITLAB_CLIENT_ID", None)]).await;
     assert!(nobody.contains("COATROOM_GITHUB_CLIENT_ID"), "{nobody}");
-    let nowhere = run(&[], &["COATROOM_STORE"]);
+    let nowhere = run(&[("COATROOM_STORE", None)]).await;
     assert!(nowhere.contains("COATROOM_STORE is not set"), "{nowhere}");
-    let closed = run(&[("COATROOM_STORE", "postgres://u:canary-password@127.0.0.1:1/x")], &[]);
+    let closed = run(&[("COATROOM_STORE", Some("postgres://u:canary-password@127.0.0.1:1/x"))]).await;
     assert!(closed.contains("127.0.0.1:1") && !closed.contains("canary-password"), "{closed}");
-    let unread = run(&[("PORTAL_SECRET_FILE", "nowhere.secret")], &[]);
+    let unread = run(&[("PORTAL_SECRET_FILE", Some("nowhere.secret"))]).await;
     assert!(unread.contains("PORTAL_SECRET_FILE: nowhere.secret"), "{unread}");
-    let short = run(&[("COATROOM_GITHUB_CLIENT_SECRET", "")], &[]);
+    let short = run(&[("COATROOM_GITHUB_CLIENT_SECRET", Some(""))]).await;
     assert!(short.contains("COATROOM_GITHUB_CLIENT_SECRET"), "{short}");
 }

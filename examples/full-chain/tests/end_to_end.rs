@@ -3,20 +3,14 @@
 // Always true here; it tells clippy that the helpers of tests are tests too.
 #![cfg(test)]
 
-use std::fs;
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Output;
 
 use coatroom_e2e::oauth::{Pending, challenge_parameter, http};
-use coatroom_e2e::tools::free_port;
-use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient};
+use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Program};
 use coatroom_servers::redis::Redis;
 use coatroom_servers::tls::Certificates;
 use pretend_github::{GitHub, GitHubApp};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 
 const ALICES: [&str; 4] = ["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];
 const BOBS: [&str; 4] = ["bike-workshop", "wheel-truing", "invoices", "race-team"];
@@ -24,62 +18,29 @@ const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
 
 struct World {
-    folder: TempDir,
-    github: GitHub,
-    port: u16,
-    store: String,
-    program: Option<Child>,
+    program: Program,
+    _github: GitHub,
 }
 
 impl World {
     /// The program with this store; `redirect_hosts` as its variable has them.
     async fn start(store: &str, redirect_hosts: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let github = GitHub::start(GitHubApp::OAuth).await.unwrap();
-        let mut world = Self { folder, github, port: free_port(), store: store.to_owned(), program: None };
+        let mut program = Program::new(env!("CARGO_BIN_EXE_full-chain"), github.variables());
+        program.set("COATROOM_STORE", Some(store));
+        let mut world = Self { program, _github: github };
         world.restart(redirect_hosts).await;
         world
     }
 
     /// Kills the program if it runs, and starts it.
     async fn restart(&mut self, redirect_hosts: &str) {
-        if let Some(mut program) = self.program.take() {
-            program.kill().await.unwrap();
-        }
-        let mut child = self.command(redirect_hosts).spawn().unwrap();
-        for _ in 0..600 {
-            assert!(child.try_wait().unwrap().is_none(), "the program ended");
-            if TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
-                self.program = Some(child);
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("the program does not listen after 30 s");
-    }
-
-    fn command(&self, redirect_hosts: &str) -> Command {
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log.txt"));
-        let mut program = Command::new(env!("CARGO_BIN_EXE_full-chain"));
-        program
-            .current_dir(self.folder.path())
-            .env("COATROOM_PUBLIC_URL", self.origin())
-            .env("COATROOM_LISTEN", format!("127.0.0.1:{}", self.port))
-            .env("COATROOM_STORE", &self.store)
-            .env("COATROOM_REDIRECT_HOSTS", redirect_hosts)
-            .envs(self.github.variables())
-            .stdout(Stdio::null())
-            .stderr(log.unwrap())
-            .kill_on_drop(true);
-        program
-    }
-
-    fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        self.program.set("COATROOM_REDIRECT_HOSTS", Some(redirect_hosts));
+        self.program.restart().await;
     }
 
     fn mcp(&self) -> String {
-        format!("{}/mcp", self.origin())
+        self.program.mcp_url()
     }
 
     fn caller(&self, era: Era, token: &str) -> Mcp {
@@ -201,7 +162,7 @@ async fn answers_go_to_the_listed_hosts_alone() {
     let register = async |uri: &str| {
         let metadata = json!({ "redirect_uris": [uri], "token_endpoint_auth_method": "none" });
         let answer =
-            http().post(format!("{}/register", world.origin())).json(&metadata).send().await.unwrap();
+            http().post(format!("{}/register", world.program.origin())).json(&metadata).send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap())
     };
@@ -227,7 +188,7 @@ async fn answers_go_to_the_listed_hosts_alone() {
     let authorize = format!(
         "{}/authorize?response_type=code&client_id={client}&redirect_uri=https%3A%2F%2Fapp.example.com%2Fcallback&state=s\
          &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
-        world.origin()
+        world.program.origin()
     );
     assert_eq!(FormBrowser::new().open_only(&authorize).await.status, 200);
     world.restart("localhost").await;
@@ -260,7 +221,7 @@ async fn strangers_see_what_there_is_and_are_challenged_at_the_first_tool() {
         let refused = world.stranger(era, "tools/call", call).await;
         assert_eq!(refused.status, 401, "{}", refused.body);
         let parameter = |name| challenge_parameter(&refused.headers, name);
-        let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", world.origin());
+        let metadata = format!("{}/.well-known/oauth-protected-resource/mcp", world.program.origin());
         assert_eq!(parameter("resource_metadata"), Some(metadata));
         assert_eq!(parameter("scope").as_deref(), Some("github:read"));
     }
@@ -286,16 +247,14 @@ async fn redis_is_spoken_to_over_tls_with_a_certificate_that_is_verified() {
     let mcp = world.caller(Era::Modern, &tokens.access);
     assert_repos(&mcp.call("list-my-repos", json!({})).await, &BOBS, &ALICES);
 
-    world.program.take().unwrap().kill().await.unwrap();
+    world.program.kill().await;
     for (bad, why) in [
         (url(&stranger), "certificate"),
         (format!("rediss://127.0.0.1:{}", redis.port()), "certificate"),
         (format!("redis://127.0.0.1:{}", redis.port()), "the store cannot be used"),
     ] {
-        world.store = bad;
-        let ended = world.command("localhost").stderr(Stdio::piped()).output();
-        let Output { status, stderr, .. } =
-            tokio::time::timeout(Duration::from_mins(1), ended).await.unwrap().unwrap();
+        world.program.set("COATROOM_STORE", Some(&bad));
+        let Output { status, stderr, .. } = world.program.output().await;
         let said = String::from_utf8_lossy(&stderr);
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(said.contains("full-chain: ") && said.contains(why), "{said}");

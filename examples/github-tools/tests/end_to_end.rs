@@ -4,29 +4,21 @@
 #![cfg(test)]
 
 use std::fs;
-use std::process::Stdio;
 use std::time::Duration;
 
 use coatroom_e2e::oauth::{challenge_parameter, http};
-use coatroom_e2e::tools::free_port;
-use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Page};
+use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Page, Program};
 use futures_util::future::join_all;
 use pretend_github::{GitHub, GitHubApp};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 
 const ALICES: [&str; 4] = ["garden-planner", "seed-catalog", "greenhouse-sensors", "diary"];
 const BOBS: [&str; 4] = ["bike-workshop", "wheel-truing", "invoices", "race-team"];
 
 struct World {
-    folder: TempDir,
+    program: Program,
     github: GitHub,
-    port: u16,
-    access_token_seconds: u64,
-    program: Child,
 }
 
 impl World {
@@ -35,30 +27,21 @@ impl World {
     }
 
     async fn start_with(access_token_seconds: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let github = GitHub::start(GitHubApp::OAuth).await.unwrap();
-        let port = free_port();
-        let program = run(&folder, &github, port, access_token_seconds).await;
-        Self { folder, github, port, access_token_seconds, program }
-    }
-
-    /// Kills the program, and starts it again with what it kept.
-    async fn restart(&mut self) {
-        self.program.kill().await.unwrap();
-        self.program = run(&self.folder, &self.github, self.port, self.access_token_seconds).await;
+        let mut program = Program::new(env!("CARGO_BIN_EXE_github-tools"), github.variables());
+        program.set("ACCESS_TOKEN_SECONDS", Some(&access_token_seconds.to_string()));
+        // At its most talkative: no secret may be in what it says.
+        program.set("COATROOM_LOG", Some("trace"));
+        program.start().await;
+        Self { program, github }
     }
 
     fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        self.program.origin()
     }
 
     fn mcp(&self) -> String {
-        format!("{}/mcp", self.origin())
-    }
-
-    /// What the program wrote, at its most talkative.
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log.txt")).unwrap()
+        self.program.mcp_url()
     }
 
     /// Signs in on the web; returns the session cookie as the browser has it then.
@@ -116,30 +99,6 @@ impl World {
     async fn repos_on_page(&self, cookie: &str) -> Answer {
         self.call_from_page(cookie, "get-my-repos", json!({})).await
     }
-}
-
-async fn run(folder: &TempDir, github: &GitHub, port: u16, access_token_seconds: u64) -> Child {
-    let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log.txt")).unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_github-tools"));
-    program
-        .current_dir(folder.path())
-        .env("COATROOM_PUBLIC_URL", format!("http://localhost:{port}"))
-        .env("COATROOM_LISTEN", format!("127.0.0.1:{port}"))
-        .env("ACCESS_TOKEN_SECONDS", access_token_seconds.to_string())
-        .env("COATROOM_LOG", "trace")
-        .envs(github.variables())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .kill_on_drop(true);
-    let mut child = program.spawn().unwrap();
-    for _ in 0..600 {
-        assert!(child.try_wait().unwrap().is_none(), "the program ended");
-        if TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return child;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("the program does not listen after 30 s");
 }
 
 /// A cookie that an answer sets, as a browser sends it back. `None` too when the answer ends it.
@@ -214,7 +173,7 @@ async fn two_people_at_once_by_clients_and_on_the_web_see_and_do_only_what_is_th
     let said: Vec<_> = issues.iter().map(|issue| (issue.author.as_str(), issue.title.as_str())).collect();
     assert_eq!(said, [("alice", "By a client"), ("alice", "On the web")]);
 
-    let log = world.log();
+    let log = world.program.log();
     let tokens = people.iter().flat_map(|(tokens, ..)| [tokens.access.clone(), tokens.refresh.clone()]);
     let cookies = people.iter().map(|(_, cookie, ..)| cookie.split_once('=').unwrap().1.to_owned());
     for secret in tokens.chain(cookies).chain(world.github.secrets()) {
@@ -317,7 +276,7 @@ async fn a_session_outlives_the_program_and_its_access_token() {
     let mut world = World::start_with(2).await;
     let first = world.sign_in(&FormBrowser::new(), "Bob").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    world.restart().await;
+    world.program.restart().await;
 
     // Two tabs at once with the same cookie: both are answered, and neither ends what the other got.
     let (one, two) = tokio::join!(world.repos_on_page(&first), world.repos_on_page(&first));
@@ -405,7 +364,7 @@ async fn the_keys_are_readable_by_their_owner_alone() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::start().await;
     for name in ["cookie.key", "keys.toml"] {
-        let mode = fs::metadata(world.folder.path().join(name)).unwrap().permissions().mode();
+        let mode = fs::metadata(world.program.folder().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }

@@ -3,29 +3,23 @@
 // Always true here; it tells clippy that the helpers of tests are tests too.
 #![cfg(test)]
 
-use std::fs::{self, File};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use coatroom_e2e::oauth::{challenge_parameter, http};
 use coatroom_e2e::upstream::{GitHub, GitHubApp, github};
-use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Tokens, tools};
+use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Program, Tokens};
 use coatroom_servers::postgres::Postgres;
 use coatroom_servers::redis::Redis;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 /// Alice's account at GitHub, which is an administrator's here.
 const ALICE: &str = "github:583231";
 
 /// The program, the GitHub at which people sign in, and the forge that they may connect.
 struct World {
-    port: u16,
-    folder: TempDir,
-    store: String,
+    program: Program,
+    _forge: GitHub,
     github: GitHub,
-    forge: GitHub,
-    program: Option<Child>,
 }
 
 impl World {
@@ -35,69 +29,32 @@ impl World {
 
     async fn over(store: &str, app: GitHubApp) -> Self {
         let (github, forge) = (GitHub::start(app).await, GitHub::start(GitHubApp::OAuth).await);
-        let (folder, port) = (tempfile::tempdir().unwrap(), tools::free_port());
-        let mut world = Self { port, folder, store: store.to_owned(), github, forge, program: None };
-        world.run().await;
-        world
+        let mut program = Program::new(
+            env!("CARGO_BIN_EXE_middleware"),
+            [
+                ("COATROOM_STORE", store),
+                ("COATROOM_GITHUB_CLIENT_ID", github::CLIENT_ID),
+                ("COATROOM_GITHUB_CLIENT_SECRET", github::CLIENT_SECRET),
+                ("COATROOM_GITHUB_BASE_URL", &github.origin),
+                ("GITHUB_API_URL", &github.api_url()),
+                ("COATROOM_FORGE_CLIENT_ID", github::CLIENT_ID),
+                ("COATROOM_FORGE_CLIENT_SECRET", github::CLIENT_SECRET),
+                ("COATROOM_FORGE_BASE_URL", &forge.origin),
+                ("COATROOM_FORGE_LABEL", "The Forge"),
+                ("FORGE_API_URL", &forge.api_url()),
+                ("ADMINS", ALICE),
+            ],
+        );
+        program.start().await;
+        Self { program, _forge: forge, github }
     }
 
     fn origin(&self) -> String {
-        format!("http://localhost:{}", self.port)
+        self.program.origin()
     }
 
     fn mcp_url(&self) -> String {
-        format!("{}/mcp", self.origin())
-    }
-
-    /// Starts the program and waits until it answers.
-    async fn run(&mut self) {
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_middleware"));
-        command.current_dir(self.folder.path()).env_clear().envs([
-            ("COATROOM_PUBLIC_URL", self.origin().as_str()),
-            ("COATROOM_LISTEN", &format!("127.0.0.1:{}", self.port)),
-            ("COATROOM_STORE", &self.store),
-            ("COATROOM_GITHUB_CLIENT_ID", github::CLIENT_ID),
-            ("COATROOM_GITHUB_CLIENT_SECRET", github::CLIENT_SECRET),
-            ("COATROOM_GITHUB_BASE_URL", &self.github.origin),
-            ("GITHUB_API_URL", &self.github.api_url()),
-            ("COATROOM_FORGE_CLIENT_ID", github::CLIENT_ID),
-            ("COATROOM_FORGE_CLIENT_SECRET", github::CLIENT_SECRET),
-            ("COATROOM_FORGE_BASE_URL", &self.forge.origin),
-            ("COATROOM_FORGE_LABEL", "The Forge"),
-            ("FORGE_API_URL", &self.forge.api_url()),
-            ("ADMINS", ALICE),
-        ]);
-        let child = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn();
-        let child = self.program.insert(child.unwrap());
-        let description = format!("http://localhost:{}/auth.json", self.port);
-        for _ in 0..600 {
-            if http().get(&description).send().await.is_ok_and(|answer| answer.status() == 200) {
-                return;
-            }
-            assert_eq!(child.try_wait().unwrap(), None, "it ended: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("it never answered: {}", self.log());
-    }
-
-    /// Stops the program as a service manager does.
-    async fn stop(&mut self) {
-        let mut child = self.program.take().unwrap();
-        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-        for _ in 0..200 {
-            if let Some(status) = child.try_wait().unwrap() {
-                assert!(status.success(), "it ended with {status}: {}", self.log());
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        child.kill().unwrap();
-        panic!("it did not stop within ten seconds");
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap()
+        self.program.mcp_url()
     }
 
     /// Somebody signs in at GitHub to a new client: with it, their browser, and tokens for these scopes.
@@ -142,15 +99,6 @@ impl World {
         }
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         Answer::read(request.json(&message).send().await.unwrap()).await
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if let Some(mut program) = self.program.take() {
-            program.kill().ok();
-            program.wait().ok();
-        }
     }
 }
 
@@ -212,7 +160,7 @@ async fn an_administrator_is_whom_the_hook_makes_one() {
     assert_eq!(bob.call("apps", json!({ "user": ALICE })).await.status, 403, "somebody else's");
     assert_eq!(alice.call("apps", json!({ "user": "github:583232" })).await.text(), bobs);
     assert_eq!(alice.call("apps", json!({ "user": "nobody" })).await.body["error"]["code"], -32602);
-    let log = world.log();
+    let log = world.program.log();
     let line = log.lines().find(|line| line.contains("somebody signed in")).unwrap();
     assert!(
         line.contains(ALICE) && line.contains("A strict client") && line.contains("repos:read"),
@@ -233,8 +181,8 @@ async fn settings_are_kept_with_the_grant_in_every_store() {
         let said = mcp.call("settings", json!({"hides_private": true})).await.text();
         assert_eq!(said, "Listed are at most 3 repositories, no private ones.", "{store}");
         if store != "memory:" {
-            world.stop().await;
-            world.run().await;
+            world.program.stop().await;
+            world.program.start().await;
         }
         let listed = mcp.call("list_repositories", json!({})).await.text();
         assert_eq!(listed, "alice/garden-planner\nalice/seed-catalog", "{store}");
@@ -270,7 +218,7 @@ async fn tokens_are_renewed_by_themselves_by_hand_and_by_the_client() {
     assert_eq!(mcp.call("renew_token", json!({})).await.text(), "The token is a new one.");
     assert_eq!(world.github.refreshes(), 1);
     assert!(mcp.call("list_repositories", json!({})).await.text().contains("alice/diary"));
-    assert!(world.log().contains("a token was renewed"), "the hook tells");
+    assert!(world.program.log().contains("a token was renewed"), "the hook tells");
 
     let renewed = client.refresh(&first.refresh).await.tokens();
     assert_ne!((&renewed.access, &renewed.refresh), (&first.access, &first.refresh));
@@ -298,8 +246,8 @@ async fn what_has_expired_is_deleted_by_itself_and_by_hand() {
 
     world.caller("Bob", None).await;
     assert_eq!(database.execute(age, &[]).await.unwrap(), aged);
-    world.stop().await;
-    world.run().await;
+    world.program.stop().await;
+    world.program.start().await;
     for _ in 0..100 {
         if left().await == 0 {
             assert!(alice.call("about", json!({})).await.text().contains("alice"), "who is here stays");
@@ -357,7 +305,7 @@ async fn a_second_account_is_connected_by_a_link_when_a_tool_needs_it() {
     );
     let still = bob.call("compare_repositories", json!({})).await;
     assert!(still.text().contains("/connect/"), "nobody else is connected: {}", still.body);
-    assert!(world.log().contains("an account was connected"));
+    assert!(world.program.log().contains("an account was connected"));
 
     let listens = json!({"elicitation": {"url": {}}});
     let bob = world.signed_in("Bob", None).await.2;

@@ -5,62 +5,26 @@
 
 mod openid;
 
-use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::process::Output;
 
 use coatroom_e2e::oauth::{challenge_parameter, http};
 use coatroom_e2e::signer::now;
-use coatroom_e2e::tools::free_port;
 use coatroom_e2e::upstream::KeyServer;
-use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient};
+use coatroom_e2e::{Answer, Era, FormBrowser, Mcp, OAuthClient, Program};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 
 use openid::OpenIdProvider;
 
-struct Program {
-    _folder: TempDir,
-    child: Child,
-    port: u16,
-    welcome: String,
+fn program(variables: &[(&str, &str)]) -> Program {
+    Program::new(env!("CARGO_BIN_EXE_remote-provider"), variables.iter().copied())
 }
 
-fn command(folder: &TempDir, port: u16, variables: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_remote-provider"));
-    let variables = variables.iter().copied();
-    command
-        .current_dir(folder.path())
-        .env("COATROOM_PUBLIC_URL", format!("http://localhost:{port}"))
-        .env("COATROOM_LISTEN", format!("127.0.0.1:{port}"))
-        .envs(variables)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    command
+async fn call(program: &Program, token: &str, tool: &str) -> Answer {
+    Mcp::without_handshake(&program.mcp_url(), Era::Modern, token).call(tool, json!({})).await
 }
 
-impl Program {
-    async fn start(port: u16, variables: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = command(&folder, port, variables).stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = tokio::time::timeout(Duration::from_secs(30), lines.next_line()).await;
-        let welcome = first.unwrap().unwrap().expect("the program ended");
-        Self { _folder: folder, child, port, welcome }
-    }
-
-    fn mcp(&self) -> String {
-        format!("http://localhost:{}/mcp", self.port)
-    }
-
-    async fn call(&self, token: &str, tool: &str) -> Answer {
-        Mcp::without_handshake(&self.mcp(), Era::Modern, token).call(tool, json!({})).await
-    }
-
-    async fn whoami(&self, token: &str) -> Value {
-        serde_json::from_str(&self.call(token, "whoami").await.text()).unwrap()
-    }
+async fn whoami(program: &Program, token: &str) -> Value {
+    serde_json::from_str(&call(program, token, "whoami").await.text()).unwrap()
 }
 
 /// Keycloak as its documents say, played by a key server: tokens for this MCP server, with roles of the realm.
@@ -70,10 +34,10 @@ async fn the_tokens_of_a_remote_issuer_open_the_tools_and_no_others_do() {
     let issuer = format!("{}/realms/acme", keycloak.origin);
     let variables =
         [("COATROOM_KEYCLOAK_SERVER_URL", keycloak.origin.as_str()), ("COATROOM_KEYCLOAK_REALM", "acme")];
-    let program = Program::start(free_port(), &variables).await;
-    assert!(program.welcome.contains("takes the tokens of keycloak"), "{}", program.welcome);
+    let mut program = program(&variables);
+    program.start().await;
 
-    let refused = http().post(program.mcp()).json(&json!({})).send().await.unwrap();
+    let refused = http().post(program.mcp_url()).json(&json!({})).send().await.unwrap();
     assert_eq!(refused.status(), 401);
     let metadata = challenge_parameter(refused.headers(), "resource_metadata").unwrap();
     let metadata: Value = http().get(metadata).send().await.unwrap().json().await.unwrap();
@@ -85,32 +49,31 @@ async fn the_tokens_of_a_remote_issuer_open_the_tools_and_no_others_do() {
             "exp": now() + 300, "iat": now(), "scope": "profile", "realm_access": { "roles": [role] },
         }))
     };
-    let (alice, bob) = (token("alice", "admin", &program.mcp()), token("bob", "reader", &program.mcp()));
+    let (alice, bob) =
+        (token("alice", "admin", &program.mcp_url()), token("bob", "reader", &program.mcp_url()));
     for (token, id, role) in [(&alice, "keycloak:alice", "admin"), (&bob, "keycloak:bob", "reader")] {
-        let said = program.whoami(token).await;
+        let said = whoami(&program, token).await;
         assert_eq!((&said["id"], &said["roles"]), (&json!(id), &json!([role])), "{said}");
         assert_eq!(said["claims"]["realm_access"]["roles"], json!([role]));
     }
-    assert!(program.call(&alice, "secret_of_admins").await.text().contains("alice Example"));
-    let denied = program.call(&bob, "secret_of_admins").await;
+    assert!(call(&program, &alice, "secret_of_admins").await.text().contains("alice Example"));
+    let denied = call(&program, &bob, "secret_of_admins").await;
     assert_eq!(denied.status, 403);
     assert!(denied.headers.get("www-authenticate").is_none(), "no scope would help");
     let elsewhere = token("alice", "admin", "https://other.example/mcp");
-    assert_eq!(program.call(&elsewhere, "whoami").await.status, 401);
+    assert_eq!(call(&program, &elsewhere, "whoami").await.status, 401);
 }
 
 #[tokio::test]
 async fn users_of_an_openid_provider_sign_in_there_and_clients_get_a_token_of_this_server() {
-    let port = free_port();
-    let provider = OpenIdProvider::start(&format!("http://localhost:{port}/callback/oidc")).await;
-    let variables = [
-        ("COATROOM_OIDC_ISSUER", provider.issuer.as_str()),
+    let mut program = program(&[
         ("COATROOM_OIDC_CLIENT_ID", openid::CLIENT_ID),
         ("COATROOM_OIDC_CLIENT_SECRET", openid::CLIENT_SECRET),
-    ];
-    let program = Program::start(port, &variables).await;
-    assert!(program.welcome.contains("signs users in at"), "{}", program.welcome);
-    let client = OAuthClient::connect(&program.mcp()).await;
+    ]);
+    let provider = OpenIdProvider::start(&format!("{}/callback/oidc", program.origin())).await;
+    program.set("COATROOM_OIDC_ISSUER", Some(&provider.issuer));
+    program.start().await;
+    let client = OAuthClient::connect(&program.mcp_url()).await;
     let mut tokens = Vec::new();
     for (person, role) in [("Alice", "admin"), ("Bob", "reader")] {
         let pending = client.start(None);
@@ -118,17 +81,21 @@ async fn users_of_an_openid_provider_sign_in_there_and_clients_get_a_token_of_th
         let callback = client.callback(&pending).await;
         let own = client.redeem(&pending, &callback).await.tokens();
         assert!(own.access.starts_with("coat_at_"), "a token of this server");
-        let said = program.whoami(&own.access).await;
+        let said = whoami(&program, &own.access).await;
         assert_eq!(said["id"], format!("oidc:{}", person.to_lowercase()), "{said}");
         assert_eq!((&said["name"], &said["roles"]), (&json!(format!("{person} Example")), &json!([role])));
         tokens.push(own);
     }
-    assert_eq!(program.call(&tokens[0].access, "secret_of_admins").await.status, 200);
-    assert_eq!(program.call(&tokens[1].access, "secret_of_admins").await.status, 403);
+    assert_eq!(call(&program, &tokens[0].access, "secret_of_admins").await.status, 200);
+    assert_eq!(call(&program, &tokens[1].access, "secret_of_admins").await.status, 403);
     let refreshed = client.refresh(&tokens[0].refresh).await.tokens();
-    assert_eq!(program.whoami(&refreshed.access).await["id"], "oidc:alice");
+    assert_eq!(whoami(&program, &refreshed.access).await["id"], "oidc:alice");
     let theirs = provider.last_access_token();
-    assert_eq!(program.call(&theirs, "whoami").await.status, 401, "the provider's token opens nothing here");
+    assert_eq!(
+        call(&program, &theirs, "whoami").await.status,
+        401,
+        "the provider's token opens nothing here"
+    );
 }
 
 #[tokio::test]
@@ -145,8 +112,7 @@ async fn what_is_wrong_at_the_start_is_said_once_and_nothing_is_served() {
         ),
         (&[auth0, ("COATROOM_STORE", "nowhere")], &["the store is not available", "sqlite:"]),
     ] {
-        let folder = tempfile::tempdir().unwrap();
-        let Output { status, stderr, .. } = command(&folder, free_port(), variables).output().await.unwrap();
+        let Output { status, stderr, .. } = program(variables).output().await;
         let said = String::from_utf8(stderr).unwrap();
         assert_eq!(status.code(), Some(1), "{said}");
         assert_eq!(said.matches("error:").count(), 1, "{said}");
@@ -158,10 +124,8 @@ async fn what_is_wrong_at_the_start_is_said_once_and_nothing_is_served() {
 
 #[tokio::test]
 async fn it_stops_when_it_is_asked_to() {
-    let mut program = Program::start(free_port(), &[("COATROOM_AUTH0_DOMAIN", "t.auth0.com")]).await;
-    let id = program.child.id().unwrap().to_string();
-    let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
-    assert!(asked.success());
-    let ended = tokio::time::timeout(Duration::from_secs(10), program.child.wait()).await.unwrap().unwrap();
-    assert_eq!(ended.code(), Some(0));
+    let mut program = program(&[("COATROOM_AUTH0_DOMAIN", "t.auth0.com")]);
+    program.start().await;
+    program.stop().await;
+    assert!(program.log().contains("takes the tokens of auth0"), "{}", program.log());
 }
