@@ -15,6 +15,17 @@ pub fn coatroom() -> PathBuf {
     from_environment("COATROOM_BIN")
 }
 
+/// A built example, in the folder that `COATROOM_EXAMPLES` names.
+///
+/// # Panics
+/// When it is not set, or the example is not there.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    let file = from_environment("COATROOM_EXAMPLES").join(name);
+    assert!(file.exists(), "{} does not exist", file.display());
+    file
+}
+
 /// The folder with Node, its packages and the Python environments, from `COATROOM_E2E_TOOLS`.
 ///
 /// # Panics

@@ -22,6 +22,7 @@ mod issuers;
 mod journey;
 mod keys;
 mod kills;
+mod library;
 mod limits;
 mod local_accounts;
 mod measured;
