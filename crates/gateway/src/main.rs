@@ -37,10 +37,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
-    if let [_, role, arguments @ ..] = std::env::args().collect::<Vec<_>>().as_slice()
-        && role == child::ROLE
     {
-        return child::run(arguments);
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next().is_some_and(|role| role == child::ROLE) {
+            let arguments: Option<Vec<String>> =
+                arguments.map(|argument| argument.into_string().ok()).collect();
+            return child::run(&arguments.unwrap_or_default());
+        }
     }
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
