@@ -231,9 +231,7 @@ impl Gateway {
     pub async fn stop(&mut self) -> Duration {
         let asked = Instant::now();
         let mut child = self.child.take().expect("the program is running");
-        let id = child.id().expect("the program has not ended").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
-        assert!(sent.success(), "SIGTERM could not be sent");
+        tools::ask_to_stop(&child).await;
         tokio::time::timeout(Duration::from_secs(30), child.wait())
             .await
             .unwrap_or_else(|_| panic!("still running 30 s after SIGTERM:\n{}", self.log()))

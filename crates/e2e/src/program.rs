@@ -66,9 +66,7 @@ impl Program {
     /// Stops it as a service manager does (SIGTERM), which it must take for good, and soon.
     pub async fn stop(&mut self) {
         let mut child = self.child.take().expect("the program is running");
-        let id = child.id().expect("the program has not ended").to_string();
-        let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
-        assert!(sent.success(), "SIGTERM could not be sent");
+        tools::ask_to_stop(&child).await;
         let ended = tokio::time::timeout(Duration::from_secs(10), child.wait()).await;
         let ended = ended.unwrap_or_else(|_| panic!("still running 10 s after SIGTERM: {}", self.log()));
         assert!(ended.as_ref().is_ok_and(std::process::ExitStatus::success), "{ended:?}: {}", self.log());

@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use tokio::process::{Child, Command};
+
 /// The program under test, from `COATROOM_BIN`.
 ///
 /// # Panics
@@ -58,6 +60,16 @@ pub fn free_port() -> u16 {
         10_000 + u16::try_from(place).expect("below 20,000")
     });
     ports.take(1_000).find(is_free).expect("no free port")
+}
+
+/// Asks a program to stop, as a service manager does (SIGTERM).
+///
+/// # Panics
+/// When it has ended, or cannot be asked.
+pub async fn ask_to_stop(program: &Child) {
+    let id = program.id().expect("the program has not ended").to_string();
+    let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill");
+    assert!(sent.success(), "SIGTERM could not be sent");
 }
 
 /// How much the long tests do, from `COATROOM_SOAK`: five times their unit unless it says otherwise; a hundred before a release.

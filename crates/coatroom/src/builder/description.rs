@@ -2,13 +2,11 @@
 
 use coatroom_protocol::access::Authentication;
 use coatroom_protocol::discovery::metadata_url;
-use coatroom_protocol::words::{Resource, ScopeCatalogue};
+use coatroom_protocol::grant::ProtectedResource;
+use coatroom_protocol::words::{ProviderName, Resource, ScopeCatalogue};
 use serde::Serialize;
 
 use super::{Coatroom, Protection};
-use crate::providers::Provider;
-#[cfg(feature = "server")]
-use crate::settings::LOCAL;
 
 /// How an endpoint is protected, for machines: whether one must sign in, where, how, and what can be asked for. Nothing in it is secret.
 /// What clients go by are the discovery documents; this is for a program's own pages, tools and tests.
@@ -88,42 +86,39 @@ impl Coatroom {
                 Some(remote) => remote.issuer.issuer().to_owned(),
                 None => self.context.issuer.as_str().to_owned(),
             },
-            providers: if issues { self.providers_of(protection) } else { Vec::new() },
+            providers: ours
+                .filter(|_| issues)
+                .map(|ours| self.providers_of(protection, ours))
+                .unwrap_or_default(),
             flows: if issues { vec!["authorization_code", "refresh_token"] } else { Vec::new() },
             scopes: scopes(&protection.scopes),
         })
     }
 
-    fn providers_of(&self, protection: &Protection) -> Vec<ProviderDescription> {
-        let described = |provider: &Provider| ProviderDescription {
-            signs_in: protection.provider.as_ref().is_none_or(|only| only == provider.name()),
-            connects: protection.connects.contains(provider.name()),
-            name: provider.name().to_string(),
-            label: provider.label().to_owned(),
+    fn providers_of(
+        &self,
+        protection: &Protection,
+        resource: &ProtectedResource,
+    ) -> Vec<ProviderDescription> {
+        let described = |(name, label): (&ProviderName, Option<&str>)| ProviderDescription {
+            signs_in: resource.offers(name),
+            connects: protection.connects.contains(name),
+            label: label.unwrap_or(name.as_str()).to_owned(),
+            name: name.to_string(),
         };
-        let all = self.context.providers.iter().map(|provider| described(provider));
-        let mut used: Vec<_> = all.filter(|provider| provider.signs_in || provider.connects).collect();
-        used.extend(self.local_accounts(protection));
-        used
+        self.sign_ins().map(described).filter(|provider| provider.signs_in || provider.connects).collect()
     }
 
+    /// Everywhere where users sign in, and what people call it.
     #[cfg(feature = "server")]
-    fn local_accounts(&self, protection: &Protection) -> Option<ProviderDescription> {
-        self.context.accounts.as_ref()?;
-        let is_used = protection.provider.as_ref().is_none_or(|only| only.as_str() == LOCAL);
-        let label = LOCAL.to_owned();
-        is_used.then(|| ProviderDescription {
-            name: LOCAL.to_owned(),
-            label,
-            signs_in: true,
-            connects: false,
-        })
+    fn sign_ins(&self) -> impl Iterator<Item = (&ProviderName, Option<&str>)> {
+        self.context.sign_ins().map(|place| (place.name(), place.label()))
     }
 
+    /// The same for a guard alone, which has no accounts of its own.
     #[cfg(not(feature = "server"))]
-    #[expect(clippy::unused_self, reason = "a guard alone has no accounts")]
-    fn local_accounts(&self, _: &Protection) -> Option<ProviderDescription> {
-        None
+    fn sign_ins(&self) -> impl Iterator<Item = (&ProviderName, Option<&str>)> {
+        self.context.providers.iter().map(|provider| (provider.name(), Some(provider.label())))
     }
 }
 

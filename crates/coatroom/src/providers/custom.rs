@@ -10,7 +10,7 @@ use tracing::{Span, info_span};
 use url::Url;
 
 use super::answer::TokenAnswer;
-use super::engine::observed;
+use super::engine::{observed, within};
 use super::error::{ProviderError, printable};
 use super::profile::is_id;
 use super::sign_in::{CodeExchange, RevokeOutcome, SignedIn, UpstreamAuthorization};
@@ -175,11 +175,7 @@ impl Custom {
         span: Span,
         call: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
-        let in_time = async {
-            let too_late = |_| ProviderError::transient("no answer in time");
-            tokio::time::timeout(self.deadline(), call).await.map_err(too_late)?
-        };
-        observed(span, in_time).await.map_err(fit_for_a_log)
+        observed(span, within(self.deadline(), call)).await.map_err(fit_for_a_log)
     }
 }
 

@@ -203,11 +203,7 @@ impl Engine {
             form.extend(scope.iter().map(|scope| ("scope", scope.as_str())));
             self.tokens(&endpoints, &form, &[refresh_token.expose()]).await
         };
-        let in_time = async {
-            let too_late = |_| ProviderError::transient("no answer in time");
-            tokio::time::timeout(self.0.deadline, renewal).await.map_err(too_late)?
-        };
-        observed(span, in_time).await
+        observed(span, within(self.0.deadline, renewal)).await
     }
 
     /// Tells the provider that a credential is thrown away, where it can be told without ending the user's other connections:
@@ -350,6 +346,15 @@ pub(crate) async fn observed<T>(
     let result = call.instrument(span.clone()).await;
     span.record("outcome", result.as_ref().map_or_else(ProviderError::outcome, |_| "ok"));
     result
+}
+
+/// Waits for one outside call no longer than this: silence is an outage.
+pub(super) async fn within<T>(
+    deadline: Duration,
+    call: impl Future<Output = Result<T, ProviderError>>,
+) -> Result<T, ProviderError> {
+    let too_late = |_| ProviderError::transient("no answer in time");
+    tokio::time::timeout(deadline, call).await.map_err(too_late)?
 }
 
 /// The name that a posted callback brought beside the ID token. Nobody signed it, so it is for people to read alone.

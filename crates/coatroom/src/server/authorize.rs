@@ -8,8 +8,8 @@ use axum::response::{IntoResponse as _, Response};
 use coatroom_protocol::client::{Client, ClientOrigin, ClientUrl, RedirectRefusal, RedirectUri};
 use coatroom_protocol::errors::{ErrorCode, OAuthError, Shown};
 use coatroom_protocol::grant::{
-    AuthorizationRequest, AuthorizeRefusal, Prompt, ProtectedResource, ReturnPath, asking_client, check_form,
-    check_request, return_path,
+    AuthorizationRequest, AuthorizeRefusal, Prompt, ReturnPath, asking_client, check_form, check_request,
+    return_path,
 };
 use coatroom_protocol::words::{ClientId, FlowId, Params, ScopeCatalogue, Scopes};
 use http::header::{HeaderValue, LOCATION};
@@ -198,7 +198,7 @@ async fn consent_page(
         )));
     }
     let resource = asked.request.resource;
-    let session = session.filter(|session| offers(resource, &session.subject.provider));
+    let session = session.filter(|session| resource.offers(&session.subject.provider));
     let granted = granted_before(app, &flow, session).await?;
     let logo = match &asked.client.links.logo_uri {
         // Other clients did not say by whose word they have one.
@@ -261,14 +261,6 @@ pub(super) fn optional_scopes(asked: &Scopes, catalogue: &ScopeCatalogue) -> Sco
     if beyond.len() == asked.len() { Scopes::none() } else { beyond }
 }
 
-/// Whether users of a resource may sign in at a provider.
-pub(super) fn offers(
-    resource: &ProtectedResource,
-    provider: &coatroom_protocol::words::ProviderName,
-) -> bool {
-    resource.provider.as_ref().is_none_or(|only| only == provider)
-}
-
 fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>) -> Result<Response, Stop> {
     let Asked { client, back, request, .. } = asked;
     let catalogue = &request.resource.scopes;
@@ -284,7 +276,7 @@ fn render(app: &App, visit: &Visit<'_>, asked: &Asked<'_>, shown: &PageOnly<'_>)
             granted_before: shown.granted.contains(scope),
         })
         .collect();
-    let offered = app.context.sign_ins().filter(|place| offers(request.resource, place.name()));
+    let offered = app.context.sign_ins().filter(|place| request.resource.offers(place.name()));
     let providers: Vec<OfferedProvider<'_>> = offered.map(|place| offer(visit, place)).collect();
     let uses: Vec<UsedAccount<'_>> = request
         .resource

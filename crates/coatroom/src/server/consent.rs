@@ -14,7 +14,7 @@ use coatroom_protocol::words::{GrantId, Params, ProviderName, Scopes};
 use http::HeaderMap;
 
 use super::App;
-use super::authorize::{offers, optional_scopes};
+use super::authorize::optional_scopes;
 use super::body;
 use super::flow::{self, Browser, Flow, Stage, UpstreamSecrets};
 use super::hand_over::{self, Answer};
@@ -85,7 +85,7 @@ async fn approve(
     let context = &app.context;
     let Approval { mut flow, kept, provider, other_account } = approval;
     let resource = context.resources.get(&flow.resource).ok_or(Stop::Trouble(Trouble::Expired))?;
-    let place = context.sign_in_at(&provider).filter(|place| offers(resource, place.name()));
+    let place = context.sign_in_at(&provider).filter(|place| resource.offers(place.name()));
     let place = place.ok_or(Stop::Trouble(Trouble::Expired))?;
     let dropped = optional_scopes(&flow.scopes, &resource.scopes).difference(&kept);
     let asked = std::mem::replace(&mut flow.scopes, Scopes::none());

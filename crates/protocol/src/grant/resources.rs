@@ -15,6 +15,14 @@ pub struct ProtectedResource {
     pub scopes: ScopeCatalogue,
 }
 
+impl ProtectedResource {
+    /// Whether its users may sign in at a provider.
+    #[must_use]
+    pub fn offers(&self, provider: &ProviderName) -> bool {
+        self.provider.as_ref().is_none_or(|only| only == provider)
+    }
+}
+
 /// All protected resources under one issuer.
 #[derive(Debug, Clone)]
 pub struct Resources {

@@ -1,4 +1,4 @@
-//! The README of the library says how many crates each feature takes. This asks cargo, as a step of scripts/test.
+//! The README of the library says how many crates each feature takes. This asks cargo.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -6,7 +6,6 @@ use std::process::Command;
 use crate::workspace::{files, root};
 
 #[test]
-#[ignore = "it asks cargo for each row, which takes seconds"]
 fn the_readme_says_how_many_crates_each_feature_takes() {
     let readme = files("crates/coatroom", "README.md").remove(0).text;
     let rows: Vec<(&str, usize)> = readme.lines().filter_map(row).collect();
