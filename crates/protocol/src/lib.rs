@@ -7,7 +7,7 @@
 //!
 //! A room may use the rooms that stand before its arrow on the same line. `words` and `errors` use no other room.
 //!
-//! * `words`, `errors` ← `access`
+//! * `words`, `errors` ← `access` ← `bridge`
 //! * `words` ← `jws` ← `discovery`
 //! * `words`, `errors`, `jws` ← `client` ← `grant`
 
@@ -18,6 +18,7 @@
 )]
 
 pub mod access;
+pub mod bridge;
 pub mod client;
 pub mod discovery;
 pub mod errors;

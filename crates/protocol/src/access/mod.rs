@@ -26,7 +26,7 @@ pub mod lists;
 pub mod manifest;
 pub mod message;
 pub mod mirrored;
-mod object;
+pub(crate) mod object;
 pub mod pattern;
 mod readings;
 pub mod remote_token;

@@ -10,43 +10,48 @@ use super::walk::{Key, has_repeat};
 
 /// The members of an object, in order; no key occurs twice.
 #[derive(Debug)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Object<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Object<'a> {
     /// Reads the JSON text of one object; `None` when it is anything else, or has a key twice.
-    pub(super) fn read(text: &'a str) -> Option<Self> {
+    pub(crate) fn read(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// The value of a member, as it was written.
-    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.get())
     }
 
     /// A member that is an object.
-    pub(super) fn object(&self, key: &str) -> Option<Self> {
+    pub(crate) fn object(&self, key: &str) -> Option<Self> {
         self.get(key).and_then(Self::read)
     }
 
     /// A member that is a string.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.get(key).and_then(|value| serde_json::from_str(value).ok())
     }
 
     /// The members, in order.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
         self.0.iter().map(|(key, value)| (key.as_ref(), value.get()))
+    }
+
+    /// The members, in order, to keep.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, &'a str)> {
+        self.0.into_iter().map(|(key, value)| (key, value.get()))
     }
 }
 
 /// The elements of an array, as they were written; `None` when the text is no array.
-pub(super) fn elements(text: &str) -> Option<Vec<&str>> {
+pub(crate) fn elements(text: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
 /// Writes an object of members whose values are JSON text already.
-pub(super) fn write_object<'a>(members: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>) -> String {
+pub(crate) fn write_object<'a>(members: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>) -> String {
     let mut text = String::from("{");
     for (key, value) in members {
         if text.len() > 1 {
@@ -61,7 +66,7 @@ pub(super) fn write_object<'a>(members: impl IntoIterator<Item = (&'a str, Cow<'
 }
 
 /// Writes an array of values that are JSON text already.
-pub(super) fn write_array<T: AsRef<str>>(elements: &[T]) -> String {
+pub(crate) fn write_array<T: AsRef<str>>(elements: &[T]) -> String {
     let mut text = String::from("[");
     for (at, element) in elements.iter().enumerate() {
         if at > 0 {

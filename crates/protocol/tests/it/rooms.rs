@@ -15,6 +15,7 @@ const PROTOCOL: Plan = &[
     ("client", "words errors jws"),
     ("grant", "words errors client"),
     ("access", "words errors jws"),
+    ("bridge", "access"),
 ];
 
 const COATROOM: Plan = &[
