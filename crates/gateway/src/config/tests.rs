@@ -289,7 +289,7 @@ headers = { X-User = "{user.mail}" }
 
 [servers.two]
 path = "/token"
-command = ["server", "stdio"]
+command = "server stdio"
 
 [lifetimes]
 code = "1 week"
@@ -391,11 +391,11 @@ code = "1 week"
     30 | path = "/token"
        |        ^^^^^^^^
 
-    error: `command`: stdio servers are not supported yet
-      --> coatroom.toml:31:1
+    error: `command` takes a list
+      --> coatroom.toml:31:11
        |
-    31 | command = ["******", "*****"]
-       | ^^^^^^^ run it behind an HTTP adapter, and set `upstream` to its URL
+    31 | command = "************"
+       |           ^^^^^^^^^^^^^^ write `command = ["…"]`
 
     error: `code`: `1 week` is not a span of time such as "60s", "10 min", "1h" or "30d"
       --> coatroom.toml:34:8
