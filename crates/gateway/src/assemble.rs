@@ -17,12 +17,13 @@ use coatroom::settings::{Settings, SignUp};
 use coatroom::store::{Portable, StoreLocation};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
+use http::Uri;
 use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
 
 use crate::config::{
     AccountsConfig, Auth, ClientConfig, Config, KeysLocation, ListsConfig, Registration, Replay, RuleConfig,
-    ScopeConfig, ServerConfig, Unlisted, variable,
+    ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, Upstream, Waiting, client};
@@ -42,9 +43,12 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
         warn_of_openness(config, server);
+        let UpstreamConfig::Http(url) = &server.upstream else {
+            anyhow::bail!("server `{}` is a command, which cannot be served yet", server.name)
+        };
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
-        let assertions = server.assertion.then(|| coatroom.assertions(server.upstream.to_string()));
-        let proxy = Proxy::new(upstream(config, server, assertions), client.clone());
+        let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
+        let proxy = Proxy::new(upstream(config, (server, url), assertions), client.clone());
         router = router.route_service(&server.path, any_service(guard.layer(proxy)));
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
@@ -282,11 +286,15 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-fn upstream(config: &Config, server: &ServerConfig, assertions: Option<Assertions>) -> Upstream {
+fn upstream(
+    config: &Config,
+    (server, url): (&ServerConfig, &Uri),
+    assertions: Option<Assertions>,
+) -> Upstream {
     Upstream {
         assertions,
         name: server.name.clone(),
-        url: server.upstream.clone(),
+        url: url.clone(),
         is_open: server.is_open(),
         headers: server.headers.clone(),
         needs: server.needs.clone(),

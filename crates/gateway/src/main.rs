@@ -4,7 +4,6 @@ mod assemble;
 mod backup;
 mod block;
 mod carry;
-#[cfg(target_os = "linux")]
 mod child;
 mod cli;
 mod client_address;
@@ -19,6 +18,7 @@ mod progress;
 mod proxy;
 mod serve;
 mod shutdown;
+mod stdio;
 mod terminal;
 mod unread;
 mod users;
@@ -30,7 +30,7 @@ use clap::Parser as _;
 use coatroom::settings::SignUp;
 
 use cli::{Cli, Command, Settings};
-use config::{Auth, Config, ProcessEnvironment};
+use config::{Auth, Config, ProcessEnvironment, UpstreamConfig};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -87,9 +87,17 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
             Auth::Optional => "anybody, signed in or not",
             Auth::Off => "anybody",
         };
-        let headers: Vec<&str> = server.headers.iter().map(|(name, _)| name.as_str()).collect();
-        let sent = if headers.is_empty() { "nothing added".to_owned() } else { headers.join(", ") };
-        terminal::say(format_args!("  {} -> {} ({auth}; {sent})", server.path, server.upstream));
+        let (what, names): (String, Vec<&str>) = match &server.upstream {
+            UpstreamConfig::Http(url) => {
+                (url.to_string(), server.headers.iter().map(|(name, _)| name.as_str()).collect())
+            }
+            UpstreamConfig::Command(command) => (
+                format!("{} (stdio; one process per user)", command.program()),
+                command.environment.iter().map(|(name, _)| name.as_str()).collect(),
+            ),
+        };
+        let sent = if names.is_empty() { "nothing added".to_owned() } else { names.join(", ") };
+        terminal::say(format_args!("  {} -> {what} ({auth}; {sent})", server.path));
     }
     for provider in &config.providers {
         let callback = config.public_url.url(&format!("/callback/{}", provider.name));

@@ -11,20 +11,27 @@
 //! None of it needs `unsafe`: what is to hold for the command is done by a process to itself before it becomes the command. Each role runs
 //! in a process with a single thread; nothing here may start another.
 
+#[cfg(target_os = "linux")]
 mod confine;
+#[cfg(target_os = "linux")]
 mod init;
 mod plan;
+#[cfg(target_os = "linux")]
 mod supervise;
 
+#[cfg(target_os = "linux")]
 use std::process::ExitCode;
 
-use self::plan::Confinement;
+#[cfg(target_os = "linux")]
 use crate::terminal;
+
+pub(crate) use plan::{Confinement, Limits, OF_THE_PLACE, Owner, Plan};
 
 /// The word by which the program is asked for one of these roles. It is no command of the program: people have no use for it.
 pub(crate) const ROLE: &str = "child";
 
 /// Plays the role that the arguments after [`ROLE`] name.
+#[cfg(target_os = "linux")]
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let unknown = || Err(anyhow::anyhow!("`coatroom {ROLE}` is for the program itself"));
     let done = match arguments {

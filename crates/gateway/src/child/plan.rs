@@ -1,70 +1,75 @@
 //! What a supervisor is told: which command, in which environment, and what it may do there.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 /// What to run. It holds credentials, so it comes by a pipe, and is never an argument.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The program and its arguments.
-    pub(super) command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// The whole environment.
-    pub(super) environment: BTreeMap<String, String>,
+    pub(crate) environment: BTreeMap<String, String>,
+    /// The access tokens that occur in either.
+    #[serde(skip)]
+    pub(crate) tokens: Vec<String>,
 }
 
 /// What a command may do. Nothing of it is secret, so it is an argument.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Confinement {
+pub(crate) struct Confinement {
     /// Its own folder, in which it starts and may write. It exists, and nobody else may enter it.
-    pub(super) folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Whether it gets PID, mount and IPC namespaces of its own.
     #[serde(default)]
-    pub(super) namespaces: bool,
+    pub(crate) namespaces: bool,
     /// Folders and files that it must not see, whoever it runs as; for namespaces.
     #[serde(default)]
-    pub(super) hidden: Vec<PathBuf>,
+    pub(crate) hidden: Vec<PathBuf>,
     /// As whom it runs; as the gateway where nobody is named.
     #[serde(default)]
-    pub(super) owner: Option<Owner>,
+    pub(crate) owner: Option<Owner>,
     /// Whether Landlock keeps it to its folder, the system's programs, and the paths below.
     #[serde(default)]
-    pub(super) landlock: bool,
+    pub(crate) landlock: bool,
     /// What else it may read and run.
     #[serde(default)]
-    pub(super) readable: Vec<PathBuf>,
+    pub(crate) readable: Vec<PathBuf>,
     /// What else it may read, run and write.
     #[serde(default)]
-    pub(super) writable: Vec<PathBuf>,
+    pub(crate) writable: Vec<PathBuf>,
     /// How much it may use.
     #[serde(default)]
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// A user and a group of the system.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Owner {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
 }
 
 /// How much a command may use; `None` as much as the gateway.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Bytes of memory that it can write to, in each of its processes.
-    pub(super) memory: Option<u64>,
+    pub(crate) memory: Option<u64>,
     /// Processes and threads of its user.
-    pub(super) processes: Option<u64>,
+    pub(crate) processes: Option<u64>,
     /// Open files, in each of its processes.
-    pub(super) open_files: Option<u64>,
+    pub(crate) open_files: Option<u64>,
     /// Seconds of computing, in each of its processes.
-    pub(super) cpu_seconds: Option<u64>,
+    pub(crate) cpu_seconds: Option<u64>,
 }
 
 impl Plan {
@@ -72,7 +77,7 @@ impl Plan {
     ///
     /// # Errors
     /// When there is no whole plan.
-    pub(super) fn read(mut input: impl Read) -> io::Result<Self> {
+    pub(crate) fn read(mut input: impl Read) -> io::Result<Self> {
         let mut length = [0; 4];
         input.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length);
@@ -89,11 +94,53 @@ impl Plan {
         }
         Ok(plan)
     }
+
+    /// As [`Plan::read`] reads it.
+    ///
+    /// # Errors
+    /// When it is longer than a supervisor takes.
+    pub(crate) fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let text = serde_json::to_vec(self)?;
+        let length = u32::try_from(text.len()).ok().filter(|length| *length <= LONGEST);
+        let length = length.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, "the command and its environment are too long")
+        })?;
+        Ok([length.to_be_bytes().as_slice(), &text].concat())
+    }
+
+    /// The same for two plans that differ in nothing but the process's own folder. Once it is another, a token was renewed, or
+    /// something that is known of the user has changed.
+    pub(crate) fn fingerprint(&self) -> [u8; 32] {
+        let environment = self.environment.iter().filter(|(name, _)| !OF_THE_PLACE.contains(&name.as_str()));
+        let pairs = environment.flat_map(|(name, value)| [name, value]);
+        let mut digest = Context::new(&SHA256);
+        digest.update(&self.command.len().to_be_bytes());
+        for text in self.command.iter().chain(pairs) {
+            digest.update(&text.len().to_be_bytes());
+            digest.update(text.as_bytes());
+        }
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest.finish().as_ref());
+        fingerprint
+    }
+
+    /// The access tokens in it, which nothing that is shown or logged may contain.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().map(String::as_str)
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&String> = self.environment.keys().collect();
+        let mut plan = f.debug_struct("Plan");
+        plan.field("program", &self.command.first()).field("environment", &names).finish_non_exhaustive()
+    }
 }
 
 impl Confinement {
     /// As one role tells it the next.
-    pub(super) fn to_text(&self) -> serde_json::Result<String> {
+    pub(crate) fn to_text(&self) -> serde_json::Result<String> {
         serde_json::to_string(self)
     }
 
@@ -101,5 +148,8 @@ impl Confinement {
         serde_json::from_str(text)
     }
 }
+
+/// The variables that name the process's own folder. They are set for each process, so no configuration sets them.
+pub(crate) const OF_THE_PLACE: [&str; 2] = ["HOME", "TMPDIR"];
 
 const LONGEST: u32 = 1024 * 1024;

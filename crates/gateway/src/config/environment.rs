@@ -9,6 +9,9 @@ use coatroom::issuers::IssuerVariables;
 pub(crate) trait Environment {
     /// The variables by name. Values that are not UTF-8 have their bad bytes replaced, and fail where they are read.
     fn variables(&self) -> BTreeMap<String, String>;
+
+    /// Any other variable, for commands that get it as it is; `None` when it is not set, or is not UTF-8.
+    fn own(&self, name: &str) -> Option<String>;
 }
 
 /// The environment of this process.
@@ -21,6 +24,10 @@ impl Environment for ProcessEnvironment {
         all.map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
             .filter(|(name, _)| name.starts_with(PREFIX) || name.starts_with(IssuerVariables::OLDER_PREFIX))
             .collect()
+    }
+
+    fn own(&self, name: &str) -> Option<String> {
+        std::env::vars_os().find(|(known, _)| known == name)?.1.into_string().ok()
     }
 }
 
@@ -51,6 +58,10 @@ pub(crate) mod fake {
     impl Environment for FakeEnvironment {
         fn variables(&self) -> BTreeMap<String, String> {
             self.0.clone()
+        }
+
+        fn own(&self, name: &str) -> Option<String> {
+            self.0.get(name).cloned()
         }
     }
 }

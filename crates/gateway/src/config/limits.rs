@@ -233,7 +233,7 @@ pub(super) fn number(
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const MINUTE: Duration = Duration::from_mins(1);
-const HOUR: Duration = Duration::from_hours(1);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
 pub(super) const KIB: usize = 1024;
 pub(super) const MIB: usize = 1024 * 1024;

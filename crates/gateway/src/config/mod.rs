@@ -7,18 +7,21 @@
 mod accounts;
 mod allow;
 mod client_documents;
+mod commands;
 mod environment;
 mod introspection;
 mod issuers;
 mod limits;
 mod mask;
 mod problem;
+mod processes;
 mod providers;
 mod reader;
 mod redirects;
 mod servers;
 mod store;
 mod suggest;
+mod templates;
 mod theme;
 mod trust;
 mod values;
@@ -46,11 +49,14 @@ pub(crate) use problem::Report;
 pub(crate) use providers::ClientConfig;
 pub(crate) use reader::{Flag, Flags};
 pub(crate) use redirects::Redirects;
-pub(crate) use servers::{Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted};
+pub(crate) use servers::{
+    Auth, ListsConfig, RuleConfig, ScopeConfig, ServerConfig, Unlisted, UpstreamConfig,
+};
 pub(crate) use store::{KEYS as KEYS_VARIABLE, KeysLocation};
 pub(crate) use values::duration;
 
 use crate::client_address::IpRange;
+use crate::stdio::command::ProcessesConfig;
 use problem::{Place, Problems};
 use reader::{Found, Layers, Section};
 
@@ -71,6 +77,8 @@ pub(crate) struct Config {
     pub(crate) accounts: Option<AccountsConfig>,
     /// Authorization servers elsewhere whose own tokens open servers.
     pub(crate) issuers: Vec<IssuerConfig>,
+    /// What is common to the processes of servers that are commands.
+    pub(crate) processes: ProcessesConfig,
     /// The MCP servers.
     pub(crate) servers: Vec<ServerConfig>,
     /// The clients that the operator registered.
@@ -143,7 +151,8 @@ pub(crate) fn load(
     let by_variable = variables.get("COATROOM_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let Some(path) = file.map(Path::to_owned).or(by_variable) else {
         let problems = Problems::default();
-        let config = read(None, Path::new(""), (flags, &variables), &problems);
+        let config = read(None, None, (flags, &variables), &problems);
+        let config = config.map(|config| with_own_variables(config, environment));
         return config.ok_or_else(|| problems.into_report(None));
     };
     let text = std::fs::read_to_string(&path).map_err(|cause| Report::of_unreadable(&path, &cause))?;
@@ -153,12 +162,12 @@ pub(crate) fn load(
         let place = mistake.span().map_or(Place::Nowhere, Place::File);
         problems.add(&place, mistake.message(), None);
     }
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     // What a file with wrong syntax says is not known; judging the rest of it would only add noise.
     let config = mistakes
         .is_empty()
-        .then(|| read(Some(table.get_ref()), &folder, (flags, &variables), &problems))
-        .flatten();
+        .then(|| read(Some(table.get_ref()), Some(&path), (flags, &variables), &problems))
+        .flatten()
+        .map(|config| with_own_variables(config, environment));
     config.ok_or_else(|| {
         let hidden = if mistakes.is_empty() {
             mask::hide_values(&text, table.get_ref(), &problems.quotable())
@@ -179,19 +188,25 @@ pub(crate) fn from_text(text: &str) -> Result<Config, Report> {
     for mistake in &mistakes {
         problems.add(&Place::Nowhere, mistake.message(), None);
     }
-    let config = read(Some(table.get_ref()), Path::new(""), (&Flags::default(), &BTreeMap::new()), &problems);
+    let config = read(Some(table.get_ref()), None, (&Flags::default(), &BTreeMap::new()), &problems);
     config.filter(|_| mistakes.is_empty()).ok_or_else(|| problems.into_report(None))
+}
+
+fn with_own_variables(mut config: Config, environment: &dyn Environment) -> Config {
+    processes::pass(&mut config.processes, &config.servers, environment);
+    config
 }
 
 /// Reads every section; `None` when at least one mistake was noted.
 fn read(
     table: Option<&DeTable<'_>>,
-    folder: &Path,
+    file: Option<&Path>,
     (flags, variables): (&Flags, &BTreeMap<String, String>),
     problems: &Problems,
 ) -> Option<Config> {
-    let asked = RefCell::default();
-    let layers = Layers { flags, variables, folder, problems, asked };
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+    let (asked, files) = (RefCell::default(), RefCell::default());
+    let layers = Layers { flags, variables, folder, problems, asked, files };
     let root = Section::root(&layers, table, "COATROOM".to_owned());
     root.only(KEYS);
     let providers = providers::read_providers(&root);
@@ -213,8 +228,12 @@ fn read(
     }
     let public_url = read_public_url(&root);
     let (store, keys) = store::read(&root);
+    let mut processes = processes::read(&root);
     let (rates, limit_loopback) = limits::read_rates(&root);
+    let files = layers.files.take().into_iter().chain(file.map(Path::to_owned));
+    processes::hide(&mut processes, &store, &keys, files);
     let config = Config {
+        processes,
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
         listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
         clients: providers::read_clients(&root),
@@ -280,6 +299,7 @@ const KEYS: &[&str] = &[
     "smtp",
     "issuers",
     "servers",
+    "processes",
     "clients",
     "introspection",
     "client_documents",

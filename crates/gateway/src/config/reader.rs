@@ -39,6 +39,8 @@ pub(super) struct Layers<'a> {
     pub(super) problems: &'a Problems,
     /// The variables that were looked for, whether they are set or not.
     pub(super) asked: RefCell<BTreeSet<String>>,
+    /// The files that secrets were read from.
+    pub(super) files: RefCell<Vec<PathBuf>>,
 }
 
 impl Layers<'_> {
@@ -213,6 +215,7 @@ impl<'a> Section<'a> {
             (Some(direct), None) => (self.checked_secret(key, &direct.place, &direct.value), direct.place),
             (None, Some(file)) => {
                 let path = self.path(&file);
+                self.layers.files.borrow_mut().push(path.clone());
                 match std::fs::read_to_string(&path) {
                     Ok(text) => (self.checked_secret(&file_key, &file.place, &text), file.place),
                     Err(cause) => {
@@ -251,6 +254,7 @@ impl<'a> Section<'a> {
             return self.checked_secret("the secret", &direct.place, &direct.value);
         }
         let file = file?;
+        self.layers.files.borrow_mut().push(PathBuf::from(&file.value));
         match std::fs::read_to_string(&file.value) {
             Ok(text) => self.checked_secret("the secret", &file.place, &text),
             Err(cause) => {

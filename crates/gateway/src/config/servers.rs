@@ -5,12 +5,15 @@ use coatroom::protocol::words::{ProviderName, Scope};
 use http::{HeaderName, Uri};
 use url::Url;
 
+use super::commands::{self, read_command, refuse_without_command};
 use super::problem::Place;
 use super::reader::{Found, Section, meant};
-use super::trust::{Known, Trusted};
+use super::templates::Templates;
+use super::trust::Known;
 use super::values::truth;
 use crate::proxy::Needs;
 use crate::proxy::credential::Template;
+use crate::stdio::command::CommandConfig;
 
 /// An MCP server behind the gateway.
 #[derive(Debug, Clone)]
@@ -21,8 +24,8 @@ pub(crate) struct ServerConfig {
     pub(crate) title: String,
     /// Where clients find it, below the public URL.
     pub(crate) path: String,
-    /// The exact URL of its MCP endpoint.
-    pub(crate) upstream: Uri,
+    /// Where or what it is.
+    pub(crate) upstream: UpstreamConfig,
     /// The provider whose tokens it takes; `None` when it takes none.
     pub(crate) provider: Option<ProviderName>,
     /// The remote issuer whose tokens it takes; `None` for our own.
@@ -68,6 +71,15 @@ impl ServerConfig {
         let rules = self.tools.iter().chain(&self.prompts).chain(&self.resources);
         rules.filter_map(|rule| rule.auth).chain([self.auth])
     }
+}
+
+/// Where a server is, or what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum UpstreamConfig {
+    /// The exact URL of its MCP endpoint.
+    Http(Uri),
+    /// A command that speaks stdio, with a process for each user.
+    Command(CommandConfig),
 }
 
 /// Who may call a server.
@@ -154,7 +166,7 @@ pub(super) fn read_servers(root: &Section<'_>, known: &Known<'_>) -> Vec<ServerC
     }
     let mut servers: Vec<ServerConfig> = Vec::new();
     for (name, section) in &named {
-        section.only(KEYS);
+        section.only(&[KEYS, commands::KEYS].concat());
         let Some(server) = read_server(name, section, known) else { continue };
         let path_place = section.text("path").map_or(name.place.clone(), |found| found.place);
         if let Some(other) = servers.iter().find(|other| other.path == server.path) {
@@ -176,19 +188,10 @@ fn alone_name() -> Found<String> {
 }
 
 fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -> Option<ServerConfig> {
-    for key in ["command", "args", "env", "isolation"] {
-        if let Some(place) = section.in_file(key) {
-            let help = Some("run it behind an HTTP adapter, and set `upstream` to its URL".to_owned());
-            section.refuse(&place, format!("`{key}`: stdio servers are not supported yet"), help);
-        }
-    }
     let auth = section.choice("auth", AUTH).map_or(Auth::Required, |found| found.value);
     let trusted = known.trusted_by(name, section, auth);
-    let upstream = section.value("upstream", upstream_url);
-    if upstream.is_none() && section.text("upstream").is_none() && section.in_file("command").is_none() {
-        let help = Some("set `upstream` to the URL of its MCP endpoint".to_owned());
-        section.refuse(&name.place, format!("server `{}` has no upstream", name.value), help);
-    }
+    let templates = Templates::new(&trusted, known.providers, auth);
+    let upstream = read_upstream(name, section, &templates);
     let path = match section.text("path") {
         Some(_) => section.value("path", endpoint_path).map(|found| found.value),
         None => Some("/mcp".to_owned()),
@@ -204,9 +207,16 @@ fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -
         (wanted, _) => Ok(wanted),
     });
     let scopes = read_scopes(section);
-    let headers = read_headers(section, &trusted, known.providers, auth);
-    let named: Vec<ProviderName> =
-        headers.iter().flat_map(|(_, template)| template.providers()).cloned().collect();
+    let headers = match upstream {
+        Some(UpstreamConfig::Command(_)) => Vec::new(),
+        Some(UpstreamConfig::Http(_)) | None => read_headers(section, &templates),
+    };
+    let of_command = match &upstream {
+        Some(UpstreamConfig::Command(command)) => Some(command.providers()),
+        Some(UpstreamConfig::Http(_)) | None => None,
+    };
+    let of_headers = headers.iter().flat_map(|(_, template)| template.providers());
+    let named: Vec<ProviderName> = of_headers.chain(of_command.into_iter().flatten()).cloned().collect();
     let rules = |key: &str| read_rules(section, key, &scopes, &named);
     let (tools, prompts, resources) = (rules("tools"), rules("prompts"), rules("resources"));
     Some(ServerConfig {
@@ -223,7 +233,7 @@ fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -
         title: section.text("title").map_or_else(|| name.value.clone(), |found| found.value),
         name: name.value.clone(),
         path: path?,
-        upstream: upstream?.value,
+        upstream: upstream?,
         provider: trusted.provider,
         issuer: trusted.issuer,
         auth,
@@ -231,46 +241,37 @@ fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -
     })
 }
 
+fn read_upstream(
+    name: &Found<String>,
+    section: &Section<'_>,
+    templates: &Templates<'_>,
+) -> Option<UpstreamConfig> {
+    if section.in_file("command").is_some() {
+        return read_command(section, templates).map(UpstreamConfig::Command);
+    }
+    refuse_without_command(section);
+    if section.text("upstream").is_none() {
+        let help = "set `upstream` to the URL of its MCP endpoint, or `command` to the program that it is";
+        section.refuse(
+            &name.place,
+            format!("server `{}` has no upstream", name.value),
+            Some(help.to_owned()),
+        );
+    }
+    section.value("upstream", upstream_url).map(|found| UpstreamConfig::Http(found.value))
+}
+
 /// The headers that the file names. Without `headers`, the user's own token of the server's provider goes into
 /// `Authorization`; `headers = {}` adds nothing.
-fn read_headers(
-    section: &Section<'_>,
-    trusted: &Trusted,
-    providers: &[ProviderName],
-    auth: Auth,
-) -> Vec<(HeaderName, Template)> {
-    // Of the users of a remote issuer no tokens are kept.
-    let providers = if trusted.issuer.is_some() { &[] } else { providers };
-    // Nobody has a token of a local account.
-    let own = trusted.provider.as_ref().filter(|name| providers.contains(name));
+fn read_headers(section: &Section<'_>, templates: &Templates<'_>) -> Vec<(HeaderName, Template)> {
     if section.in_file("headers").is_none() {
-        // Where users choose where they sign in, those who have no token of the only provider are asked to connect it.
-        let only = match providers {
-            [only] if trusted.provider.is_none() && auth != Auth::Off => Some(only),
-            _ => own,
-        };
-        let default = only.map(|name| (http::header::AUTHORIZATION, Template::bearer_of(name)));
-        return default.into_iter().collect();
+        let bearer = |name| (http::header::AUTHORIZATION, Template::bearer_of(name));
+        return templates.unsaid().map(bearer).into_iter().collect();
     }
     let table = section.section("headers");
     let mut headers = Vec::new();
     for key in table.keys() {
-        let template = table.value(&key.value, |text| {
-            let template = Template::compile(text, own, providers);
-            let template = template.map_err(|refusal| match &trusted.issuer {
-                Some(issuer) if refusal.wants_token() => format!(
-                    "there is no upstream token to send: the server takes the tokens of the issuer `{issuer}`, and none of \
-                     its users' tokens is kept here"
-                ),
-                _ => refusal.to_string(),
-            })?;
-            if auth == Auth::Off && !template.is_constant() {
-                return Err(
-                    "with `auth = \"off\"` nobody is known, so only fixed text can be sent".to_owned()
-                );
-            }
-            Ok(template)
-        });
+        let template = table.value(&key.value, |text| templates.compile(text));
         match HeaderName::try_from(key.value.as_str()) {
             Ok(name) if crate::proxy::headers::is_settable(&name) => {
                 headers.extend(template.map(|template| (name, template.value)));
@@ -285,7 +286,7 @@ fn read_headers(
     headers
 }
 
-/// What `connects` and the rules say. Where they say nothing of a provider that a header names, every call needs it.
+/// What `connects` and the rules say. Where they say nothing of a provider whose token it gets, every call needs it.
 fn read_needs(section: &Section<'_>, named: &[ProviderName], rules: [&Vec<RuleConfig>; 3]) -> Needs {
     let kinds = [RuleKind::Tool, RuleKind::Prompt, RuleKind::Resource].into_iter().zip(rules);
     let of_rule = |kind, rule: &RuleConfig| (kind, Pattern::new(&rule.pattern), rule.connects.clone());
@@ -299,12 +300,12 @@ fn read_needs(section: &Section<'_>, named: &[ProviderName], rules: [&Vec<RuleCo
     Needs { always: always.unwrap_or_else(otherwise), by_rule: of_rules.by_rule.clone() }
 }
 
-/// A provider of which a header of the server carries a token; of any other an account would be of no use.
+/// A provider of which the server gets a token; of any other an account would be of no use.
 fn named_provider(text: &str, named: &[ProviderName]) -> Result<ProviderName, String> {
     let found = named.iter().find(|provider| provider.as_str() == text);
     found.cloned().ok_or_else(|| {
         let known: Vec<&str> = named.iter().map(ProviderName::as_str).collect();
-        format!("no header of the server has `{{{text}.access_token}}`; {}", meant(text, &known))
+        format!("the server gets no `{{{text}.access_token}}`; {}", meant(text, &known))
     })
 }
 
@@ -422,10 +423,6 @@ const KEYS: &[&str] = &[
     "tools",
     "prompts",
     "resources",
-    "command",
-    "args",
-    "env",
-    "isolation",
 ];
 
 /// First segments of the paths that the authorization server and the gateway answer themselves.

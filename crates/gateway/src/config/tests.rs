@@ -289,7 +289,7 @@ headers = { X-User = "{user.mail}" }
 
 [servers.two]
 path = "/token"
-command = ["server", "stdio"]
+command = "server stdio"
 
 [lifetimes]
 code = "1 week"
@@ -391,11 +391,11 @@ code = "1 week"
     30 | path = "/token"
        |        ^^^^^^^^
 
-    error: `command`: stdio servers are not supported yet
-      --> coatroom.toml:31:1
+    error: `command` takes a list
+      --> coatroom.toml:31:11
        |
-    31 | command = ["******", "*****"]
-       | ^^^^^^^ run it behind an HTTP adapter, and set `upstream` to its URL
+    31 | command = "****** *****"
+       |           ^^^^^^^^^^^^^^ write `command = ["…"]`
 
     error: `code`: `1 week` is not a span of time such as "60s", "10 min", "1h" or "30d"
       --> coatroom.toml:34:8
@@ -678,11 +678,11 @@ fn every_provider_that_a_header_names_is_needed_unless_connects_or_a_rule_says_o
 fn what_is_to_be_connected_must_be_a_provider_whose_token_a_header_carries() {
     for more in ["connects = [\"slak\"]", "[servers.both.tools]\n\"slack_*\" = { connects = [\"slak\"] }"] {
         let report = report(&format!("{TWO}{more}"));
-        assert!(report.contains("no header of the server has `{slak.access_token}`"), "{report}");
+        assert!(report.contains("the server gets no `{slak.access_token}`"), "{report}");
         assert!(report.contains("did you mean `slack`?"), "{report}");
     }
     let without = TWO.replace(", X-Slack = \"{slack.access_token}\"", "");
-    assert!(report(&format!("{without}connects = [\"slack\"]")).contains("no header of the server"));
+    assert!(report(&format!("{without}connects = [\"slack\"]")).contains("the server gets no"));
 }
 
 /// What the environment alone defines: the providers by name, or the report.

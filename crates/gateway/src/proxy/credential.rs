@@ -1,4 +1,5 @@
-//! Templates that say what the gateway adds to a request: `Bearer {github.access_token}`, `{user.email}`.
+//! Templates that say what a server gets of its caller: `Bearer {github.access_token}`, `{user.email}`. They make headers of
+//! requests, and variables and arguments of commands.
 //!
 //! A template is compiled once, when the configuration is read; an unknown name is a mistake there. When it is rendered
 //! and something that it names is not known (a user without a verified e-mail address), the whole header is left out: half a
@@ -48,8 +49,8 @@ pub(crate) enum TemplateRefusal {
         /// What could stand there.
         known: String,
     },
-    /// Text that cannot stand in a header.
-    #[error("a header cannot carry control characters")]
+    /// Text that cannot stand in a header, nor in a variable.
+    #[error("control characters cannot stand here")]
     Control,
 }
 
@@ -60,9 +61,9 @@ impl TemplateRefusal {
     }
 }
 
-/// A value names something that a header cannot carry.
+/// A value has something in it that a header cannot carry, nor a variable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a value has characters that no header carries as they are")]
+#[error("a value has characters that cannot be sent as they are")]
 pub(crate) struct Unprintable;
 
 impl Template {
@@ -94,8 +95,7 @@ impl Template {
         }
         plain.push_str(rest);
         parts.extend(Some(plain).filter(|text| !text.is_empty()).map(Part::Text));
-        let text_is_bad = |part: &Part| matches!(part, Part::Text(text) if HeaderValue::from_bytes(text.as_bytes()).is_err());
-        if parts.iter().any(text_is_bad) {
+        if parts.iter().any(|part| matches!(part, Part::Text(text) if has_controls(text))) {
             return Err(TemplateRefusal::Control);
         }
         Ok(Self(parts))
@@ -116,7 +116,7 @@ impl Template {
         self.0.iter().filter_map(|part| if let Part::AccessToken(name) = part { Some(name) } else { None })
     }
 
-    /// Writes the value for one caller; `None` when something that it names is not known.
+    /// Writes the header for one caller; `None` when something that the template names is not known.
     ///
     /// The value is marked as sensitive when it holds a token, so that it is never logged or kept in header tables.
     ///
@@ -127,16 +127,34 @@ impl Template {
         caller: Option<&Caller>,
         tokens: &[(ProviderName, UpstreamToken)],
     ) -> Result<Option<HeaderValue>, Unprintable> {
-        let mut text = String::new();
-        for part in &self.0 {
-            let Some(value) = part.value(caller, tokens)? else { return Ok(None) };
-            text.push_str(&value);
-        }
+        let Some(text) = self.text(caller, tokens)? else { return Ok(None) };
         // Bytes and not characters: names are written in UTF-8, as header values may be (RFC 9110 §5.5, obs-text).
         let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unprintable)?;
         value.set_sensitive(self.providers().next().is_some());
         Ok(Some(value))
     }
+
+    /// Writes the text for one caller; `None` when something that the template names is not known.
+    ///
+    /// # Errors
+    /// [`Unprintable`] when a value holds control characters, or a server would read another value than was said.
+    pub(crate) fn text(
+        &self,
+        caller: Option<&Caller>,
+        tokens: &[(ProviderName, UpstreamToken)],
+    ) -> Result<Option<String>, Unprintable> {
+        let mut text = String::new();
+        for part in &self.0 {
+            let Some(value) = part.value(caller, tokens)? else { return Ok(None) };
+            text.push_str(&value);
+        }
+        if has_controls(&text) { Err(Unprintable) } else { Ok(Some(text)) }
+    }
+}
+
+/// What no header carries (RFC 9110 §5.5): it would end there, and so would a line of a log, or a variable.
+fn has_controls(text: &str) -> bool {
+    text.chars().any(|c| c.is_ascii_control() && c != '\t')
 }
 
 impl Part {

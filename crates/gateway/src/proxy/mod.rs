@@ -17,6 +17,6 @@ pub(crate) use needs::Needs;
 pub(crate) use upstream::{Upstream, Waiting};
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

@@ -9,12 +9,12 @@ use coatroom::providers::UpstreamToken;
 use coatroom::user::User;
 use serde_json::json;
 
-pub(super) fn github() -> ProviderName {
+pub(crate) fn github() -> ProviderName {
     ProviderName::parse("github").unwrap()
 }
 
 /// Alice, whose first token is `gho_alice` and whose renewed one is `gho_alice_2`.
-pub(super) fn alice() -> Caller {
+pub(crate) fn alice() -> Caller {
     caller(Arc::new(Wallet::default()))
 }
 

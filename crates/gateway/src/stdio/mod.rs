@@ -1,0 +1,9 @@
+//! MCP servers on stdio: one process for each user, with that user's own credential.
+
+pub(crate) mod command;
+#[cfg(target_os = "linux")]
+pub(crate) mod isolation;
+#[cfg(target_os = "linux")]
+pub(crate) mod place;
+#[cfg(target_os = "linux")]
+mod remove;
