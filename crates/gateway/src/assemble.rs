@@ -26,7 +26,10 @@ use crate::config::{
     ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
 use crate::edge::{Edge, Hosts};
-use crate::proxy::{Proxy, Upstream, Waiting, client};
+use crate::proxy::{Proxy, Upstream, Waiting, Wants, client};
+use crate::stdio::command::CommandConfig;
+use crate::stdio::place::Places;
+use crate::stdio::{Bounds, Pool, Stdio, StdioServer};
 
 /// Everything that is served, with the checks that stand before it. `more` is merged beside it: the demo's own provider.
 ///
@@ -40,19 +43,57 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let sessions = coatroom.sessions(session_limits);
     let client = client(config.limits.upstream_connect)?;
     log_who_may_enter(config);
+    let pool = pool(config, &coatroom)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
         warn_of_openness(config, server);
-        let UpstreamConfig::Http(url) = &server.upstream else {
-            anyhow::bail!("server `{}` is a command, which cannot be served yet", server.name)
-        };
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
-        let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
-        let proxy = Proxy::new(upstream(config, (server, url), assertions), client.clone());
-        router = router.route_service(&server.path, any_service(guard.layer(proxy)));
+        let guarded = match (&server.upstream, &pool) {
+            (UpstreamConfig::Http(url), _) => {
+                let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
+                let proxy = Proxy::new(upstream(config, (server, url), assertions), client.clone());
+                any_service(guard.layer(proxy))
+            }
+            (UpstreamConfig::Command(command), Some(pool)) => {
+                any_service(guard.layer(Stdio::new(stdio(config, (server, command)), Arc::clone(pool))))
+            }
+            (UpstreamConfig::Command(_), None) => continue,
+        };
+        router = router.route_service(&server.path, guarded);
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
+}
+
+/// The processes of users, where there are servers that are commands.
+fn pool(config: &Config, coatroom: &Coatroom) -> anyhow::Result<Option<Arc<Pool>>> {
+    let commands = config.servers.iter().filter_map(|server| match &server.upstream {
+        UpstreamConfig::Command(command) => Some(command),
+        UpstreamConfig::Http(_) => None,
+    });
+    let commands: Vec<&CommandConfig> = commands.collect();
+    if commands.is_empty() {
+        return Ok(None);
+    }
+    let places = Places::probe(&config.processes, &commands)?;
+    let bounds = Bounds {
+        per_user: config.processes.per_user,
+        in_all: config.processes.in_all,
+        sessions_per_user: config.limits.sessions_per_user,
+        session_idle: config.lifetimes.mcp_session,
+    };
+    Ok(Some(Pool::new(places, bounds, coatroom.revocations(), Arc::new(SystemClock::new()))))
+}
+
+fn stdio(config: &Config, (server, command): (&ServerConfig, &CommandConfig)) -> StdioServer {
+    StdioServer {
+        name: server.name.clone(),
+        config: command.clone(),
+        wants: Wants::of(command.templates(), server.needs.clone()),
+        is_open: server.is_open(),
+        variables: config.processes.own_variables.clone(),
+        body: config.limits.mcp_body,
+    }
 }
 
 /// Says who may enter by each provider and issuer, so that nobody is surprised by whom they let in.
@@ -297,7 +338,7 @@ fn upstream(
         url: url.clone(),
         is_open: server.is_open(),
         headers: server.headers.clone(),
-        needs: server.needs.clone(),
+        wants: Wants::of(server.headers.iter().map(|(_, template)| template), server.needs.clone()),
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
     }

@@ -64,13 +64,19 @@ impl Revocations {
         let mut changes = self.changes.subscribe();
         loop {
             let blind = changes.borrow_and_update().blind;
-            if blind || self.recent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&grant) {
+            if blind || self.is_revoked(grant) {
                 return;
             }
             if changes.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    /// Whether it is known here that the grant was revoked, which is forgotten after a quarter of an hour.
+    #[must_use]
+    pub fn is_revoked(&self, grant: GrantId) -> bool {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&grant)
     }
 
     /// Whether revocations could not be read for so long that nothing may be trusted.

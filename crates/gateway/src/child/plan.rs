@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 
 /// What to run. It holds credentials, so it comes by a pipe, and is never an argument.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Plan {
     /// The program and its arguments.
@@ -122,6 +122,15 @@ impl Plan {
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest.finish().as_ref());
         fingerprint
+    }
+
+    /// The same for a process whose own folder is another.
+    #[must_use]
+    pub(crate) fn at(mut self, folder: &Path, temporary: &Path) -> Self {
+        for (name, path) in OF_THE_PLACE.iter().zip([folder, temporary]) {
+            self.environment.insert((*name).to_owned(), path.to_string_lossy().into_owned());
+        }
+        self
     }
 
     /// The access tokens in it, which nothing that is shown or logged may contain.

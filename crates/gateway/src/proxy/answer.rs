@@ -1,6 +1,8 @@
 //! What a client hears when its call does not reach the server, or the server fails: a JSON-RPC error with the
 //! request's id, never a 401 of an upstream, and 503 with `Retry-After` when trying again helps.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use coatroom::guard::{GuardAnswer, UpstreamError};
@@ -12,7 +14,7 @@ use serde_json::value::RawValue;
 
 /// Why a call did not get the server's answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// An HTTP method that MCP does not use.
     #[error("only GET, POST and DELETE are used here")]
     Method,
@@ -53,6 +55,32 @@ pub(super) enum Failure {
     /// The user's token was refused, also after it was renewed.
     #[error("the MCP server did not accept the credential of this call")]
     Refused,
+    /// A session that is not known here.
+    #[error("this session has ended; begin another with `initialize`")]
+    NoSession,
+    /// A call outside of any session, of a client that needs one.
+    #[error("the header Mcp-Session-Id is missing; begin a session with `initialize`")]
+    SessionMissing,
+    /// A stream outside of any session.
+    #[error("there is no stream outside of a session; begin one with `initialize`")]
+    NoStream,
+    /// A command cannot be run for this user.
+    #[error("the MCP server cannot be started for you: {0}")]
+    NoPlan(String),
+    /// All processes that there may be are at work.
+    #[error("all processes that you may have are at work; try again in a moment")]
+    Crowded,
+    /// The user's process failed several times.
+    #[error("{trouble}. It is tried again in {} s", after.as_secs().max(1))]
+    Failing {
+        /// What happened the last time.
+        trouble: String,
+        /// When it is tried again.
+        after: Duration,
+    },
+    /// A message that a server on stdio cannot be given.
+    #[error("the message cannot be read")]
+    NotAMessage,
     /// An answer that makes no sense behind a gateway.
     #[error("the MCP server answered {0}, which cannot be passed on")]
     Answer(StatusCode),
@@ -66,7 +94,7 @@ impl From<UpstreamFailure> for Failure {
 
 impl Failure {
     /// The answer to the client. `id` is the request's, when it has one.
-    pub(super) fn into_response(self, id: Option<&RawValue>) -> Response<Body> {
+    pub(crate) fn into_response(self, id: Option<&RawValue>) -> Response<Body> {
         // The guard answers these: with a challenge, or with the way to connect what is missing.
         match self {
             Self::Credential(
@@ -90,7 +118,8 @@ impl Failure {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            let seconds = if let Self::Failing { after, .. } = &self { after.as_secs().max(1) } else { 5 };
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
@@ -115,12 +144,19 @@ impl Failure {
             Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),
             Self::Refused => (StatusCode::BAD_GATEWAY, "credential_refused", false),
             Self::Answer(_) => (StatusCode::BAD_GATEWAY, "bad_answer", false),
+            Self::NoSession => (StatusCode::NOT_FOUND, "no_session", false),
+            Self::SessionMissing => (StatusCode::BAD_REQUEST, "session_missing", false),
+            Self::NoStream => (StatusCode::METHOD_NOT_ALLOWED, "no_stream", false),
+            Self::NoPlan(_) => (StatusCode::BAD_GATEWAY, "not_started", false),
+            Self::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "crowded", true),
+            Self::Failing { .. } => (StatusCode::SERVICE_UNAVAILABLE, "failing", true),
+            Self::NotAMessage => (StatusCode::BAD_REQUEST, "not_a_message", false),
         }
     }
 }
 
 /// The `id` of a single JSON-RPC request; `None` for notifications, batches and what is no message.
-pub(super) fn request_id(body: &[u8]) -> Option<&RawValue> {
+pub(crate) fn request_id(body: &[u8]) -> Option<&RawValue> {
     let id = serde_json::from_slice::<Peek<'_>>(body).ok()?.id?;
     let is_plain = id.get().starts_with(|c: char| c == '"' || c == '-' || c.is_ascii_digit());
     is_plain.then_some(id)

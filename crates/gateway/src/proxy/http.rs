@@ -24,7 +24,8 @@ use tracing::Instrument;
 use super::answer::{Failure, request_id};
 use super::connect::UpstreamClient;
 use super::headers::{Arrival, clean_request, clean_response, identify};
-use super::upstream::{Tokens, Upstream, Wallet};
+use super::upstream::Upstream;
+use super::wallet::{Tokens, Wallet};
 use crate::edge::RequestId;
 
 /// The service that stands behind the guard of one server; cloning it is cheap.
@@ -84,7 +85,7 @@ impl Proxy {
         }
         let judged = parts.extensions.get::<Arc<Judged<'static>>>().map(Arc::as_ref);
         let wallet = match caller {
-            Some(caller) => self.upstream.wallet(caller, judged).await?,
+            Some(caller) => self.upstream.wants.wallet(caller, judged).await?,
             None => Wallet::default(),
         };
         let response = self.send(parts, body.clone(), &wallet.tokens).await?;
@@ -92,7 +93,7 @@ impl Proxy {
             return passed_on(response);
         };
         drop(response);
-        let renewed = self.upstream.renewed(caller, judged, &wallet).await?.ok_or(Failure::Refused)?;
+        let renewed = self.upstream.wants.renewed(caller, judged, &wallet).await?.ok_or(Failure::Refused)?;
         tracing::debug!("the server refused the user's token; trying once more with the renewed one");
         passed_on(self.send(parts, body, &renewed).await?)
     }

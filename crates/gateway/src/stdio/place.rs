@@ -83,7 +83,7 @@ impl Places {
         };
         // From here on it is removed, whatever fails.
         let place = Place { confinement: self.confinement(folder, owner, config), places: self.clone() };
-        let temporary = place.folder().join(TEMPORARY);
+        let temporary = place.temporary();
         private().create(&temporary)?;
         if let Some(Owner { uid, gid }) = owner {
             chown(&temporary, Some(uid), Some(gid))?;
@@ -143,6 +143,11 @@ impl Place {
     /// The process's own folder: where it starts, its home.
     pub(crate) fn folder(&self) -> &Path {
         &self.confinement.folder
+    }
+
+    /// Where its temporary files are.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.folder().join(TEMPORARY)
     }
 
     /// What the process may do, for its supervisor.

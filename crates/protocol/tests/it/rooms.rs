@@ -72,7 +72,7 @@ const GATEWAY: Plan = &[
     ("cli", "config"),
     ("observe", "config"),
     ("serve", "client_address edge config"),
-    ("assemble", "edge proxy config"),
+    ("assemble", "edge proxy stdio config"),
     ("block", "terminal config cli assemble"),
     ("keys", "terminal progress config cli assemble"),
     ("grants", "terminal config cli assemble"),

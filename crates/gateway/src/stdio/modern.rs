@@ -1,0 +1,289 @@
+//! One call of a client of MCP 2026-07-28, whatever its server speaks.
+//!
+//! An older server that asks something in the middle of a call keeps it: the client is answered with a result that asks for input, and
+//! when it calls again, the same call goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use coatroom::entropy::{SystemEntropy, draw};
+use coatroom::protocol::access::{Capabilities, RpcError, check_input_required};
+use coatroom::protocol::bridge::asking::{essence, input_required};
+use coatroom::protocol::bridge::envelope::{answer, refusal, with_id};
+use coatroom::protocol::bridge::{
+    Asked, Envelope, Kind, ModernClient, Outgoing, Retried, UrlElicitation, Welcome, calls, results,
+};
+use coatroom::protocol::words::base64url;
+use tokio::sync::mpsc;
+
+use super::link::{About, Calling, Event, Link};
+use super::outbox::Resumed;
+use super::process::Gone;
+use super::seat::{Busy, Seat};
+
+/// A call on its way.
+pub(super) struct ModernCall {
+    seat: Arc<Seat>,
+    calling: Calling,
+    welcome: Welcome,
+    method: String,
+    /// What the client said that it can be asked for.
+    declared: Capabilities,
+    /// The request as it came last, and where its answer goes.
+    asked: Resumed,
+    /// What makes it the same call when it is made again.
+    essence: serde_json::Value,
+    /// How many questions the server has asked.
+    questions: usize,
+    _busy: Busy,
+}
+
+/// What becomes of a call after an event.
+enum Next {
+    GoOn,
+    Done,
+}
+
+/// Sends a request to a server.
+///
+/// # Errors
+/// [`Gone`] when the server did not get it, so that another may.
+pub(super) async fn send(link: &Arc<Link>, method: &str, text: &str) -> Result<Option<Calling>, Gone> {
+    let is_modern = link.welcome().is_some_and(Welcome::is_modern);
+    let about = About {
+        client_id: None,
+        may_be_asked: !is_modern && ASKING.contains(&method),
+        log_level: ModernClient::of_request(text).log_level,
+    };
+    let write = |number| if is_modern { calls::unchanged(text, number) } else { calls::to_legacy(text, number) };
+    link.call(about, write).await
+}
+
+/// The answer that needs no server: what an older one said when it was met.
+pub(super) fn discovered(link: &Link, id: &str, method: &str) -> Option<String> {
+    let welcome = link.welcome().filter(|welcome| method == "server/discover" && !welcome.is_modern())?;
+    Some(answer(id, &results::completed(&welcome.to_discover(), method, welcome)?))
+}
+
+/// Lets an older server send the log messages that a request wants.
+pub(super) async fn set_log_level(seat: &Seat, link: &Arc<Link>, text: &str) {
+    if !link.welcome().is_some_and(|welcome| !welcome.is_modern() && welcome.has("logging")) {
+        return;
+    }
+    let Some(level) = ModernClient::of_request(text).log_level else { return };
+    if seat.hub.set_log_level(Some(level.clone())).as_ref() == Some(&level) {
+        return;
+    }
+    let write = |number: u64| {
+        let params = format!(r#"{{"level":{level}}}"#);
+        let text = coatroom::protocol::bridge::envelope::request(&number.to_string(), "logging/setLevel", &params);
+        Some(Outgoing { text, token: None })
+    };
+    if let Ok(Some(calling)) = link.call(About::default(), write).await {
+        calling.answer().await;
+    }
+}
+
+impl ModernCall {
+    pub(super) fn new(
+        seat: &Arc<Seat>,
+        calling: Calling,
+        (method, declared): (String, Capabilities),
+        asked: Resumed,
+    ) -> Option<Self> {
+        let welcome = calling.link.welcome()?.clone();
+        let essence = if welcome.is_modern() { serde_json::Value::Null } else { essence(&asked.text) };
+        let _busy = seat.busy();
+        Some(Self { seat: Arc::clone(seat), calling, welcome, method, declared, asked, essence, questions: 0, _busy })
+    }
+
+    /// Waits for the answer, and tells the client.
+    pub(super) async fn run(mut self) {
+        if ASKING.contains(&self.method.as_str()) && !self.welcome.is_modern() {
+            for text in self.seat.hub.take_held(&self.calling.link) {
+                if let Next::Done = self.ask(text).await {
+                    return;
+                }
+            }
+        }
+        loop {
+            let event = tokio::select! {
+                event = self.calling.next() => event,
+                // The client takes the request back: that is what closing its stream means.
+                () = self.asked.outbox.closed() => return,
+            };
+            let next = match event {
+                Some(Event::Told(text)) => {
+                    self.asked.outbox.say(text).await;
+                    Next::GoOn
+                }
+                Some(Event::Asked(text)) => self.ask(text).await,
+                Some(Event::Answered(text)) => {
+                    self.answer(&text).await;
+                    Next::Done
+                }
+                None => {
+                    self.asked.outbox.answer(ended(&self.calling.link, &self.asked.id)).await;
+                    Next::Done
+                }
+            };
+            if let Next::Done = next {
+                return;
+            }
+        }
+    }
+
+    async fn answer(&self, text: &str) {
+        let id = &self.asked.id;
+        let answer = if self.welcome.is_modern() {
+            with_id(text, id)
+        } else if let Some(links) = UrlElicitation::of_answer(text) {
+            Some(links.to_modern(id))
+        } else {
+            results::to_modern(text, id, &self.method, &self.welcome)
+        };
+        self.asked.outbox.answer(answer.unwrap_or_else(|| refusal(id, INTERNAL, "the server's answer cannot be read"))).await;
+    }
+
+    /// An older server asks something: the client is asked for it, and calls again with the answer.
+    async fn ask(&mut self, text: String) -> Next {
+        let Some(first) = self.question(&text) else { return Next::GoOn };
+        let mut pending = vec![first];
+        loop {
+            let Some(state) = draw::<16>(&SystemEntropy::new()).ok().map(|bytes| base64url(&bytes)) else {
+                return self.refuse(&pending, "there are no random numbers").await;
+            };
+            let question = input_required(&self.asked.id, &pending, Some(&state));
+            if let Err(refusal) = check_input_required(&self.method, self.declared, &question) {
+                self.asked.outbox.answer(with_id(&RpcError::from(refusal).to_json(None), &self.asked.id).unwrap_or_default()).await;
+                self.decline(&pending, "the client cannot be asked for this");
+                return Next::Done;
+            }
+            // Only then is it there to be found.
+            let (sender, mut resumed) = mpsc::channel(1);
+            self.seat.hub.park(&state, sender);
+            self.asked.outbox.answer(question).await;
+            let woken = self.wait(&mut resumed, &mut pending).await;
+            self.seat.hub.unpark(&state);
+            let answered = match woken {
+                Woken::Resumed(asked) => {
+                    self.calling.set_token(progress_token(&asked.text));
+                    self.asked = asked;
+                    None
+                }
+                Woken::Answered(text, asked) => {
+                    self.asked = asked;
+                    Some(text)
+                }
+                Woken::Ended(asked) => {
+                    asked.outbox.answer(ended(&self.calling.link, &asked.id)).await;
+                    return Next::Done;
+                }
+                Woken::NobodyCame => {
+                    self.decline(&pending, "nobody answered");
+                    return Next::Done;
+                }
+            };
+            if let Some(text) = answered {
+                self.answer(&text).await;
+                return Next::Done;
+            }
+            let retried = Retried::of_request(&self.asked.text);
+            pending.retain(|asked| match retried.response(&asked.key) {
+                Some(response) => {
+                    self.calling.link.tell_soon(answer(&asked.id, response));
+                    false
+                }
+                None => true,
+            });
+            if pending.is_empty() {
+                return Next::GoOn;
+            }
+        }
+    }
+
+    /// Waits until the client calls again. What the server says meanwhile is about a request that its client does not wait for; what it
+    /// asks is asked with the rest.
+    async fn wait(&mut self, resumed: &mut mpsc::Receiver<Resumed>, pending: &mut Vec<Asked>) -> Woken {
+        let mut patience = std::pin::pin!(tokio::time::sleep(PARKED));
+        let mut answered = None;
+        let mut has_ended = false;
+        loop {
+            tokio::select! {
+                event = self.calling.next(), if answered.is_none() && !has_ended => match event {
+                    Some(Event::Asked(text)) => pending.extend(self.question(&text)),
+                    Some(Event::Answered(text)) => answered = Some(text),
+                    Some(Event::Told(_)) => {}
+                    None => has_ended = true,
+                },
+                Some(again) = resumed.recv() => {
+                    if essence(&again.text) != self.essence {
+                        let why = "this requestState belongs to another call";
+                        again.outbox.answer(refusal(&again.id, INVALID_PARAMS, why)).await;
+                        continue;
+                    }
+                    return match answered {
+                        Some(text) => Woken::Answered(text, again),
+                        None if has_ended => Woken::Ended(again),
+                        None => Woken::Resumed(again),
+                    };
+                }
+                () = &mut patience => return Woken::NobodyCame,
+            }
+        }
+    }
+
+    fn question(&mut self, text: &str) -> Option<Asked> {
+        let message = Envelope::read(text)?;
+        let Kind::Request { id, method } = &message.kind else { return None };
+        self.questions += 1;
+        Some(Asked {
+            key: format!("question-{}", self.questions),
+            id: (*id).to_owned(),
+            method: method.clone(),
+            params: message.params().unwrap_or("{}").to_owned(),
+        })
+    }
+
+    async fn refuse(&self, pending: &[Asked], why: &str) -> Next {
+        self.decline(pending, why);
+        self.asked.outbox.answer(refusal(&self.asked.id, INTERNAL, why)).await;
+        Next::Done
+    }
+
+    fn decline(&self, pending: &[Asked], why: &str) {
+        for asked in pending {
+            self.calling.link.tell_soon(refusal(&asked.id, METHOD_NOT_FOUND, why));
+        }
+    }
+}
+
+enum Woken {
+    Resumed(Resumed),
+    Answered(String, Resumed),
+    Ended(Resumed),
+    NobodyCame,
+}
+
+fn progress_token(text: &str) -> Option<String> {
+    Envelope::read(text)?.meta("progressToken").map(str::to_owned)
+}
+
+/// What a client hears whose server ended before it answered. Nobody knows how far it came, so it is for the client to call again.
+pub(super) fn ended(link: &Link, id: &str) -> String {
+    let last_words = link.process().last_words();
+    let said = if last_words.is_empty() { String::new() } else { format!(". It wrote last:\n{last_words}") };
+    let why = format!("the MCP server's process ended before it answered; the call may have been carried out{said}");
+    refusal(id, SERVER_ERROR, &why)
+}
+
+/// The requests that may be answered by asking for input.
+const ASKING: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// How long a call waits for its client's input.
+const PARKED: Duration = Duration::from_mins(10);
+
+const METHOD_NOT_FOUND: i32 = -32601;
+const INVALID_PARAMS: i32 = -32602;
+const INTERNAL: i32 = -32603;
+pub(super) const SERVER_ERROR: i32 = -32000;

@@ -1,0 +1,162 @@
+//! One user's process as it runs: lines go in and come out, and it ends with everything that it started.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::last_words::LastWords;
+use super::lines::Lines;
+use super::place::Place;
+use crate::child::{Plan, ROLE, SUPERVISE};
+
+/// A process that runs, or ran. Dropping it closes its input, by which it ends.
+pub(super) struct Process {
+    input: mpsc::Sender<String>,
+    close: Arc<Notify>,
+    kill: Arc<Notify>,
+    ended: watch::Receiver<bool>,
+    said: Arc<LastWords>,
+}
+
+/// What a process writes to stdout.
+pub(super) type Output = Lines<BufReader<ChildStdout>>;
+
+/// The process takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the process has ended")]
+pub(super) struct Gone;
+
+impl Process {
+    /// Starts the command of `plan` at its place.
+    ///
+    /// # Errors
+    /// When the system starts no more processes.
+    pub(super) fn start(place: Place, plan: &Plan) -> io::Result<(Self, Output)> {
+        let confinement = place.confinement().to_text().map_err(io::Error::other)?;
+        let mut command = std::process::Command::new("/proc/self/exe");
+        command.arg0("coatroom").args([ROLE, SUPERVISE, &confinement]);
+        // What the command gets is in the plan; the supervisor needs nothing of the gateway's.
+        command.env_clear().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut supervisor = Command::from(command).spawn()?;
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (supervisor.stdin.take(), supervisor.stdout.take(), supervisor.stderr.take())
+        else {
+            return Err(io::Error::other("a pipe is missing"));
+        };
+        let (input, lines) = mpsc::channel(QUEUED);
+        let (close, kill) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let said = Arc::new(LastWords::without(plan.secrets().map(str::to_owned)));
+        let (ends, ended) = watch::channel(false);
+        tokio::spawn(write(stdin, plan.to_bytes().map_err(io::Error::other)?, lines, Arc::clone(&close)));
+        let heard = tokio::spawn(hear(stderr, Arc::clone(&said)));
+        tokio::spawn(keep(supervisor, Arc::clone(&kill), place, (heard, ends)));
+        Ok((Self { input, close, kill, ended, said }, Lines::new(BufReader::new(stdout), LONGEST_LINE)))
+    }
+
+    /// Writes one line.
+    ///
+    /// # Errors
+    /// [`Gone`] when it takes no more.
+    pub(super) async fn send(&self, line: String) -> Result<(), Gone> {
+        self.input.send(line).await.map_err(|_| Gone)
+    }
+
+    /// Writes one line if it takes one at once: for what is of no use later.
+    pub(super) fn try_send(&self, line: String) {
+        // A process that does not read is not told that it may stop working.
+        let _ = self.input.try_send(line);
+    }
+
+    /// Closes its input, by which it ends; it is made to, if it does not.
+    pub(super) fn close(&self) {
+        self.close.notify_one();
+    }
+
+    /// Ends it at once, with everything that it started.
+    pub(super) fn kill(&self) {
+        self.kill.notify_one();
+    }
+
+    /// Completes when it is gone, with everything that it started.
+    pub(super) async fn ended(&self) {
+        // The sender is there until it has told so.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+
+    /// What it wrote to stderr last.
+    pub(super) fn last_words(&self) -> String {
+        self.said.text()
+    }
+}
+
+async fn write(mut stdin: ChildStdin, plan: Vec<u8>, mut lines: mpsc::Receiver<String>, close: Arc<Notify>) {
+    if stdin.write_all(&plan).await.is_err() {
+        return;
+    }
+    drop(zeroize::Zeroizing::new(plan));
+    loop {
+        let line = tokio::select! {
+            biased;
+            line = lines.recv() => line,
+            () = close.notified() => {
+                // What was taken is written.
+                lines.close();
+                continue;
+            }
+        };
+        let Some(mut line) = line else { return };
+        line.push('\n');
+        if stdin.write_all(line.as_bytes()).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn hear(stderr: ChildStderr, said: Arc<LastWords>) {
+    let mut lines = Lines::new(BufReader::new(stderr), LONGEST_LINE);
+    while let Ok(Some(line)) = lines.next().await {
+        let line = said.hear(&line);
+        tracing::debug!(line, "a server wrote to stderr");
+    }
+}
+
+/// Waits for the end of a process, and brings it about when asked. The supervisor is never killed: it would leave behind what it watches.
+async fn keep(
+    mut supervisor: Child,
+    kill: Arc<Notify>,
+    place: Place,
+    (heard, ends): (tokio::task::JoinHandle<()>, watch::Sender<bool>),
+) {
+    let pid = supervisor.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let status = loop {
+        tokio::select! {
+            status = supervisor.wait() => break status,
+            // It was not waited for yet, so the number is still its own.
+            () = kill.notified() => if let Some(pid) = pid {
+                let _ = kill_process(pid, Signal::TERM);
+            },
+        }
+    };
+    match status {
+        Ok(status) => tracing::debug!(%status, "a process ended"),
+        Err(error) => tracing::warn!(%error, "a process ended, and nobody knows how"),
+    }
+    drop(place);
+    // Its last words may still be on their way, unless somebody holds stderr open.
+    let _ = tokio::time::timeout(LAST_WORDS, heard).await;
+    ends.send_replace(true);
+}
+
+/// Lines that wait to be written.
+const QUEUED: usize = 32;
+
+/// The longest message of a server: a large image as base64.
+const LONGEST_LINE: usize = 32 * 1024 * 1024;
+
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);
