@@ -79,7 +79,7 @@ fn pool(config: &Config, coatroom: &Coatroom) -> anyhow::Result<Option<Arc<Pool>
     let bounds = Bounds {
         per_user: config.processes.per_user,
         in_all: config.processes.in_all,
-        sessions_per_user: config.limits.sessions_per_user,
+        seats_per_user: config.limits.sessions_per_user,
         session_idle: config.lifetimes.mcp_session,
     };
     Ok(Some(Pool::new(places, bounds, coatroom.revocations(), Arc::new(SystemClock::new()))))

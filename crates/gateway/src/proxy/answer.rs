@@ -78,6 +78,12 @@ pub(crate) enum Failure {
         /// When it is tried again.
         after: Duration,
     },
+    /// A client that says very much about itself.
+    #[error("a client may say at most {0} bytes about itself")]
+    Talkative(usize),
+    /// No random numbers for the id of a session.
+    #[error("the gateway has no random numbers at the moment")]
+    NoEntropy,
     /// A message that a server on stdio cannot be given.
     #[error("the message cannot be read")]
     NotAMessage,
@@ -150,6 +156,8 @@ impl Failure {
             Self::NoPlan(_) => (StatusCode::BAD_GATEWAY, "not_started", false),
             Self::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "crowded", true),
             Self::Failing { .. } => (StatusCode::SERVICE_UNAVAILABLE, "failing", true),
+            Self::Talkative(_) => (StatusCode::BAD_REQUEST, "talkative", false),
+            Self::NoEntropy => (StatusCode::SERVICE_UNAVAILABLE, "no_entropy", true),
             Self::NotAMessage => (StatusCode::BAD_REQUEST, "not_a_message", false),
         }
     }

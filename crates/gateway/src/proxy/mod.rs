@@ -12,10 +12,10 @@ mod needs;
 mod upstream;
 mod wallet;
 
+pub(crate) use answer::{Failure, request_id};
 pub(crate) use connect::client;
 pub(crate) use http::Proxy;
 pub(crate) use needs::Needs;
-pub(crate) use answer::{Failure, request_id};
 pub(crate) use upstream::{Upstream, Waiting};
 pub(crate) use wallet::{Wallet, Wants};
 

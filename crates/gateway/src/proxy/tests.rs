@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{Renewal, Wallet, alice, caller, github};
-use super::{Needs, Proxy, Upstream, Waiting, client};
+use super::{Needs, Proxy, Upstream, Waiting, Wants, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -34,17 +34,19 @@ async fn proxy_of(router: Router) -> Proxy {
 
 fn proxy_to(address: SocketAddr) -> Proxy {
     let template = |text| Template::compile(text, Some(&github()), &[github()]).unwrap();
+    let headers = vec![
+        (http::header::AUTHORIZATION, template("Bearer {github.access_token}")),
+        (HeaderName::from_static("x-name"), template("{user.name}")),
+        (HeaderName::from_static("x-login"), template("{user.username}")),
+    ];
+    let needs = Needs { always: vec![github()], by_rule: Vec::new() };
     let upstream = Upstream {
         assertions: None,
         name: "test".to_owned(),
         url: format!("http://{address}/mcp?fixed=1").parse().unwrap(),
         is_open: false,
-        headers: vec![
-            (http::header::AUTHORIZATION, template("Bearer {github.access_token}")),
-            (HeaderName::from_static("x-name"), template("{user.name}")),
-            (HeaderName::from_static("x-login"), template("{user.username}")),
-        ],
-        needs: Needs { always: vec![github()], by_rule: Vec::new() },
+        wants: Wants::of(headers.iter().map(|(_, template)| template), needs),
+        headers,
         public_url: Issuer::parse("https://mcp.example.com").unwrap(),
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
     };

@@ -85,7 +85,7 @@ impl Hub {
     // === What the server says ===
 
     /// A server asks for something, and there is no call on which its client could be asked.
-    pub(super) async fn asked(self: &Arc<Self>, link: &Arc<Link>, text: &str) {
+    pub(super) fn asked(self: &Arc<Self>, link: &Arc<Link>, text: &str) {
         if self.era == Era::Legacy && self.ask_on_stream(link, text) {
             return;
         }
@@ -121,7 +121,8 @@ impl Hub {
     pub(super) fn told(&self, link: &Arc<Link>, text: &str, message: &Envelope<'_>, method: &str) {
         let mut state = self.state();
         if self.era == Era::Modern {
-            for listener in state.listeners.values().filter(|listener| listener.filter.wants(message, method)) {
+            for listener in state.listeners.values().filter(|listener| listener.filter.wants(message, method))
+            {
                 if let Some(text) = listening::tagged(text, &listener.id) {
                     // Who does not read learns of the change when they ask.
                     let _ = listener.events.try_send(text);
@@ -131,7 +132,9 @@ impl Hub {
             // The server gives up a request of its own.
             let id = message.param("requestId").unwrap_or_default();
             let number = state.asked.iter().find_map(|(number, reply)| match reply {
-                Reply::Server(asked, own) if own == id && asked.ptr_eq(&Arc::downgrade(link)) => Some(*number),
+                Reply::Server(asked, own) if own == id && asked.ptr_eq(&Arc::downgrade(link)) => {
+                    Some(*number)
+                }
                 _ => None,
             });
             if let Some(number) = number {
@@ -153,7 +156,10 @@ impl Hub {
     }
 
     /// Asks the client on behalf of a call; `write` makes the request of its number.
-    pub(super) fn ask_for_call(&self, write: impl FnOnce(&str) -> String) -> (String, oneshot::Receiver<String>) {
+    pub(super) fn ask_for_call(
+        &self,
+        write: impl FnOnce(&str) -> String,
+    ) -> (String, oneshot::Receiver<String>) {
         let (sender, answer) = oneshot::channel();
         let mut state = self.state();
         let number = state.number();
@@ -228,9 +234,7 @@ impl Hub {
 
     /// The client of a session wants to hear of a resource, or does not any more.
     pub(super) fn subscribe(&self, uri: &str, wants: bool) {
-        self.uris.send_if_modified(
-            |uris| if wants { uris.insert(uri.to_owned()) } else { uris.remove(uri) },
-        );
+        self.uris.send_if_modified(|uris| if wants { uris.insert(uri.to_owned()) } else { uris.remove(uri) });
     }
 
     /// Changes whenever the client of a session subscribes to something else.

@@ -39,8 +39,10 @@ pub(super) async fn send(
 ) -> Result<Option<Calling>, Gone> {
     let is_modern = link.welcome().is_some_and(Welcome::is_modern);
     // A client that said nothing else gets whatever the server logs.
-    let log_level = if is_modern { seat.hub.log_level() } else { None }.unwrap_or_else(|| "\"debug\"".to_owned());
-    let about = About { client_id: Some(id.to_owned()), may_be_asked: !is_modern, log_level: Some(log_level) };
+    let log_level =
+        if is_modern { seat.hub.log_level() } else { None }.unwrap_or_else(|| "\"debug\"".to_owned());
+    let about =
+        About { client_id: Some(id.to_owned()), may_be_asked: !is_modern, log_level: Some(log_level) };
     if !is_modern {
         link.initialized(None).await?;
         return link.call(about, |number| calls::unchanged(text, number)).await;
@@ -82,15 +84,17 @@ impl LegacyCall {
             match self.calling.next().await {
                 Some(Event::Told(text)) => drop(self.asked.outbox.say(text).await),
                 Some(Event::Asked(text)) => self.ask(&text).await,
-                Some(Event::Answered(text)) => match InputRequired::of_answer(&text).filter(|_| self.is_modern) {
-                    None => return self.answer(&text).await,
-                    Some(input) => {
-                        if let Err(why) = self.provide(input).await {
-                            let refused = refusal(&self.asked.id, INTERNAL, &why);
-                            return self.asked.outbox.answer(refused).await;
+                Some(Event::Answered(text)) => {
+                    match InputRequired::of_answer(&text).filter(|_| self.is_modern) {
+                        None => return self.answer(&text).await,
+                        Some(input) => {
+                            if let Err(why) = self.provide(input).await {
+                                let refused = refusal(&self.asked.id, INTERNAL, &why);
+                                return self.asked.outbox.answer(refused).await;
+                            }
                         }
                     }
-                },
+                }
                 None if self.calling.link.is_gone() => {
                     return self.asked.outbox.answer(ended(&self.calling.link, &self.asked.id)).await;
                 }
@@ -101,15 +105,17 @@ impl LegacyCall {
     }
 
     async fn answer(&self, text: &str) {
-        self.remember(text).await;
+        self.remember(text);
         let answer = with_id(text, &self.asked.id);
         let unreadable = || refusal(&self.asked.id, INTERNAL, "the server's answer cannot be read");
         self.asked.outbox.answer(answer.unwrap_or_else(unreadable)).await;
     }
 
     /// What its next process has to be told again.
-    async fn remember(&self, answer: &str) {
-        let (Some(asked), Some(answer)) = (Envelope::read(&self.asked.text), Envelope::read(answer)) else { return };
+    fn remember(&self, answer: &str) {
+        let (Some(asked), Some(answer)) = (Envelope::read(&self.asked.text), Envelope::read(answer)) else {
+            return;
+        };
         if answer.result().is_none() {
             return;
         }
@@ -126,7 +132,7 @@ impl LegacyCall {
     async fn ask(&self, text: &str) {
         let Some(asked) = self.seat.hub.ask(&self.calling.link, text) else { return };
         if !self.asked.outbox.say(asked.clone()).await && !self.seat.hub.say(asked) {
-            self.seat.hub.asked(&self.calling.link, text).await;
+            self.seat.hub.asked(&self.calling.link, text);
         }
     }
 
@@ -151,7 +157,10 @@ impl LegacyCall {
         let (question, answered) =
             self.seat.hub.ask_for_call(|number| asked.to_request(number, &base64url(&fresh)));
         if !self.asked.outbox.say(question.clone()).await && !self.seat.hub.say(question) {
-            return Err(format!("the server asks the client for {}, and there is no stream to ask on", asked.method));
+            return Err(format!(
+                "the server asks the client for {}, and there is no stream to ask on",
+                asked.method
+            ));
         }
         let answered = tokio::time::timeout(PATIENCE, answered).await;
         let text = answered.map_err(|_| "the client did not answer what the server asked")?;
@@ -160,7 +169,8 @@ impl LegacyCall {
         match message.as_ref().and_then(Envelope::result) {
             Some(result) => Ok(result.to_owned()),
             None => asked.without_answer().map(str::to_owned).ok_or_else(|| {
-                let error = message.and_then(|message| message.error().map(str::to_owned)).unwrap_or_default();
+                let error =
+                    message.and_then(|message| message.error().map(str::to_owned)).unwrap_or_default();
                 format!("the client refused what the server asked it for: {error}")
             }),
         }

@@ -29,7 +29,8 @@ impl<R: AsyncBufRead + Unpin> Lines<R> {
                 return Ok((!line.is_empty()).then_some(line));
             }
             let end = read.iter().position(|byte| *byte == b'\n');
-            let (part, used) = end.map_or((read, read.len()), |end| (read.get(..end).unwrap_or(read), end + 1));
+            let (part, used) =
+                end.map_or((read, read.len()), |end| (read.get(..end).unwrap_or(read), end + 1));
             if line.len() + part.len() > self.longest {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }

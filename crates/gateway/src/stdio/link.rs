@@ -141,9 +141,9 @@ impl Link {
     }
 
     /// Sends what has no answer, and does not wait: for whoever must go on reading what the server says.
-    pub(super) fn tell_soon(self: &Arc<Self>, line: String) {
+    pub(super) fn tell_soon(self: &Arc<Self>, text: String) {
         let link = Arc::clone(self);
-        tokio::spawn(async move { link.tell(line).await });
+        tokio::spawn(async move { link.tell(text).await });
     }
 
     /// Tells an older server that the handshake is over, in the client's words or ours; once, and before any request.
@@ -166,13 +166,14 @@ impl Link {
             let mut waiting = routes.calls.iter();
             waiting.find(|(_, call)| call.about.client_id.as_deref() == Some(id)).map(|(number, _)| *number)
         };
-        let Some((number, line)) = number.and_then(|number| Some((number, calls::cancels_instead(words, number)?)))
+        let Some((number, text)) =
+            number.and_then(|number| Some((number, calls::cancels_instead(words, number)?)))
         else {
             return;
         };
         let link = Arc::clone(self);
         tokio::spawn(async move {
-            if link.tell(line).await.is_ok() {
+            if link.tell(text).await.is_ok() {
                 tokio::time::sleep(CANCELLED).await;
             }
             link.forget(number);
@@ -218,12 +219,15 @@ impl Link {
                         Err(_) => false,
                     };
                     if !understood && !std::mem::replace(&mut complained, true) {
-                        tracing::warn!("a server writes lines to stdout that are no MCP messages; they are left out");
+                        tracing::warn!(
+                            "a server writes lines to stdout that are no MCP messages; they are left out"
+                        );
                     }
                 }
                 Ok(None) => break,
                 Err(error) => {
                     tracing::warn!(%error, "a server's message cannot be read; its process is ended");
+                    self.process.note(&format!("(a message was not read: {error})"));
                     self.process.kill();
                     break;
                 }
@@ -265,7 +269,7 @@ impl Link {
                 let newest = self.newest(|about| about.may_be_asked);
                 match newest {
                     Some(events) => send(&events, Event::Asked(text.to_owned())).await,
-                    None => self.hub.asked(self, text).await,
+                    None => self.hub.asked(self, text),
                 }
             }
             Kind::Notification { method } => self.told(text, message, method).await,
@@ -350,7 +354,6 @@ impl Calling {
     pub(super) const fn leave_running(&mut self) {
         self.cancels = false;
     }
-
 }
 
 impl Drop for Calling {

@@ -102,9 +102,8 @@ pub(super) async fn for_session(seat: Arc<Seat>, link: Arc<Link>) {
             if filter.is_empty() {
                 return std::future::pending().await;
             }
-            let write = |number| {
-                Some(Outgoing { text: listening::listen(number, &filter, &client)?, token: None })
-            };
+            let write =
+                |number| Some(Outgoing { text: listening::listen(number, &filter, &client)?, token: None });
             let Ok(Some(calling)) = link.call(About::default(), write).await else { return };
             hear_for_session(&seat, calling).await;
         };

@@ -55,7 +55,8 @@ pub(super) async fn send(link: &Arc<Link>, method: &str, text: &str) -> Result<O
         may_be_asked: !is_modern && ASKING.contains(&method),
         log_level: ModernClient::of_request(text).log_level,
     };
-    let write = |number| if is_modern { calls::unchanged(text, number) } else { calls::to_legacy(text, number) };
+    let write =
+        |number| if is_modern { calls::unchanged(text, number) } else { calls::to_legacy(text, number) };
     link.call(about, write).await
 }
 
@@ -76,7 +77,8 @@ pub(super) async fn set_log_level(seat: &Seat, link: &Arc<Link>, text: &str) {
     }
     let write = |number: u64| {
         let params = format!(r#"{{"level":{level}}}"#);
-        let text = coatroom::protocol::bridge::envelope::request(&number.to_string(), "logging/setLevel", &params);
+        let text =
+            coatroom::protocol::bridge::envelope::request(&number.to_string(), "logging/setLevel", &params);
         Some(Outgoing { text, token: None })
     };
     if let Ok(Some(calling)) = link.call(About::default(), write).await {
@@ -93,8 +95,17 @@ impl ModernCall {
     ) -> Option<Self> {
         let welcome = calling.link.welcome()?.clone();
         let essence = if welcome.is_modern() { serde_json::Value::Null } else { essence(&asked.text) };
-        let _busy = seat.busy();
-        Some(Self { seat: Arc::clone(seat), calling, welcome, method, declared, asked, essence, questions: 0, _busy })
+        Some(Self {
+            _busy: seat.busy(),
+            seat: Arc::clone(seat),
+            calling,
+            welcome,
+            method,
+            declared,
+            asked,
+            essence,
+            questions: 0,
+        })
     }
 
     /// Waits for the answer, and tells the client.
@@ -142,7 +153,10 @@ impl ModernCall {
         } else {
             results::to_modern(text, id, &self.method, &self.welcome)
         };
-        self.asked.outbox.answer(answer.unwrap_or_else(|| refusal(id, INTERNAL, "the server's answer cannot be read"))).await;
+        self.asked
+            .outbox
+            .answer(answer.unwrap_or_else(|| refusal(id, INTERNAL, "the server's answer cannot be read")))
+            .await;
     }
 
     /// An older server asks something: the client is asked for it, and calls again with the answer.
@@ -155,7 +169,12 @@ impl ModernCall {
             };
             let question = input_required(&self.asked.id, &pending, Some(&state));
             if let Err(refusal) = check_input_required(&self.method, self.declared, &question) {
-                self.asked.outbox.answer(with_id(&RpcError::from(refusal).to_json(None), &self.asked.id).unwrap_or_default()).await;
+                self.asked
+                    .outbox
+                    .answer(
+                        with_id(&RpcError::from(refusal).to_json(None), &self.asked.id).unwrap_or_default(),
+                    )
+                    .await;
                 self.decline(&pending, "the client cannot be asked for this");
                 return Next::Done;
             }
@@ -273,7 +292,9 @@ fn progress_token(text: &str) -> Option<String> {
 pub(super) fn ended(link: &Link, id: &str) -> String {
     let last_words = link.process().last_words();
     let said = if last_words.is_empty() { String::new() } else { format!(". It wrote last:\n{last_words}") };
-    let why = format!("the MCP server's process ended before it answered; the call may have been carried out{said}");
+    let why = format!(
+        "the MCP server's process ended before it answered; the call may have been carried out{said}"
+    );
     refusal(id, SERVER_ERROR, &why)
 }
 

@@ -106,23 +106,25 @@ impl Inbox {
 
     fn stream(self, answers: Vec<String>, then: Option<String>) -> Response<Body> {
         let left = self.answers.saturating_sub(answers.len());
-        let ready: Vec<Said> =
-            answers.into_iter().map(Said::Answer).chain(then.map(Said::Before)).collect();
+        let ready: Vec<Said> = answers.into_iter().map(Said::Answer).chain(then.map(Said::Before)).collect();
         // What was taken counts no more.
-        let events = stream::unfold((ready.into_iter(), self.messages, left), |(mut ready, mut rest, left)| async move {
-            if let Some(Said::Before(text) | Said::Answer(text)) = ready.next() {
-                return Some((event(&text), (ready, rest, left)));
-            }
-            if left == 0 {
-                return None;
-            }
-            match tokio::time::timeout(KEEP_ALIVE, rest.recv()).await {
-                Err(_) => Some((Bytes::from_static(COMMENT), (ready, rest, left))),
-                Ok(Some(Said::Before(text))) => Some((event(&text), (ready, rest, left))),
-                Ok(Some(Said::Answer(text))) => Some((event(&text), (ready, rest, left - 1))),
-                Ok(None) => None,
-            }
-        });
+        let events = stream::unfold(
+            (ready.into_iter(), self.messages, left),
+            |(mut ready, mut rest, left)| async move {
+                if let Some(Said::Before(text) | Said::Answer(text)) = ready.next() {
+                    return Some((event(&text), (ready, rest, left)));
+                }
+                if left == 0 {
+                    return None;
+                }
+                match tokio::time::timeout(KEEP_ALIVE, rest.recv()).await {
+                    Err(_) => Some((Bytes::from_static(COMMENT), (ready, rest, left))),
+                    Ok(Some(Said::Before(text))) => Some((event(&text), (ready, rest, left))),
+                    Ok(Some(Said::Answer(text))) => Some((event(&text), (ready, rest, left - 1))),
+                    Ok(None) => None,
+                }
+            },
+        );
         streaming(Body::from_stream(stream::StreamExt::map(events, Ok::<_, Infallible>)))
     }
 }
@@ -164,8 +166,11 @@ pub(super) fn json(status: StatusCode, text: String) -> Response<Body> {
 /// Whether a client takes a stream of events as an answer.
 pub(super) fn takes_streams(headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut types = accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or(kind));
-    types.any(|kind| ["text/event-stream", "text/*", "*/*"].iter().any(|known| kind.trim().eq_ignore_ascii_case(known)))
+    let mut types =
+        accepted.flat_map(|value| value.split(',')).map(|kind| kind.split(';').next().unwrap_or(kind));
+    types.any(|kind| {
+        ["text/event-stream", "text/*", "*/*"].iter().any(|known| kind.trim().eq_ignore_ascii_case(known))
+    })
 }
 
 fn streaming(body: Body) -> Response<Body> {
@@ -183,6 +188,10 @@ fn event(text: &str) -> Bytes {
 
 /// MCP 2026-07-28, Streamable HTTP: errors that say something about the request as a whole have a status of their own.
 fn status_of(answer: &str) -> StatusCode {
+    // Most answers have no error, and need not be read again for that.
+    if !answer.contains("\"error\"") {
+        return StatusCode::OK;
+    }
     let error = Envelope::read(answer).filter(|message| matches!(message.kind, Kind::Error { .. }));
     match error.and_then(|error| error.error_code()) {
         Some(-32601) => StatusCode::NOT_FOUND,
@@ -236,7 +245,8 @@ mod tests {
         assert!(outbox.say("between".to_owned()).await);
         outbox.answer("2".to_owned()).await;
         let text = read(inbox.respond().await).await.1;
-        let events: Vec<&str> = text.split("\n\n").filter_map(|event| event.strip_prefix("event: message\ndata: ")).collect();
+        let events: Vec<&str> =
+            text.split("\n\n").filter_map(|event| event.strip_prefix("event: message\ndata: ")).collect();
         assert_eq!(events, ["1", "between", "2"]);
     }
 
@@ -270,8 +280,12 @@ mod tests {
 
     #[test]
     fn errors_about_the_request_have_a_status_on_the_modern_wire() {
-        let status = |code: i32| status_of(&format!(r#"{{"id":1,"error":{{"code":{code},"message":"m"}}}}"#)).as_u16();
-        assert_eq!([-32601, -32700, -32600, -32020, -32021, -32022, -32602, -32000, 7].map(status), [404, 400, 400, 400, 400, 400, 200, 200, 200]);
+        let status =
+            |code: i32| status_of(&format!(r#"{{"id":1,"error":{{"code":{code},"message":"m"}}}}"#)).as_u16();
+        assert_eq!(
+            [-32601, -32700, -32600, -32020, -32021, -32022, -32602, -32000, 7].map(status),
+            [404, 400, 400, 400, 400, 400, 200, 200, 200]
+        );
         assert_eq!(status_of(r#"{"id":1,"result":{"error":{"code":-32601}}}"#), StatusCode::OK);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use coatroom::clock::Clock;
 use coatroom::Revocations;
+use coatroom::clock::Clock;
 use coatroom::protocol::bridge::{Filter, Outgoing, Welcome, envelope};
 use coatroom::protocol::words::Subject;
 use tokio::sync::watch;
@@ -35,8 +35,8 @@ pub(crate) struct Bounds {
     pub(crate) per_user: usize,
     /// Processes at once.
     pub(crate) in_all: usize,
-    /// Sessions of one user at once.
-    pub(crate) sessions_per_user: usize,
+    /// Sessions of one user at once; and other clients that differ in what they can do.
+    pub(crate) seats_per_user: usize,
     /// How long a session may rest.
     pub(crate) session_idle: Duration,
 }
@@ -96,26 +96,31 @@ impl Pool {
             return Arc::clone(seat);
         }
         let seat = Seat::new(key.clone(), user.cloned(), hello(), idle, Arc::clone(&self.clock));
-        let surplus = if seat.is_session() { self.surplus(&seats, &seat) } else { None };
-        if let Some(surplus) = surplus {
+        if let Some(surplus) = self.surplus(&seats, &seat) {
             seats.remove(&surplus.key);
             surplus.give_up();
         }
         seats.insert(key, Arc::clone(&seat));
         drop(seats);
         if let Some(grant) = seat.key.grant {
-            tokio::spawn(end_with(Arc::downgrade(self), Arc::downgrade(&seat), Arc::clone(&self.revocations), grant));
+            tokio::spawn(end_with(
+                Arc::downgrade(self),
+                Arc::downgrade(&seat),
+                Arc::clone(&self.revocations),
+                grant,
+            ));
         }
         seat
     }
 
-    /// The longest unused session of a user who has as many as there may be.
+    /// The longest unused seat of a user who has as many of its kind as there may be.
     fn surplus(&self, seats: &HashMap<SeatKey, Arc<Seat>>, newcomer: &Seat) -> Option<Arc<Seat>> {
-        let of_user = |seat: &&Arc<Seat>| seat.is_session() && seat.user == newcomer.user;
+        let alike =
+            |seat: &&Arc<Seat>| seat.is_session() == newcomer.is_session() && seat.user == newcomer.user;
         // Whoever did not sign in is not told apart.
-        let most = if newcomer.user.is_some() { self.bounds.sessions_per_user } else { SESSIONS_OF_NOBODY };
-        let sessions = || seats.values().filter(of_user);
-        (sessions().count() >= most).then(|| sessions().max_by_key(|seat| seat.unused_for()).cloned()).flatten()
+        let most = if newcomer.user.is_some() { self.bounds.seats_per_user } else { SEATS_OF_NOBODY };
+        let others = || seats.values().filter(alike);
+        (others().count() >= most).then(|| others().max_by_key(|seat| seat.unused_for()).cloned()).flatten()
     }
 
     /// Gives a seat up: its session or grant has ended.
@@ -184,7 +189,8 @@ impl Pool {
         let (done, starting) = watch::channel(None);
         seat.state().phase = Phase::Starting(fingerprint, starting.clone());
         drop(seats);
-        let (pool, seat, server, plan) = (Arc::clone(self), Arc::clone(seat), Arc::clone(server), plan.clone());
+        let (pool, seat, server, plan) =
+            (Arc::clone(self), Arc::clone(seat), Arc::clone(server), plan.clone());
         tokio::spawn(async move {
             let started = pool.start_now(&seat, &server, fingerprint, plan).await;
             if let Err(trouble) = &started {
@@ -202,7 +208,8 @@ impl Pool {
         let of_user = |seat: &&Arc<Seat>| newcomer.user.is_some() && seat.user == newcomer.user;
         let others = || seats.values().filter(|seat| !Arc::ptr_eq(seat, newcomer)).filter(has_process);
         let end_one = |seats: &mut dyn Iterator<Item = &Arc<Seat>>| {
-            let resting = seats.filter(|seat| !seat.is_busy() && matches!(seat.state().phase, Phase::Running(..)));
+            let resting =
+                seats.filter(|seat| !seat.is_busy() && matches!(seat.state().phase, Phase::Running(..)));
             let longest = resting.max_by_key(|seat| seat.unused_for()).ok_or(NoLink::Crowded)?;
             longest.vacate(false);
             Ok(())
@@ -378,5 +385,5 @@ const GRACE: Duration = Duration::from_secs(2);
 /// A process that lived so long did not fail at its start.
 const LIVED: Duration = Duration::from_secs(30);
 
-/// Sessions of all who did not sign in, together.
-const SESSIONS_OF_NOBODY: usize = 256;
+/// Of all who did not sign in, together.
+const SEATS_OF_NOBODY: usize = 1024;

@@ -89,6 +89,11 @@ impl Process {
         let _ = self.ended.clone().wait_for(|ended| *ended).await;
     }
 
+    /// Notes why it is ended, with what it wrote to stderr last.
+    pub(super) fn note(&self, why: &str) {
+        self.said.hear(why.as_bytes());
+    }
+
     /// What it wrote to stderr last.
     pub(super) fn last_words(&self) -> String {
         self.said.text()
@@ -119,10 +124,14 @@ async fn write(mut stdin: ChildStdin, plan: Vec<u8>, mut lines: mpsc::Receiver<S
 }
 
 async fn hear(stderr: ChildStderr, said: Arc<LastWords>) {
-    let mut lines = Lines::new(BufReader::new(stderr), LONGEST_LINE);
-    while let Ok(Some(line)) = lines.next().await {
-        let line = said.hear(&line);
-        tracing::debug!(line, "a server wrote to stderr");
+    let mut lines = Lines::new(BufReader::new(stderr), LONGEST_WORDS);
+    loop {
+        match lines.next().await {
+            Ok(Some(line)) => tracing::debug!(line = said.hear(&line), "a server wrote to stderr"),
+            // Nobody reads so long a line. It is read nevertheless: a process whose stderr is full stands still.
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {}
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 
@@ -156,7 +165,10 @@ async fn keep(
 /// Lines that wait to be written.
 const QUEUED: usize = 32;
 
-/// The longest message of a server: a large image as base64.
+/// The longest message of a server, in bytes: a large image as base64.
 const LONGEST_LINE: usize = 32 * 1024 * 1024;
+
+/// The longest line of stderr that is looked at as one, in bytes.
+const LONGEST_WORDS: usize = 64 * 1024;
 
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);

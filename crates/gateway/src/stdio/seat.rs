@@ -32,7 +32,7 @@ pub(super) struct SeatKey {
 pub(super) enum PlaceKey {
     /// Of a session, by the id that was made for it.
     Session(String),
-    /// Of all requests that say the same about their client.
+    /// Of all requests that say that their client can do the same; `None` for servers that hear it with each request.
     Client(Option<String>),
 }
 

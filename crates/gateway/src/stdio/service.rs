@@ -8,6 +8,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use coatroom::entropy::{SystemEntropy, draw};
@@ -160,11 +161,7 @@ impl Shared {
             return Ok(accepted());
         };
         let client = ModernClient::of_request(text);
-        let place = PlaceKey::Client(self.server.manners.is_told_once().then(|| client.capabilities.clone()).flatten());
-        let hello = || Hello::Client(ModernClient { log_level: None, ..client.clone() });
-        let idle = self.server.config.idle;
-        let subject = caller.map(|caller| &caller.user().subject);
-        let seat = self.pool.seat(self.key(caller, place), subject, idle, hello);
+        let seat = self.seat_of(caller, client)?;
         let _busy = seat.busy();
         let (outbox, inbox) = Outbox::new(&parts.headers, Era::Modern, 1, false);
         let asked = Resumed { text: text.to_owned(), id: id.raw().to_owned(), outbox };
@@ -191,19 +188,38 @@ impl Shared {
                 break (link, None);
             }
             modern::set_log_level(&ready.seat, &link, text).await;
-            match modern::send(&link, &call.method, text).await {
+            match in_time(modern::send(&link, &call.method, text)).await? {
                 Ok(calling) => break (link, Some(calling.ok_or(Failure::NotAMessage)?)),
                 Err(_) if link.is_open() => return Err(Failure::Crowded),
                 Err(_) => {}
             }
         };
         drop(link);
-        self.run_modern(&ready.seat, calling, (call.method.as_ref(), call.meta.capabilities), asked);
+        Self::run_modern(&ready.seat, calling, (call.method.as_ref(), call.meta.capabilities), asked);
         Ok(inbox.respond().await)
     }
 
+    /// The seat of a client whose requests say what they need.
+    fn seat_of(&self, caller: Option<&Caller>, client: ModernClient) -> Result<Arc<Seat>, Failure> {
+        let said =
+            client.capabilities.as_ref().map_or(0, String::len) + client.info.as_ref().map_or(0, String::len);
+        if said > LONGEST_HELLO {
+            return Err(Failure::Talkative(LONGEST_HELLO));
+        }
+        let place = PlaceKey::Client(client.capabilities.clone());
+        let mut key = self.key(caller, place);
+        if let Some(seat) = self.pool.find(&key) {
+            return Ok(seat);
+        }
+        if !self.server.manners.is_told_once() {
+            key.place = PlaceKey::Client(None);
+        }
+        let subject = caller.map(|caller| &caller.user().subject);
+        let hello = || Hello::Client(ModernClient { log_level: None, ..client });
+        Ok(self.pool.seat(key, subject, self.server.config.idle, hello))
+    }
+
     fn run_modern(
-        &self,
         seat: &Arc<Seat>,
         calling: Option<Calling>,
         (method, declared): (&str, Option<Capabilities>),
@@ -239,7 +255,11 @@ impl Shared {
         let requests = judged.messages().iter().filter(|message| matches!(message, Message::Request { .. }));
         let (requests, is_batch) = (requests.count(), matches!(judged.as_ref(), Judged::Batch(_)));
         let (outbox, inbox) = Outbox::new(&parts.headers, Era::Legacy, requests, is_batch);
-        let ready = if requests == 0 { None } else { Some(self.ready(caller, Some(judged), Arc::clone(&seat)).await?) };
+        let ready = if requests == 0 {
+            None
+        } else {
+            Some(self.ready(caller, Some(judged), Arc::clone(&seat)).await?)
+        };
         for (message, text) in judged.messages().iter().zip(messages(text)) {
             match message {
                 Message::Response { .. } => seat.hub.answered(text),
@@ -270,10 +290,14 @@ impl Shared {
     ) -> Result<Response<Body>, Failure> {
         let message = Envelope::read(text).ok_or(Failure::NotAMessage)?;
         let params = message.params().unwrap_or("{}").to_owned();
-        let requested: String =
-            message.param("protocolVersion").and_then(|version| serde_json::from_str(version).ok()).unwrap_or_default();
-        let session = draw::<16>(&SystemEntropy::new()).map_err(|_| Failure::Crowded)?;
-        let session = base64url(&session);
+        if params.len() > LONGEST_HELLO {
+            return Err(Failure::Talkative(LONGEST_HELLO));
+        }
+        let requested: String = message
+            .param("protocolVersion")
+            .and_then(|version| serde_json::from_str(version).ok())
+            .unwrap_or_default();
+        let session = base64url(&draw::<16>(&SystemEntropy::new()).map_err(|_| Failure::NoEntropy)?);
         let key = self.key(caller, PlaceKey::Session(session.clone()));
         let subject = caller.map(|caller| &caller.user().subject);
         let seat = self.pool.seat(key, subject, self.server.config.idle, || Hello::Session(params));
@@ -295,12 +319,17 @@ impl Shared {
         };
         let welcome = link.welcome().map(|welcome| welcome.to_initialize(&requested)).unwrap_or_default();
         let mut response = json(StatusCode::OK, answer(id, &welcome));
-        let session = HeaderValue::try_from(session).map_err(|_| Failure::Crowded)?;
+        let session = HeaderValue::try_from(session).map_err(|_| Failure::NoSession)?;
         response.headers_mut().insert(SESSION_ID, session);
         Ok(response)
     }
 
-    async fn call_legacy(self: &Arc<Self>, ready: &Ready, method: &str, asked: Resumed) -> Result<(), Failure> {
+    async fn call_legacy(
+        self: &Arc<Self>,
+        ready: &Ready,
+        method: &str,
+        asked: Resumed,
+    ) -> Result<(), Failure> {
         if method == "initialize" {
             let why = "this session has begun already";
             asked.outbox.answer(refusal(&asked.id, INVALID_REQUEST, why)).await;
@@ -318,7 +347,7 @@ impl Shared {
                 asked.outbox.answer(answer(&asked.id, result)).await;
                 return Ok(());
             }
-            match legacy::send(&ready.seat, &link, (&asked.id, &asked.text)).await {
+            match in_time(legacy::send(&ready.seat, &link, (&asked.id, &asked.text))).await? {
                 Ok(calling) => {
                     let calling = calling.ok_or(Failure::NotAMessage)?;
                     tokio::spawn(LegacyCall::new(&ready.seat, calling, asked).run());
@@ -366,6 +395,11 @@ impl Shared {
     }
 }
 
+/// Waits for a server that takes a message, but not for ever for one that reads none.
+async fn in_time<T>(sending: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::time::timeout(SENDING, sending).await.map_err(|_| Failure::Silent)
+}
+
 /// Passes on what a client with a session tells.
 async fn notify(seat: &Arc<Seat>, method: &str, text: &str) {
     if method == "notifications/initialized" {
@@ -409,6 +443,12 @@ impl Service<Request<Body>> for Stdio {
 }
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// Bytes that a client may say about itself. They are kept as long as its seat.
+const LONGEST_HELLO: usize = 64 * 1024;
+
+/// How long a server may take to read a message.
+const SENDING: Duration = Duration::from_secs(30);
 
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;

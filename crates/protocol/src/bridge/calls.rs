@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::draft::{Draft, quoted};
 use super::envelope::{Envelope, notification};
 use crate::access::era::MODERN;
+use crate::access::object::Object;
 
 /// What is said about its client in each request of MCP 2026-07-28. All of it is JSON text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +34,9 @@ impl ModernClient {
     /// What a request of MCP 2026-07-28 says about its client.
     #[must_use]
     pub fn of_request(text: &str) -> Self {
-        let said = |key| Envelope::read(text).and_then(|envelope| envelope.meta(key).map(str::to_owned));
+        let params = Envelope::read(text).and_then(|envelope| Object::read(envelope.params()?));
+        let meta = params.and_then(|params| params.object("_meta"));
+        let said = |key| meta.as_ref().and_then(|meta| meta.get(key)).map(str::to_owned);
         Self { capabilities: said(CAPABILITIES), info: said(INFO), log_level: said(LOG_LEVEL) }
     }
 
