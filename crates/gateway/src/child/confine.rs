@@ -20,6 +20,7 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
+use super::init::SHARED;
 use super::plan::{Confinement, Limits, Owner};
 
 pub(super) fn run(confinement: &Confinement, command: &[String]) -> anyhow::Result<ExitCode> {
@@ -105,7 +106,9 @@ fn keep_to_paths(confinement: &Confinement) -> anyhow::Result<()> {
         rules = open(rules, path, reading)?;
     }
     let own = std::iter::once(&confinement.folder).chain(&confinement.writable);
-    for path in own.map(PathBuf::as_path).chain(DEVICES.iter().map(Path::new)) {
+    // With namespaces these are the command's alone.
+    let shared = SHARED.iter().filter(|_| confinement.namespaces);
+    for path in own.map(PathBuf::as_path).chain(DEVICES.iter().chain(shared).map(Path::new)) {
         rules = open(rules, path, all)?;
     }
     rules.restrict_self()?;

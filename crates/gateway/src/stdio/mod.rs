@@ -6,4 +6,8 @@ pub(crate) mod isolation;
 #[cfg(target_os = "linux")]
 pub(crate) mod place;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 mod remove;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::geteuid;
 
-use super::command::{CommandConfig, IsolationChoice, TEMPORARY};
+use super::command::{CommandConfig, IsolationChoice, PATH, ProcessesConfig, TEMPORARY};
 use super::isolation::Means;
+use super::program::installed;
 use super::remove::remove;
 use crate::child::{Confinement, Limits, Owner};
 
@@ -28,12 +29,14 @@ pub(crate) struct Places(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    folder: Folder,
+    folder: Arc<Folder>,
     means: Means,
     /// Users of the system for processes to run as, where each gets its own.
     uids: Option<RangeInclusive<u32>>,
     /// What no process may see, beside the folders of others.
     hidden: Vec<PathBuf>,
+    /// Where programs are.
+    path: String,
     opened: AtomicU32,
 }
 
@@ -57,14 +60,17 @@ pub(super) struct Folder {
 
 impl Places {
     pub(super) fn new(
-        folder: Folder,
+        folder: Arc<Folder>,
         means: Means,
         uids: Option<RangeInclusive<u32>>,
-        hidden: Vec<PathBuf>,
+        config: &ProcessesConfig,
     ) -> Self {
+        let mut hidden: Vec<PathBuf> = config.hidden.iter().map(|path| around(path).to_owned()).collect();
+        hidden.dedup();
+        let path = config.own_variables.get("PATH").map_or(PATH, String::as_str).to_owned();
         // Another start is followed by others: what a process left behind elsewhere should not soon meet its successor.
         let opened = AtomicU32::new(std::process::id());
-        Self(Arc::new(Shared { folder, means, uids, hidden, opened }))
+        Self(Arc::new(Shared { folder, means, uids, hidden, path, opened }))
     }
 
     /// Makes the folder of a process. It touches the disk, and waits for other gateways that are at it.
@@ -132,7 +138,12 @@ impl Places {
             hidden: if apart { hidden.collect() } else { Vec::new() },
             owner,
             landlock: apart && shared.means.landlock,
-            readable: config.readable.clone(),
+            readable: config
+                .readable
+                .iter()
+                .cloned()
+                .chain(installed(&config.program(), &shared.path))
+                .collect(),
             writable: config.writable.clone(),
             limits: Limits { processes, ..config.limits },
         }
@@ -176,7 +187,8 @@ impl Folder {
     /// When `base` is not this user's alone to change.
     pub(super) fn open(base: &Path, passable: bool) -> io::Result<Self> {
         let mode = if passable { PASSABLE } else { PRIVATE };
-        match private().recursive(true).create(base) {
+        base.parent().map_or(Ok(()), fs::create_dir_all)?;
+        match private().create(base) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => check_owned(base)?,
         }
@@ -203,6 +215,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         remove_or_say(&self.own);
     }
+}
+
+/// What is hidden so that a file is: its folder, where that is no folder of the system's. A file alone would be seen again once another
+/// takes its name, as happens when keys are rotated.
+fn around(file: &Path) -> &Path {
+    let of_the_system = |folder: &&Path| folder.components().count() > 2 && !folder.starts_with("/usr");
+    if file.is_dir() { file } else { file.parent().filter(of_the_system).unwrap_or(file) }
 }
 
 /// Keeps other gateways from making and removing folders.
