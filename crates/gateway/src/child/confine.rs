@@ -1,5 +1,6 @@
 //! The last role: a process gives up what the command may not do, for good, and becomes the command.
 
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -25,6 +26,10 @@ use super::plan::{Confinement, Limits, Owner};
 
 pub(super) fn run(confinement: &Confinement, command: &[String]) -> anyhow::Result<ExitCode> {
     let [program, arguments @ ..] = command else { anyhow::bail!("there is no command") };
+    if let Some(group) = &confinement.group {
+        // 0 is whoever writes it.
+        fs::write(group.join("cgroup.procs"), "0").context("the command cannot enter its control group")?;
+    }
     umask(Mode::RWXG | Mode::RWXO);
     limit(&confinement.limits)?;
     give_up_capabilities().context("the command would have capabilities of the gateway's")?;

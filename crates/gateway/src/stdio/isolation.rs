@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 
+use super::cgroup::Groups;
 use super::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 use super::place::{Folder, Places};
 use crate::child::{LOOK, Limits, Plan, ROLE, SUPERVISE};
@@ -56,7 +57,7 @@ impl Places {
         let uids = is_root.then(|| config.uids.clone().unwrap_or_else(default_uids));
         let about = || format!("{} cannot hold the folders of processes", config.folder.display());
         let folder = Arc::new(Folder::open(&config.folder, is_root).with_context(about)?);
-        let trial = Trial { program, config, folder, uids };
+        let trial = Trial { program, config, folder, uids, groups: groups() };
         if servers.iter().all(|server| server.isolation == IsolationChoice::None) {
             tracing::warn!(
                 "isolation is off: a process of one user may read what another's has, and what the gateway may read"
@@ -80,11 +81,13 @@ struct Trial<'a> {
     config: &'a ProcessesConfig,
     folder: Arc<Folder>,
     uids: Option<RangeInclusive<u32>>,
+    groups: Option<Arc<Groups>>,
 }
 
 impl Trial<'_> {
     fn places(&self, means: Means) -> Places {
-        Places::new(Arc::clone(&self.folder), means, self.uids.clone(), self.config)
+        let groups = self.groups.clone();
+        Places::new(Arc::clone(&self.folder), means, self.uids.clone(), (self.config, groups))
     }
 
     /// Everything that works here.
@@ -179,6 +182,15 @@ impl fmt::Display for Means {
         let words: Vec<&str> = words.into_iter().filter_map(|(has, word)| has.then_some(word)).collect();
         f.write_str(&if words.is_empty() { "nothing".to_owned() } else { words.join(", ") })
     }
+}
+
+fn groups() -> Option<Arc<Groups>> {
+    Groups::divide().map(Arc::new).map_err(|error| {
+        tracing::warn!(
+            %error,
+            "no control group was delegated: limits of memory are each process's own, and not of all that it starts"
+        );
+    }).ok()
 }
 
 /// Refuses a server that lets its processes into a folder with secrets of the gateway's in it.

@@ -1,5 +1,7 @@
 //! MCP servers on stdio: one process for each user, with that user's own credential.
 
+#[cfg(target_os = "linux")]
+mod cgroup;
 pub(crate) mod command;
 #[cfg(target_os = "linux")]
 pub(crate) mod isolation;

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::geteuid;
 
+use super::cgroup::{Group, Groups};
 use super::command::{CommandConfig, IsolationChoice, PATH, ProcessesConfig, TEMPORARY};
 use super::isolation::Means;
 use super::program::installed;
@@ -37,6 +38,8 @@ struct Shared {
     hidden: Vec<PathBuf>,
     /// Where programs are.
     path: String,
+    /// Where there are control groups, each process has one.
+    groups: Option<Arc<Groups>>,
     opened: AtomicU32,
 }
 
@@ -44,6 +47,7 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Place {
     confinement: Confinement,
+    group: Option<Group>,
     /// Keeps the gateway's own folder.
     places: Places,
 }
@@ -63,14 +67,14 @@ impl Places {
         folder: Arc<Folder>,
         means: Means,
         uids: Option<RangeInclusive<u32>>,
-        config: &ProcessesConfig,
+        (config, groups): (&ProcessesConfig, Option<Arc<Groups>>),
     ) -> Self {
         let mut hidden: Vec<PathBuf> = config.hidden.iter().map(|path| around(path).to_owned()).collect();
         hidden.dedup();
         let path = config.own_variables.get("PATH").map_or(PATH, String::as_str).to_owned();
         // Another start is followed by others: what a process left behind elsewhere should not soon meet its successor.
         let opened = AtomicU32::new(std::process::id());
-        Self(Arc::new(Shared { folder, means, uids, hidden, path, opened }))
+        Self(Arc::new(Shared { folder, means, uids, hidden, path, groups, opened }))
     }
 
     /// Makes the folder of a process. It touches the disk, and waits for other gateways that are at it.
@@ -88,7 +92,11 @@ impl Places {
             None => (self.open_next()?, None),
         };
         // From here on it is removed, whatever fails.
-        let place = Place { confinement: self.confinement(folder, owner, config), places: self.clone() };
+        let confinement = self.confinement(folder, owner, config);
+        let mut place = Place { confinement, group: None, places: self.clone() };
+        if let Some(groups) = &shared.groups {
+            place.enter(groups.open(&config.limits)?);
+        }
         let temporary = place.folder().join(TEMPORARY);
         private().create(&temporary)?;
         if let Some(Owner { uid, gid }) = owner {
@@ -130,11 +138,13 @@ impl Places {
         let shared = &self.0;
         let apart = config.isolation == IsolationChoice::Auto;
         let hidden = std::iter::once(&shared.folder.base).chain(&shared.hidden).cloned();
-        // Elsewhere those count that others have, too.
-        let processes = config.limits.processes.filter(|_| owner.is_some());
+        let namespaces = apart && shared.means.namespaces;
+        // Of a user of the system, also those of others count; of root, none do.
+        let is_counted = owner.is_some() || (namespaces && !geteuid().is_root());
+        let processes = config.limits.processes.filter(|_| is_counted);
         Confinement {
             folder,
-            namespaces: apart && shared.means.namespaces,
+            namespaces,
             hidden: if apart { hidden.collect() } else { Vec::new() },
             owner,
             landlock: apart && shared.means.landlock,
@@ -145,6 +155,7 @@ impl Places {
                 .chain(installed(&config.program(), &shared.path))
                 .collect(),
             writable: config.writable.clone(),
+            group: None,
             limits: Limits { processes, ..config.limits },
         }
     }
@@ -156,6 +167,13 @@ impl Place {
         &self.confinement.folder
     }
 
+    /// The group limits everything together that the process starts, which its own limits cannot.
+    fn enter(&mut self, group: Group) {
+        self.confinement.group = Some(group.folder().to_owned());
+        self.confinement.limits = Limits { memory: None, processes: None, ..self.confinement.limits };
+        self.group = Some(group);
+    }
+
     /// What the process may do, for its supervisor.
     pub(crate) const fn confinement(&self) -> &Confinement {
         &self.confinement
@@ -164,7 +182,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let folder = self.folder().to_owned();
+        let (folder, group) = (self.folder().to_owned(), self.group.take());
+        drop(group);
         // A package manager leaves thousands of files.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {

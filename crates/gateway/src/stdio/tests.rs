@@ -58,7 +58,7 @@ impl Gateway {
 
     fn places(&self, means: Means) -> Places {
         let folder = Arc::new(Folder::open(&self.config.folder, means.owner).unwrap());
-        Places::new(folder, means, Some(40_000..=40_099), &self.config)
+        Places::new(folder, means, Some(40_000..=40_099), (&self.config, None))
     }
 
     fn probe(&self, command: &CommandConfig) -> Result<Places, String> {
@@ -207,6 +207,29 @@ fn what_the_machine_offers_is_found_out_by_trying() {
 }
 
 #[test]
+fn limits_hold_in_whichever_way_users_are_kept_apart() {
+    let gateway = Gateway::new();
+    let mut limited = reader();
+    limited.limits =
+        Limits { memory: Some(256 << 20), processes: Some(20), open_files: Some(64), cpu_seconds: Some(30) };
+    for means in combinations(&gateway) {
+        let places = gateway.places(means);
+        let mut shell = Shell::start(&places, &limited);
+        assert_eq!(
+            shell.says("ulimit -n; ulimit -t; ulimit -d").split_whitespace().collect::<Vec<_>>(),
+            ["64", "30", "262144"]
+        );
+        let said = shell.says("head -c 400000000 /dev/zero | tail -n 1 | wc -c");
+        assert!(!said.contains("400000000"), "{means}: {said}");
+        if means.owner || (means.namespaces && !geteuid().is_root()) {
+            let said = shell.says("(for i in $(seq 40); do sleep 1 & done) > /dev/null; echo");
+            assert!(said.contains("fork"), "{means}: {said}");
+        }
+        shell.finish();
+    }
+}
+
+#[test]
 fn root_runs_no_command_as_root_unless_it_is_told_to() {
     if !geteuid().is_root() {
         return;
@@ -288,7 +311,8 @@ fn two_processes_are_never_the_same_user_at_once() {
     let means = Means { owner: true, ..Means::default() };
     let folder = || Arc::new(Folder::open(&gateway.config.folder, true).unwrap());
     // Two gateways of one machine, with the same few users.
-    let [one, other] = [(); 2].map(|()| Places::new(folder(), means, Some(40_000..=40_002), &gateway.config));
+    let [one, other] =
+        [(); 2].map(|()| Places::new(folder(), means, Some(40_000..=40_002), (&gateway.config, None)));
     let owner = |place: &Place| place.confinement().owner.unwrap().uid;
     let places = [one.open(&reader()).unwrap(), other.open(&reader()).unwrap(), one.open(&reader()).unwrap()];
     let mut uids = places.each_ref().map(owner);
