@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +25,9 @@ pub(crate) enum Command {
     /// Serve MCP servers to signed-in users
     #[command(after_help = SERVE_HELP)]
     Serve(Settings),
+    /// Serve a command that speaks MCP on stdio: every signed-in user gets a process with their own credential
+    #[command(after_help = WRAP_HELP)]
+    Wrap(Wrap),
     /// Check the configuration, and name every mistake in it
     #[command(after_help = SERVE_HELP)]
     Check(Settings),
@@ -59,6 +62,20 @@ pub(crate) enum Command {
 /// Where the configuration comes from, and what overrides it.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
+    /// What is common to all servers.
+    #[command(flatten)]
+    pub(crate) common: CommonSettings,
+    /// The endpoint of the one MCP server to serve; several need a file [env: COATROOM_UPSTREAM]
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// The path under which clients find that server; /mcp unless set [env: COATROOM_PATH]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+}
+
+/// Where the configuration comes from, and what overrides it, except which servers there are.
+#[derive(Debug, Args)]
+pub(crate) struct CommonSettings {
     /// The configuration file [env: COATROOM_CONFIG]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -68,12 +85,6 @@ pub(crate) struct Settings {
     /// The origin at which browsers and clients reach the gateway [env: COATROOM_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// The endpoint of the one MCP server to serve; several need a file [env: COATROOM_UPSTREAM]
-    #[arg(long, value_name = "URL")]
-    upstream: Option<String>,
-    /// The path under which clients find that server; /mcp unless set [env: COATROOM_PATH]
-    #[arg(long, value_name = "PATH")]
-    path: Option<String>,
     /// Where records live: sqlite:FILE, memory:, postgres://… or redis://… [env: COATROOM_STORE, COATROOM_STORE_FILE]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
@@ -84,6 +95,43 @@ pub(crate) struct Settings {
     /// How log lines look: text or json [env: COATROOM_LOG_FORMAT]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+}
+
+/// Which command to serve, and how.
+#[derive(Debug, Args)]
+pub(crate) struct Wrap {
+    /// Everything that is not about the command.
+    #[command(flatten)]
+    pub(crate) settings: CommonSettings,
+    /// The provider at which users sign in; `demo` needs no registration. Not needed where one alone is configured
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// A variable for the command, such as TOKEN={github.access_token}; may be given several times
+    #[arg(long, value_name = "NAME=TEMPLATE", value_parser = assignment)]
+    pub(crate) env: Vec<(String, String)>,
+    /// A variable of this environment that the command gets as it is
+    #[arg(long, value_name = "NAME")]
+    pub(crate) pass: Vec<String>,
+    /// The path under which clients find the server; /mcp unless set
+    #[arg(long, value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// What keeps users' processes apart: auto is all that the machine offers, none is nothing
+    #[arg(long, value_name = "ISOLATION")]
+    pub(crate) isolation: Option<String>,
+    /// What the command may read and run beside the system's programs
+    #[arg(long, value_name = "PATH")]
+    pub(crate) read: Vec<PathBuf>,
+    /// What the command may write beside its own folder
+    #[arg(long, value_name = "PATH")]
+    pub(crate) write: Vec<PathBuf>,
+    /// The program and its arguments, after `--`
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, template) = text.split_once('=').ok_or("NAME=TEMPLATE is expected")?;
+    Ok((name.to_owned(), template.to_owned()))
 }
 
 /// Which clients to block, and where that is kept.
@@ -299,23 +347,37 @@ pub(crate) struct Demo {
 }
 
 impl Settings {
+    /// The configuration file, if one is named.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.common.config.as_deref()
+    }
+
+    /// The flags that were given, by the key that each overrides.
+    pub(crate) fn flags(&self) -> Flags {
+        let mut flags = self.common.flags();
+        flags.extend(given([("upstream", "--upstream", &self.upstream), ("path", "--path", &self.path)]));
+        flags
+    }
+}
+
+impl CommonSettings {
     /// The flags that were given, by the key that each overrides.
     pub(crate) fn flags(&self) -> Flags {
         let all = [
             ("listen", "--listen", &self.listen),
             ("public_url", "--public-url", &self.public_url),
-            ("upstream", "--upstream", &self.upstream),
-            ("path", "--path", &self.path),
             ("store", "--store", &self.store),
             ("keys_file", "--keys-file", &self.keys_file),
             ("log_format", "--log-format", &self.log_format),
         ];
-        let given = all.into_iter().filter_map(|(key, name, value)| {
-            let value = value.clone()?;
-            Some((key, Flag { name, value }))
-        });
-        given.collect()
+        given(all).collect()
     }
+}
+
+fn given<'a>(
+    flags: impl IntoIterator<Item = (&'static str, &'static str, &'a Option<String>)>,
+) -> impl Iterator<Item = (&'static str, Flag)> {
+    flags.into_iter().filter_map(|(key, name, value)| Some((key, Flag { name, value: value.clone()? })))
 }
 
 const EXAMPLES: &str = "\
@@ -323,7 +385,17 @@ Examples:
   coatroom demo
   coatroom check --config coatroom.toml
   coatroom serve --config coatroom.toml
-  coatroom serve --public-url https://mcp.example.com --upstream http://127.0.0.1:3000/mcp";
+  coatroom serve --public-url https://mcp.example.com --upstream http://127.0.0.1:3000/mcp
+  coatroom wrap --provider demo --env TOKEN={demo.access_token} -- COMMAND";
+
+const WRAP_HELP: &str = "\
+Examples:
+  coatroom wrap --provider demo --env TOKEN={demo.access_token} -- COMMAND
+  coatroom wrap --provider github --env GITHUB_PERSONAL_ACCESS_TOKEN={github.access_token} \\
+      -- npx -y @modelcontextprotocol/server-github
+
+The second needs COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET in the environment.
+Without a public URL it is http://localhost and the port. A brace in an argument is written twice.";
 
 const EXPORT_HELP: &str = "\
 The file has a line of JSON for each record. What is sealed stays sealed, and opens with the

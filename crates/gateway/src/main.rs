@@ -22,6 +22,7 @@ mod stdio;
 mod terminal;
 mod unread;
 mod users;
+mod wrap;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
+        Command::Wrap(options) => run(wrap::run(&options)),
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
         Command::Keys(options) => run(keys::run(&options)),
@@ -74,7 +76,7 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
 }
 
 fn load(settings: &Settings) -> anyhow::Result<Config> {
-    Ok(config::load(settings.config.as_deref(), &settings.flags(), &ProcessEnvironment)?)
+    Ok(config::load(settings.file(), &settings.flags(), &ProcessEnvironment)?)
 }
 
 fn check(settings: &Settings) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The last role: a process gives up what the command may not do, for good, and becomes the command.
 
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -20,10 +21,15 @@ use rustix::thread::{
     set_thread_res_gid, set_thread_res_uid,
 };
 
+use super::init::SHARED;
 use super::plan::{Confinement, Limits, Owner};
 
 pub(super) fn run(confinement: &Confinement, command: &[String]) -> anyhow::Result<ExitCode> {
     let [program, arguments @ ..] = command else { anyhow::bail!("there is no command") };
+    if let Some(group) = &confinement.group {
+        // 0 is whoever writes it.
+        fs::write(group.join("cgroup.procs"), "0").context("the command cannot enter its control group")?;
+    }
     umask(Mode::RWXG | Mode::RWXO);
     limit(&confinement.limits)?;
     give_up_capabilities().context("the command would have capabilities of the gateway's")?;
@@ -105,7 +111,9 @@ fn keep_to_paths(confinement: &Confinement) -> anyhow::Result<()> {
         rules = open(rules, path, reading)?;
     }
     let own = std::iter::once(&confinement.folder).chain(&confinement.writable);
-    for path in own.map(PathBuf::as_path).chain(DEVICES.iter().map(Path::new)) {
+    // With namespaces these are the command's alone.
+    let shared = SHARED.iter().filter(|_| confinement.namespaces);
+    for path in own.map(PathBuf::as_path).chain(DEVICES.iter().chain(shared).map(Path::new)) {
         rules = open(rules, path, all)?;
     }
     rules.restrict_self()?;

@@ -8,6 +8,8 @@
 //!    everything.
 //! 3. [`confine`] limits itself for good, and becomes the command.
 //!
+//! To see at start what the machine offers, the gateway lets them run a command of its own, [`look`].
+//!
 //! None of it needs `unsafe`: what is to hold for the command is done by a process to itself before it becomes the command. Each role runs
 //! in a process with a single thread; nothing here may start another.
 
@@ -15,6 +17,8 @@
 mod confine;
 #[cfg(target_os = "linux")]
 mod init;
+#[cfg(target_os = "linux")]
+mod look;
 mod plan;
 #[cfg(target_os = "linux")]
 mod supervise;
@@ -35,6 +39,7 @@ pub(crate) const ROLE: &str = "child";
 pub(crate) fn run(arguments: &[String]) -> ExitCode {
     let unknown = || Err(anyhow::anyhow!("`coatroom {ROLE}` is for the program itself"));
     let done = match arguments {
+        [role, files @ ..] if role == LOOK => return look::run(files),
         [role, confinement, command @ ..] => match (role.as_str(), Confinement::from_text(confinement)) {
             (SUPERVISE, Ok(confinement)) => supervise::run(&confinement),
             (INIT, Ok(confinement)) => init::run(&confinement, command),
@@ -48,6 +53,9 @@ pub(crate) fn run(arguments: &[String]) -> ExitCode {
         ExitCode::from(CANNOT_RUN)
     })
 }
+
+/// A command for any of the roles to run: tries to read what it may not, and says what it could.
+pub(crate) const LOOK: &str = "look";
 
 /// The first role, and the only one for the gateway to ask for.
 pub(crate) const SUPERVISE: &str = "supervise";

@@ -45,6 +45,9 @@ pub(crate) struct Confinement {
     /// What else it may read, run and write.
     #[serde(default)]
     pub(crate) writable: Vec<PathBuf>,
+    /// The control group that it enters: a folder. It exists.
+    #[serde(default)]
+    pub(crate) group: Option<PathBuf>,
     /// How much it may use.
     #[serde(default)]
     pub(crate) limits: Limits,

@@ -2,7 +2,7 @@
 //!
 //! Environment variables are `COATROOM_` and the key in capitals: `COATROOM_PUBLIC_URL`, `COATROOM_LIFETIMES_CODE`,
 //! `COATROOM_GITHUB_CLIENT_ID`. What stands below `[servers]` and `[clients]` is for the file alone; a single server
-//! needs none (`--upstream`, or `COATROOM_UPSTREAM`).
+//! needs none (`--upstream`, or `COATROOM_UPSTREAM`; a command, `coatroom wrap`).
 
 mod accounts;
 mod allow;
@@ -25,6 +25,7 @@ mod templates;
 mod theme;
 mod trust;
 mod values;
+mod wrapped;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 use coatroom::issuers::IssuerConfig;
 use coatroom::pages::Theme;
-use coatroom::protocol::words::Issuer;
+use coatroom::protocol::words::{Issuer, ProviderName};
 use coatroom::providers::ProviderConfig;
 use coatroom::settings::{ClientDocuments, Rates};
 use coatroom::store::StoreLocation;
@@ -54,6 +55,7 @@ pub(crate) use servers::{
 };
 pub(crate) use store::{KEYS as KEYS_VARIABLE, KeysLocation};
 pub(crate) use values::duration;
+pub(crate) use wrapped::Wrapped;
 
 use crate::client_address::IpRange;
 use crate::stdio::command::ProcessesConfig;
@@ -147,35 +149,58 @@ pub(crate) fn load(
     flags: &Flags,
     environment: &dyn Environment,
 ) -> Result<Config, Report> {
+    load_with(file, flags, environment, None)
+}
+
+/// Reads the configuration with one server more. Without a public URL it is this machine's.
+///
+/// # Errors
+/// The report of every mistake, to be shown to the operator.
+pub(crate) fn load_wrapped(
+    file: Option<&Path>,
+    flags: &Flags,
+    environment: &dyn Environment,
+    wrapped: &Wrapped,
+) -> Result<Config, Report> {
+    load_with(file, flags, environment, Some(wrapped))
+}
+
+fn load_with(
+    file: Option<&Path>,
+    flags: &Flags,
+    environment: &dyn Environment,
+    wrapped: Option<&Wrapped>,
+) -> Result<Config, Report> {
     let variables = environment.variables();
     let by_variable = variables.get("COATROOM_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let Some(path) = file.map(Path::to_owned).or(by_variable) else {
-        let problems = Problems::default();
-        let config = read(None, None, (flags, &variables), &problems);
-        let config = config.map(|config| with_own_variables(config, environment));
-        return config.ok_or_else(|| problems.into_report(None));
+    let path = file.map(Path::to_owned).or(by_variable);
+    let mut text = match &path {
+        Some(path) => std::fs::read_to_string(path).map_err(|cause| Report::of_unreadable(path, &cause))?,
+        None => String::new(),
     };
-    let text = std::fs::read_to_string(&path).map_err(|cause| Report::of_unreadable(&path, &cause))?;
+    if let Some(wrapped) = wrapped {
+        text.push_str(&wrapped.to_toml(&text, &variables));
+    }
     let problems = Problems::default();
     let (table, mistakes) = DeTable::parse_recoverable(&text);
     for mistake in &mistakes {
         let place = mistake.span().map_or(Place::Nowhere, Place::File);
         problems.add(&place, mistake.message(), None);
     }
+    let sources = Sources { file: path.as_deref(), flags, variables: &variables, wrapped };
     // What a file with wrong syntax says is not known; judging the rest of it would only add noise.
-    let config = mistakes
-        .is_empty()
-        .then(|| read(Some(table.get_ref()), Some(&path), (flags, &variables), &problems))
-        .flatten()
-        .map(|config| with_own_variables(config, environment));
-    config.ok_or_else(|| {
+    let config = mistakes.is_empty().then(|| read(table.get_ref(), sources, &problems)).flatten();
+    let mut config = config.ok_or_else(|| {
         let hidden = if mistakes.is_empty() {
             mask::hide_values(&text, table.get_ref(), &problems.quotable())
         } else {
             mask::hide_lines(&text)
         };
+        let path = path.unwrap_or_else(|| PathBuf::from("the command line"));
         problems.into_report(Some((path, hidden)))
-    })
+    })?;
+    processes::pass(&mut config.processes, &config.servers, environment);
+    Ok(config)
 }
 
 /// Reads a configuration that the program itself wrote: no flags and no environment override it.
@@ -188,31 +213,43 @@ pub(crate) fn from_text(text: &str) -> Result<Config, Report> {
     for mistake in &mistakes {
         problems.add(&Place::Nowhere, mistake.message(), None);
     }
-    let config = read(Some(table.get_ref()), None, (&Flags::default(), &BTreeMap::new()), &problems);
+    let (flags, variables) = (Flags::default(), BTreeMap::new());
+    let sources = Sources { file: None, flags: &flags, variables: &variables, wrapped: None };
+    let config = read(table.get_ref(), sources, &problems);
     config.filter(|_| mistakes.is_empty()).ok_or_else(|| problems.into_report(None))
 }
 
-fn with_own_variables(mut config: Config, environment: &dyn Environment) -> Config {
-    processes::pass(&mut config.processes, &config.servers, environment);
-    config
+/// Where the configuration comes from, beside the text of the file.
+#[derive(Clone, Copy)]
+struct Sources<'a> {
+    file: Option<&'a Path>,
+    flags: &'a Flags,
+    variables: &'a BTreeMap<String, String>,
+    wrapped: Option<&'a Wrapped>,
 }
 
 /// Reads every section; `None` when at least one mistake was noted.
-fn read(
-    table: Option<&DeTable<'_>>,
-    file: Option<&Path>,
-    (flags, variables): (&Flags, &BTreeMap<String, String>),
-    problems: &Problems,
-) -> Option<Config> {
+fn read(table: &DeTable<'_>, sources: Sources<'_>, problems: &Problems) -> Option<Config> {
+    let Sources { file, flags, variables, wrapped } = sources;
     let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
     let (asked, files) = (RefCell::default(), RefCell::default());
     let layers = Layers { flags, variables, folder, problems, asked, files };
-    let root = Section::root(&layers, table, "COATROOM".to_owned());
+    let root = Section::root(&layers, Some(table), "COATROOM".to_owned());
     root.only(KEYS);
     let providers = providers::read_providers(&root);
     let issuers = issuers::read_issuers(&root);
     let accounts = accounts::read(&root);
     let local = accounts::name(accounts.as_ref());
+    let listen = root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value);
+    let public_url = read_public_url(&root, wrapped.map(|_| listen));
+    if let Some(wrapped) = wrapped {
+        let known: Vec<&str> = providers.names.iter().chain(&local).map(ProviderName::as_str).collect();
+        let origin = public_url.as_ref().map_or("", Issuer::as_str);
+        // Without it nothing else is worth saying.
+        if !wrapped.check_provider(&root, &known, origin) {
+            return None;
+        }
+    }
     let servers = servers::read_servers(&root, &trust::Known::new(&providers, &issuers, local));
     let needs_ours = |server: &ServerConfig| server.signs_in() && server.issuer.is_none();
     let has_users = root.in_file("servers").is_none() || servers.iter().any(needs_ours);
@@ -226,7 +263,6 @@ fn read(
             Some(help.to_owned()),
         );
     }
-    let public_url = read_public_url(&root);
     let (store, keys) = store::read(&root);
     let mut processes = processes::read(&root);
     let (rates, limit_loopback) = limits::read_rates(&root);
@@ -235,7 +271,7 @@ fn read(
     let config = Config {
         processes,
         public_url: public_url.clone().unwrap_or(Issuer::parse("http://localhost").ok()?),
-        listen: root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value),
+        listen,
         clients: providers::read_clients(&root),
         introspection: introspection::read_introspection(&root, &servers),
         client_documents: client_documents::read(&root, public_url.as_ref()),
@@ -267,8 +303,12 @@ fn values_of<T>(found: Option<Vec<Found<T>>>) -> Vec<T> {
     found.unwrap_or_default().into_iter().map(|found| found.value).collect()
 }
 
-fn read_public_url(root: &Section<'_>) -> Option<Issuer> {
+/// Reads the public URL. `local` is where a gateway listens that is this machine's own unless it is said.
+fn read_public_url(root: &Section<'_>, local: Option<SocketAddr>) -> Option<Issuer> {
     if root.text("public_url").is_none() {
+        if let Some(listen) = local {
+            return Issuer::parse(&format!("http://localhost:{}", listen.port())).ok();
+        }
         let help =
             "set the https URL at which clients reach coatroom, or http://127.0.0.1:8787 to try it here";
         root.refuse(&Place::Nowhere, "public_url is not set", Some(help.to_owned()));

@@ -65,8 +65,8 @@ pub(super) fn pass(processes: &mut ProcessesConfig, servers: &[ServerConfig], en
         UpstreamConfig::Command(command) => Some(command),
         UpstreamConfig::Http(_) => None,
     });
-    let named = commands.flat_map(|command| &command.passed).map(String::as_str);
-    let names = PASSED.into_iter().chain(named);
+    let passed = commands.flat_map(|command| &command.passed).map(String::as_str);
+    let names = PASSED.into_iter().chain(passed);
     processes.own_variables =
         names.filter_map(|name| Some((name.to_owned(), environment.own(name)?))).collect();
 }

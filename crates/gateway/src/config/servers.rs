@@ -160,8 +160,8 @@ pub(super) fn read_servers(root: &Section<'_>, known: &Known<'_>) -> Vec<ServerC
     }
     for (key, found) in [("upstream", alone), ("path", root.text("path"))] {
         if let Some(found) = found.filter(|found| !matches!(found.place, Place::File(_))) {
-            let help = Some(format!("set `{key}` in the file's [servers.NAME] instead"));
-            root.refuse(&found.place, "the file names its servers itself", help);
+            let help = Some(format!("unset it, or set `{key}` in the file's [servers.NAME] instead"));
+            root.refuse(&found.place, "the servers are named elsewhere", help);
         }
     }
     let mut servers: Vec<ServerConfig> = Vec::new();

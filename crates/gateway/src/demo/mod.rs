@@ -12,7 +12,7 @@ pub(crate) mod provider;
 mod run;
 mod welcome;
 
-pub(crate) use run::run;
+pub(crate) use run::{default_folder, make_private_folder, run};
 use welcome::welcome;
 
 /// The name under which the gateway configures the provider; its callback is `/callback/demo`.

@@ -120,13 +120,16 @@ fn quoted(text: &str) -> String {
 }
 
 /// Where the demo keeps its data unless it is told: below the user's home, one folder for each port.
-fn default_folder(port: u16) -> PathBuf {
+pub(crate) fn default_folder(port: u16) -> PathBuf {
     let base = std::env::home_dir().map(|home| home.join(".local/share"));
     base.unwrap_or_default().join("coatroom").join(format!("demo-{port}"))
 }
 
 /// Makes the folder for its owner alone; one that exists stays as it is.
-fn make_private_folder(path: &Path) -> std::io::Result<()> {
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn make_private_folder(path: &Path) -> std::io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -147,7 +147,7 @@ pub(crate) const PASSED: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
 pub(super) const TEMPORARY: &str = "tmp";
 
 /// Where programs are when the gateway has no PATH.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[cfg(test)]
 mod tests {

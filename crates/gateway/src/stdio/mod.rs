@@ -8,6 +8,8 @@
 //!
 //! [`command`] says what is started, [`place`] where it lives, [`isolation`] what keeps it from others.
 
+#[cfg(target_os = "linux")]
+mod cgroup;
 pub(crate) mod command;
 #[cfg(target_os = "linux")]
 mod hub;
@@ -36,11 +38,15 @@ mod pool;
 #[cfg(target_os = "linux")]
 mod process;
 #[cfg(target_os = "linux")]
+mod program;
+#[cfg(target_os = "linux")]
 mod remove;
 #[cfg(target_os = "linux")]
 mod seat;
 #[cfg(target_os = "linux")]
 mod service;
+#[cfg(test)]
+mod tests;
 
 #[cfg(target_os = "linux")]
 pub(crate) use pool::{Bounds, Pool};

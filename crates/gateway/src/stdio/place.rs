@@ -17,8 +17,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::geteuid;
 
-use super::command::{CommandConfig, IsolationChoice, TEMPORARY};
+use super::cgroup::{Group, Groups};
+use super::command::{CommandConfig, IsolationChoice, PATH, ProcessesConfig, TEMPORARY};
 use super::isolation::Means;
+use super::program::installed;
 use super::remove::remove;
 use crate::child::{Confinement, Limits, Owner};
 
@@ -28,12 +30,16 @@ pub(crate) struct Places(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    folder: Folder,
+    folder: Arc<Folder>,
     means: Means,
     /// Users of the system for processes to run as, where each gets its own.
     uids: Option<RangeInclusive<u32>>,
     /// What no process may see, beside the folders of others.
     hidden: Vec<PathBuf>,
+    /// Where programs are.
+    path: String,
+    /// Where there are control groups, each process has one.
+    groups: Option<Arc<Groups>>,
     opened: AtomicU32,
 }
 
@@ -41,6 +47,7 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Place {
     confinement: Confinement,
+    group: Option<Group>,
     /// Keeps the gateway's own folder.
     places: Places,
 }
@@ -57,14 +64,17 @@ pub(super) struct Folder {
 
 impl Places {
     pub(super) fn new(
-        folder: Folder,
+        folder: Arc<Folder>,
         means: Means,
         uids: Option<RangeInclusive<u32>>,
-        hidden: Vec<PathBuf>,
+        (config, groups): (&ProcessesConfig, Option<Arc<Groups>>),
     ) -> Self {
+        let mut hidden: Vec<PathBuf> = config.hidden.iter().map(|path| around(path).to_owned()).collect();
+        hidden.dedup();
+        let path = config.own_variables.get("PATH").map_or(PATH, String::as_str).to_owned();
         // Another start is followed by others: what a process left behind elsewhere should not soon meet its successor.
         let opened = AtomicU32::new(std::process::id());
-        Self(Arc::new(Shared { folder, means, uids, hidden, opened }))
+        Self(Arc::new(Shared { folder, means, uids, hidden, path, groups, opened }))
     }
 
     /// Makes the folder of a process. It touches the disk, and waits for other gateways that are at it.
@@ -82,7 +92,11 @@ impl Places {
             None => (self.open_next()?, None),
         };
         // From here on it is removed, whatever fails.
-        let place = Place { confinement: self.confinement(folder, owner, config), places: self.clone() };
+        let confinement = self.confinement(folder, owner, config);
+        let mut place = Place { confinement, group: None, places: self.clone() };
+        if let Some(groups) = &shared.groups {
+            place.enter(groups.open(&config.limits)?);
+        }
         let temporary = place.temporary();
         private().create(&temporary)?;
         if let Some(Owner { uid, gid }) = owner {
@@ -124,16 +138,24 @@ impl Places {
         let shared = &self.0;
         let apart = config.isolation == IsolationChoice::Auto;
         let hidden = std::iter::once(&shared.folder.base).chain(&shared.hidden).cloned();
-        // Elsewhere those count that others have, too.
-        let processes = config.limits.processes.filter(|_| owner.is_some());
+        let namespaces = apart && shared.means.namespaces;
+        // Of a user of the system, also those of others count; of root, none do.
+        let is_counted = owner.is_some() || (namespaces && !geteuid().is_root());
+        let processes = config.limits.processes.filter(|_| is_counted);
         Confinement {
             folder,
-            namespaces: apart && shared.means.namespaces,
+            namespaces,
             hidden: if apart { hidden.collect() } else { Vec::new() },
             owner,
             landlock: apart && shared.means.landlock,
-            readable: config.readable.clone(),
+            readable: config
+                .readable
+                .iter()
+                .cloned()
+                .chain(installed(&config.program(), &shared.path))
+                .collect(),
             writable: config.writable.clone(),
+            group: None,
             limits: Limits { processes, ..config.limits },
         }
     }
@@ -150,6 +172,13 @@ impl Place {
         self.folder().join(TEMPORARY)
     }
 
+    /// The group limits everything together that the process starts, which its own limits cannot.
+    fn enter(&mut self, group: Group) {
+        self.confinement.group = Some(group.folder().to_owned());
+        self.confinement.limits = Limits { memory: None, processes: None, ..self.confinement.limits };
+        self.group = Some(group);
+    }
+
     /// What the process may do, for its supervisor.
     pub(crate) const fn confinement(&self) -> &Confinement {
         &self.confinement
@@ -158,7 +187,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let folder = self.folder().to_owned();
+        let (folder, group) = (self.folder().to_owned(), self.group.take());
+        drop(group);
         // A package manager leaves thousands of files.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => {
@@ -181,7 +211,8 @@ impl Folder {
     /// When `base` is not this user's alone to change.
     pub(super) fn open(base: &Path, passable: bool) -> io::Result<Self> {
         let mode = if passable { PASSABLE } else { PRIVATE };
-        match private().recursive(true).create(base) {
+        base.parent().map_or(Ok(()), fs::create_dir_all)?;
+        match private().create(base) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => check_owned(base)?,
         }
@@ -208,6 +239,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         remove_or_say(&self.own);
     }
+}
+
+/// What is hidden so that a file is: its folder, where that is no folder of the system's. A file alone would be seen again once another
+/// takes its name, as happens when keys are rotated.
+fn around(file: &Path) -> &Path {
+    let of_the_system = |folder: &&Path| folder.components().count() > 2 && !folder.starts_with("/usr");
+    if file.is_dir() { file } else { file.parent().filter(of_the_system).unwrap_or(file) }
 }
 
 /// Keeps other gateways from making and removing folders.

@@ -16,7 +16,8 @@ struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
-        let place = tempfile::tempdir().unwrap();
+        // Not in /tmp, of which every process has its own where there are namespaces.
+        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o711)).unwrap();
         Self(place)
     }
