@@ -92,7 +92,12 @@ impl Hub {
         let number = {
             let mut state = self.state();
             let number = state.number();
-            state.held.push_back(Held { number, link: Arc::downgrade(link), text: text.to_owned() });
+            let held = Held { number, link: Arc::downgrade(link), text: text.to_owned() };
+            if state.held.len() >= MOST_HELD {
+                held.refuse("too much is asked");
+                return;
+            }
+            state.held.push_back(held);
             number
         };
         let hub = Arc::clone(self);
@@ -287,6 +292,10 @@ impl State {
     fn ask(&mut self, link: &Arc<Link>, text: &str) -> Option<String> {
         let Kind::Request { id, .. } = Envelope::read(text)?.kind else { return None };
         let number = self.number();
+        self.asked.retain(|_, reply| !reply.is_stale());
+        if self.asked.len() >= MOST_ASKED {
+            self.asked.pop_first();
+        }
         self.asked.insert(number, Reply::Server(Arc::downgrade(link), id.to_owned()));
         with_id(text, &number.to_string())
     }
@@ -308,6 +317,16 @@ impl State {
     }
 }
 
+impl Reply {
+    /// Whether nobody waits any more.
+    fn is_stale(&self) -> bool {
+        match self {
+            Self::Server(link, _) => link.strong_count() == 0,
+            Self::Call(call) => call.is_closed(),
+        }
+    }
+}
+
 impl Held {
     fn refuse(&self, why: &str) {
         let Some(link) = self.link.upgrade() else { return };
@@ -322,6 +341,12 @@ impl Drop for Listening {
         self.hub.state().listeners.remove(&self.number);
     }
 }
+
+/// Requests of a server that wait for a client that can be asked.
+const MOST_HELD: usize = 16;
+
+/// Requests that a client has not answered.
+const MOST_ASKED: usize = 1024;
 
 /// How long a server's request waits for a client that can be asked.
 const HELD: Duration = Duration::from_secs(30);

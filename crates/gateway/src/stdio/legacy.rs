@@ -9,7 +9,7 @@ use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::protocol::bridge::asking::InputRequired;
 use coatroom::protocol::bridge::calls::with_input;
 use coatroom::protocol::bridge::envelope::{refusal, with_id};
-use coatroom::protocol::bridge::{Asked, Envelope, ModernClient, Welcome, calls};
+use coatroom::protocol::bridge::{Asked, Envelope, ModernClient, Welcome, calls, handshake};
 use coatroom::protocol::words::base64url;
 
 use super::link::{About, Calling, Event, Link};
@@ -44,7 +44,10 @@ pub(super) async fn send(
     let about =
         About { client_id: Some(id.to_owned()), may_be_asked: !is_modern, log_level: Some(log_level) };
     if !is_modern {
-        link.initialized(None).await?;
+        // A client that asks before it said so has said so by that.
+        let words = seat.hub.initialized().unwrap_or_else(handshake::initialized);
+        seat.hub.set_initialized(&words);
+        link.initialized(Some(words)).await?;
         return link.call(about, |number| calls::unchanged(text, number)).await;
     }
     let client = ModernClient { log_level: seat.hub.log_level(), ..seat.hello.client() };

@@ -128,7 +128,12 @@ impl Link {
             routes.calls.insert(number, Waiting { events: sender, token, about });
         }
         let calling = Calling { number, link: Arc::clone(self), events, cancels: true };
-        self.process.send(text).await?;
+        if let Err(gone) = self.process.send(text).await {
+            // A process that reads nothing any more is of no use to anybody.
+            self.routes().gone = true;
+            self.process.kill();
+            return Err(gone);
+        }
         Ok(Some(calling))
     }
 
@@ -233,16 +238,13 @@ impl Link {
                 }
             }
         }
+        self.routes().gone = true;
         // Whoever waits is told what the process said last.
         tokio::select! {
             () = self.process.ended() => {}
             () = tokio::time::sleep(END) => self.process.kill(),
         }
-        let waiting = {
-            let mut routes = self.routes();
-            routes.gone = true;
-            std::mem::take(&mut routes.calls)
-        };
+        let waiting = std::mem::take(&mut self.routes().calls);
         drop(waiting);
     }
 

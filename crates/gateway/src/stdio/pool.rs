@@ -120,7 +120,8 @@ impl Pool {
         // Whoever did not sign in is not told apart.
         let most = if newcomer.user.is_some() { self.bounds.seats_per_user } else { SEATS_OF_NOBODY };
         let others = || seats.values().filter(alike);
-        (others().count() >= most).then(|| others().max_by_key(|seat| seat.unused_for()).cloned()).flatten()
+        let longest = || others().max_by_key(|seat| (!seat.is_busy(), seat.unused_for())).cloned();
+        if others().count() >= most { longest() } else { None }
     }
 
     /// Gives a seat up: its session or grant has ended.
@@ -169,15 +170,17 @@ impl Pool {
     ) -> Result<([u8; 32], watch::Receiver<Option<Started>>), NoLink> {
         // One at a time decides who gets a process.
         let seats = self.seats();
+        // Whoever comes first after a process ended sees that it did.
+        self.note_end(seat);
         let old = {
             let state = seat.state();
             match &state.phase {
                 Phase::Starting(of, starting) => return Ok((*of, starting.clone())),
-                Phase::Running(_, link, _) if link.is_open() => Some(Arc::clone(link)),
-                Phase::Running(..) | Phase::Empty => None,
+                Phase::Running(_, link, _) => Some(Arc::clone(link)),
+                Phase::Empty => None,
             }
         };
-        if old.is_some() {
+        if old.is_some_and(|link| link.is_open()) {
             tracing::debug!("a credential is another than before; the process is replaced");
         } else {
             if let Some((trouble, wait)) = seat.state().waits(self.clock.elapsed()) {
@@ -200,6 +203,24 @@ impl Pool {
             done.send_replace(Some(started));
         });
         Ok((fingerprint, starting))
+    }
+
+    /// Takes note of a process that ended by itself.
+    fn note_end(&self, seat: &Seat) {
+        let now = self.clock.elapsed();
+        let mut state = seat.state();
+        let (link, since) = match &state.phase {
+            Phase::Running(_, link, since) if link.is_gone() => (Arc::clone(link), *since),
+            Phase::Running(..) | Phase::Starting(..) | Phase::Empty => return,
+        };
+        if now.saturating_sub(since) >= LIVED {
+            state.failures = 0;
+        }
+        let trouble = NotStarted { why: "it ended".to_owned(), last_words: link.process().last_words() };
+        state.failed(trouble, now);
+        drop(state);
+        tracing::info!("a server's process ended by itself; it is started again when it is needed");
+        seat.vacate(false);
     }
 
     /// Makes sure that one more process may be started: ends the longest unused one, if it must.
@@ -300,21 +321,9 @@ async fn restore(seat: &Seat, link: &Arc<Link>, welcome: &Welcome) {
 /// Notes when a process ends that nobody ended.
 async fn watch_end(pool: Weak<Pool>, seat: Arc<Seat>, link: Arc<Link>) {
     link.process().ended().await;
-    let Some(pool) = pool.upgrade() else { return };
-    let now = pool.clock.elapsed();
-    let mut state = seat.state();
-    let Phase::Running(_, running, since) = &state.phase else { return };
-    if !Arc::ptr_eq(running, &link) {
-        return;
+    if let Some(pool) = pool.upgrade() {
+        pool.note_end(&seat);
     }
-    if now.saturating_sub(*since) >= LIVED {
-        state.failures = 0;
-    }
-    let trouble = NotStarted { why: "it ended".to_owned(), last_words: link.process().last_words() };
-    state.failed(trouble, now);
-    drop(state);
-    tracing::info!("a server's process ended by itself; it is started again when it is needed");
-    seat.vacate(false);
 }
 
 /// Ends what runs for a grant once that has ended.
