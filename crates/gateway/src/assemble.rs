@@ -26,7 +26,7 @@ use crate::config::{
     ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
 use crate::edge::{Edge, Hosts};
-use crate::proxy::{Proxy, Upstream, Waiting, Wants, client};
+use crate::proxy::{Proxy, SseFront, Transport, Upstream, Waiting, Wants, client};
 use crate::stdio::command::CommandConfig;
 use crate::stdio::place::Places;
 use crate::stdio::{Bounds, Pool, Stdio, StdioServer};
@@ -49,10 +49,14 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
         warn_of_openness(config, server);
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
         let guarded = match (&server.upstream, &pool) {
-            (UpstreamConfig::Http(url), _) => {
+            (UpstreamConfig::Http(url, transport), _) => {
                 let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
-                let proxy = Proxy::new(upstream(config, (server, url), assertions), client.clone());
-                any_service(guard.layer(proxy))
+                let upstream = upstream(config, (server, url, *transport), assertions);
+                let guarded = guard.layer(Proxy::new(upstream, client.clone()));
+                match transport {
+                    Transport::Streamable => any_service(guarded),
+                    Transport::Sse => any_service(SseFront::new(&server.path, guarded)),
+                }
             }
             (UpstreamConfig::Command(command), Some(pool)) => {
                 any_service(guard.layer(Stdio::new(stdio(config, (server, command)), Arc::clone(pool))))
@@ -69,7 +73,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
 fn pool(config: &Config, coatroom: &Coatroom) -> anyhow::Result<Option<Arc<Pool>>> {
     let commands = config.servers.iter().filter_map(|server| match &server.upstream {
         UpstreamConfig::Command(command) => Some(command),
-        UpstreamConfig::Http(_) => None,
+        UpstreamConfig::Http(..) => None,
     });
     let commands: Vec<&CommandConfig> = commands.collect();
     if commands.is_empty() {
@@ -329,13 +333,14 @@ fn configured_client(config: &ClientConfig) -> anyhow::Result<Client> {
 
 fn upstream(
     config: &Config,
-    (server, url): (&ServerConfig, &Uri),
+    (server, url, transport): (&ServerConfig, &Uri, Transport),
     assertions: Option<Assertions>,
 ) -> Upstream {
     Upstream {
         assertions,
         name: server.name.clone(),
         url: url.clone(),
+        transport,
         is_open: server.is_open(),
         headers: server.headers.clone(),
         wants: Wants::of(server.headers.iter().map(|(_, template)| template), server.needs.clone()),

@@ -32,6 +32,7 @@ use coatroom::settings::SignUp;
 
 use cli::{Cli, Command, Settings};
 use config::{Auth, Config, ProcessEnvironment, UpstreamConfig};
+use proxy::Transport;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -90,8 +91,9 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
             Auth::Off => "anybody",
         };
         let (what, names): (String, Vec<&str>) = match &server.upstream {
-            UpstreamConfig::Http(url) => {
-                (url.to_string(), server.headers.iter().map(|(name, _)| name.as_str()).collect())
+            UpstreamConfig::Http(url, transport) => {
+                let over = if *transport == Transport::Sse { " (HTTP+SSE)" } else { "" };
+                (format!("{url}{over}"), server.headers.iter().map(|(name, _)| name.as_str()).collect())
             }
             UpstreamConfig::Command(command) => (
                 format!("{} (stdio; one process per user)", command.program()),

@@ -63,7 +63,7 @@ pub(super) fn hide(
 pub(super) fn pass(processes: &mut ProcessesConfig, servers: &[ServerConfig], environment: &dyn Environment) {
     let commands = servers.iter().filter_map(|server| match &server.upstream {
         UpstreamConfig::Command(command) => Some(command),
-        UpstreamConfig::Http(_) => None,
+        UpstreamConfig::Http(..) => None,
     });
     let passed = commands.flat_map(|command| &command.passed).map(String::as_str);
     let names = PASSED.into_iter().chain(passed);

@@ -11,8 +11,8 @@ use super::reader::{Found, Section, meant};
 use super::templates::Templates;
 use super::trust::Known;
 use super::values::truth;
-use crate::proxy::Needs;
 use crate::proxy::credential::Template;
+use crate::proxy::{Needs, Transport};
 use crate::stdio::command::CommandConfig;
 
 /// An MCP server behind the gateway.
@@ -76,8 +76,8 @@ impl ServerConfig {
 /// Where a server is, or what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum UpstreamConfig {
-    /// The exact URL of its MCP endpoint.
-    Http(Uri),
+    /// The exact URL of its MCP endpoint, and how it speaks there.
+    Http(Uri, Transport),
     /// A command that speaks stdio, with a process for each user.
     Command(CommandConfig),
 }
@@ -158,7 +158,8 @@ pub(super) fn read_servers(root: &Section<'_>, known: &Known<'_>) -> Vec<ServerC
         }
         return alone.and_then(|_| read_server(&alone_name(), root, known)).into_iter().collect();
     }
-    for (key, found) in [("upstream", alone), ("path", root.text("path"))] {
+    let of_one = [("upstream", alone), ("transport", root.text("transport")), ("path", root.text("path"))];
+    for (key, found) in of_one {
         if let Some(found) = found.filter(|found| !matches!(found.place, Place::File(_))) {
             let help = Some(format!("unset it, or set `{key}` in the file's [servers.NAME] instead"));
             root.refuse(&found.place, "the servers are named elsewhere", help);
@@ -209,11 +210,11 @@ fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -
     let scopes = read_scopes(section);
     let headers = match upstream {
         Some(UpstreamConfig::Command(_)) => Vec::new(),
-        Some(UpstreamConfig::Http(_)) | None => read_headers(section, &templates),
+        Some(UpstreamConfig::Http(..)) | None => read_headers(section, &templates),
     };
     let of_command = match &upstream {
         Some(UpstreamConfig::Command(command)) => Some(command.providers()),
-        Some(UpstreamConfig::Http(_)) | None => None,
+        Some(UpstreamConfig::Http(..)) | None => None,
     };
     let of_headers = headers.iter().flat_map(|(_, template)| template.providers());
     let named: Vec<ProviderName> = of_headers.chain(of_command.into_iter().flatten()).cloned().collect();
@@ -258,7 +259,8 @@ fn read_upstream(
             Some(help.to_owned()),
         );
     }
-    section.value("upstream", upstream_url).map(|found| UpstreamConfig::Http(found.value))
+    let transport = section.choice("transport", TRANSPORT).map_or(Transport::Streamable, |found| found.value);
+    section.value("upstream", upstream_url).map(|found| UpstreamConfig::Http(found.value, transport))
 }
 
 /// The headers that the file names. Without `headers`, the user's own token of the server's provider goes into
@@ -400,6 +402,8 @@ fn endpoint_path(text: &str) -> Result<String, String> {
 const AUTH: &[(&str, Auth)] =
     &[("required", Auth::Required), ("optional", Auth::Optional), ("off", Auth::Off)];
 
+const TRANSPORT: &[(&str, Transport)] = &[("http", Transport::Streamable), ("sse", Transport::Sse)];
+
 const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
 
 const LISTS: &[(&str, ListsConfig)] =
@@ -409,6 +413,7 @@ const KEYS: &[&str] = &[
     "title",
     "path",
     "upstream",
+    "transport",
     "provider",
     "issuer",
     "auth",

@@ -9,6 +9,7 @@ use coatroom::vault::KeyFile;
 use secrecy::ExposeSecret as _;
 
 use super::*;
+use crate::proxy::Transport;
 
 /// Writes `text` as the file `coatroom.toml` and reads it with `environment`.
 fn load_file(text: &str, environment: &FakeEnvironment) -> Result<Config, Report> {
@@ -505,6 +506,30 @@ fn one_server_needs_no_file() {
     assert_eq!(server.provider.as_ref().unwrap().as_str(), "github");
     assert_eq!(server.headers[0].0, http::header::AUTHORIZATION);
     assert_eq!(config.keys.file(), Some(Path::new("/var/lib/coatroom/keys.toml")));
+}
+
+#[test]
+fn a_server_speaks_streamable_http_unless_it_is_said_to_speak_sse() {
+    let base = github()
+        .with("COATROOM_PUBLIC_URL", "https://mcp.example.com")
+        .with("COATROOM_UPSTREAM", "http://127.0.0.1:3000/sse");
+    let upstream = |environment: &FakeEnvironment| {
+        load(None, &Flags::new(), environment).unwrap().servers[0].upstream.clone()
+    };
+    let url = || "http://127.0.0.1:3000/sse".parse().unwrap();
+    assert_eq!(upstream(&base), UpstreamConfig::Http(url(), Transport::Streamable));
+    assert_eq!(
+        upstream(&base.with("COATROOM_TRANSPORT", "sse")),
+        UpstreamConfig::Http(url(), Transport::Sse)
+    );
+    let of_command = TWO.replace("upstream = ", "transport = \"sse\"\ncommand = [\"server\"]\nupstream = ");
+    let refused = report(&of_command);
+    assert!(refused.contains("`transport` with `command`: a command speaks stdio"), "{refused}");
+    let mistyped = report(&format!("{TWO}transport = \"see\""));
+    assert!(
+        mistyped.contains("`transport` cannot be `see`") && mistyped.contains("did you mean `sse`?"),
+        "{mistyped}"
+    );
 }
 
 #[test]

@@ -12,12 +12,20 @@ use hyper_util::client::legacy::Error as UpstreamFailure;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::endpoint::EndpointRefusal;
+
 /// Why a call did not get the server's answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// An HTTP method that MCP does not use.
     #[error("only GET, POST and DELETE are used here")]
     Method,
+    /// What HTTP+SSE does not use, or a message outside any session. Clients of both transports fall back on it.
+    #[error(
+        "this server speaks HTTP+SSE (MCP 2024-11-05): open its event stream with GET, and send messages to the URL that its \
+         `endpoint` event names"
+    )]
+    NotSse,
     /// A body beyond the limit.
     #[error("a message may have at most {0} bytes")]
     TooLarge(usize),
@@ -55,6 +63,9 @@ pub(crate) enum Failure {
     /// The user's token was refused, also after it was renewed.
     #[error("the MCP server did not accept the credential of this call")]
     Refused,
+    /// A stream that does not say where messages go.
+    #[error("the MCP server cannot be used: {0}")]
+    Endpoint(#[from] EndpointRefusal),
     /// A session that is not known here.
     #[error("this session has ended; begin another with `initialize`")]
     NoSession,
@@ -116,6 +127,7 @@ impl Failure {
             _ => {}
         }
         let (status, reason, retry) = self.meaning();
+        let allowed = if matches!(self, Self::NotSse) { "GET, POST" } else { "GET, POST, DELETE" };
         let error = ErrorBody { code: SERVER_ERROR, message: self.to_string(), data: Reason { reason } };
         let body = serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
@@ -128,7 +140,7 @@ impl Failure {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            headers.insert(header::ALLOW, HeaderValue::from_static("GET, POST, DELETE"));
+            headers.insert(header::ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }
@@ -137,6 +149,7 @@ impl Failure {
     const fn meaning(&self) -> (StatusCode, &'static str, bool) {
         match self {
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method", false),
+            Self::NotSse => (StatusCode::METHOD_NOT_ALLOWED, "not_sse", false),
             Self::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", false),
             Self::Incomplete => (StatusCode::BAD_REQUEST, "incomplete", false),
             Self::Slow => (StatusCode::REQUEST_TIMEOUT, "slow", false),
@@ -149,6 +162,7 @@ impl Failure {
             Self::Broken(_) => (StatusCode::BAD_GATEWAY, "broken_answer", false),
             Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),
             Self::Refused => (StatusCode::BAD_GATEWAY, "credential_refused", false),
+            Self::Endpoint(_) => (StatusCode::BAD_GATEWAY, "endpoint", false),
             Self::Answer(_) => (StatusCode::BAD_GATEWAY, "bad_answer", false),
             Self::NoSession => (StatusCode::NOT_FOUND, "no_session", false),
             Self::SessionMissing => (StatusCode::BAD_REQUEST, "session_missing", false),

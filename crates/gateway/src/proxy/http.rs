@@ -1,4 +1,4 @@
-//! Proxies one streamable HTTP server: JSON and event streams, unbuffered, in every revision of the protocol.
+//! Proxies one HTTP server: JSON and event streams, unbuffered, in every revision of the protocol.
 //!
 //! The request is buffered up to its limit, since its bytes were judged by the guard and may be sent again; the answer
 //! never is. Dropping the answer, as happens when the client goes away, ends the upstream's request.
@@ -15,7 +15,7 @@ use coatroom::ClientAddress;
 use coatroom::guard::{Assertions, Caller};
 use coatroom::protocol::access::Judged;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tower_service::Service;
@@ -23,8 +23,9 @@ use tracing::Instrument;
 
 use super::answer::{Failure, request_id};
 use super::connect::UpstreamClient;
+use super::endpoint::{self, SESSION_ID};
 use super::headers::{Arrival, clean_request, clean_response, identify};
-use super::upstream::Upstream;
+use super::upstream::{Transport, Upstream};
 use super::wallet::{Tokens, Wallet};
 use crate::edge::RequestId;
 
@@ -64,8 +65,10 @@ impl Proxy {
 
     /// Reads the request's body, up to the limit.
     async fn read(&self, parts: &Parts, body: Body) -> Result<Bytes, Failure> {
-        if ![Method::GET, Method::POST, Method::DELETE].contains(&parts.method) {
-            return Err(Failure::Method);
+        match (self.upstream.transport, &parts.method) {
+            (_, &Method::GET | &Method::POST) | (Transport::Streamable, &Method::DELETE) => {}
+            (Transport::Streamable, _) => return Err(Failure::Method),
+            (Transport::Sse, _) => return Err(Failure::NotSse),
         }
         let limit = self.upstream.waiting.body;
         let reading = Limited::new(body, limit).collect();
@@ -83,28 +86,58 @@ impl Proxy {
         if caller.is_none() && !self.upstream.is_open {
             return Err(Failure::NoCaller);
         }
+        let url = self.url(parts)?;
         let judged = parts.extensions.get::<Arc<Judged<'static>>>().map(Arc::as_ref);
         let wallet = match caller {
             Some(caller) => self.upstream.wants.wallet(caller, judged).await?,
             None => Wallet::default(),
         };
-        let response = self.send(parts, body.clone(), &wallet.tokens).await?;
+        let response = self.send(parts, &url, body.clone(), &wallet.tokens).await?;
         let (Some(caller), StatusCode::UNAUTHORIZED) = (caller, response.status()) else {
-            return passed_on(response);
+            return self.settled(parts, passed_on(response)?).await;
         };
         drop(response);
         let renewed = self.upstream.wants.renewed(caller, judged, &wallet).await?.ok_or(Failure::Refused)?;
         tracing::debug!("the server refused the user's token; trying once more with the renewed one");
-        passed_on(self.send(parts, body, &renewed).await?)
+        self.settled(parts, passed_on(self.send(parts, &url, body, &renewed).await?)?).await
     }
 
-    async fn send(&self, parts: &Parts, body: Bytes, tokens: &Tokens) -> Result<Response<Incoming>, Failure> {
+    /// What the server's transport makes of its answer.
+    async fn settled(&self, parts: &Parts, response: Response<Body>) -> Result<Response<Body>, Failure> {
+        let Upstream { url, waiting, .. } = self.upstream.as_ref();
+        match self.upstream.transport {
+            Transport::Streamable => Ok(response),
+            Transport::Sse if parts.method == Method::GET => {
+                endpoint::opened(url, response, waiting.first_byte).await
+            }
+            Transport::Sse => Ok(endpoint::taken(response)),
+        }
+    }
+
+    /// Where a request goes.
+    fn url(&self, parts: &Parts) -> Result<Uri, Failure> {
+        let Upstream { transport, url, .. } = self.upstream.as_ref();
+        if *transport == Transport::Streamable || parts.method == Method::GET {
+            return Ok(url.clone());
+        }
+        let session = parts.headers.get(&SESSION_ID).ok_or(Failure::NotSse)?;
+        endpoint::message_url(url, session).ok_or(Failure::NotSse)
+    }
+
+    async fn send(
+        &self,
+        parts: &Parts,
+        url: &Uri,
+        body: Bytes,
+        tokens: &Tokens,
+    ) -> Result<Response<Incoming>, Failure> {
         let mut request = Request::new(Full::new(body));
         request.method_mut().clone_from(&parts.method);
-        request.uri_mut().clone_from(&self.upstream.url);
+        request.uri_mut().clone_from(url);
         *request.headers_mut() = self.headers(parts, tokens)?;
         let answering = self.client.request(request);
-        let answered = if parts.method == Method::GET {
+        let may_stay_silent = parts.method == Method::GET && self.upstream.transport == Transport::Streamable;
+        let answered = if may_stay_silent {
             answering.await
         } else {
             let waiting = tokio::time::timeout(self.upstream.waiting.first_byte, answering);
@@ -117,6 +150,9 @@ impl Proxy {
         let caller = parts.extensions.get::<Caller>();
         let mut headers = parts.headers.clone();
         clean_request(&mut headers, self.upstream.headers.iter().map(|(name, _)| name));
+        if self.upstream.transport == Transport::Sse {
+            headers.remove(&SESSION_ID);
+        }
         let arrival = Arrival {
             client: parts.extensions.get::<ClientAddress>().map(|client| client.0),
             host: self.upstream.public_url.authority(),

@@ -6,9 +6,11 @@
 mod answer;
 mod connect;
 pub(crate) mod credential;
+mod endpoint;
 pub(crate) mod headers;
 mod http;
 mod needs;
+mod sse;
 mod upstream;
 mod wallet;
 
@@ -16,7 +18,8 @@ pub(crate) use answer::{Failure, request_id};
 pub(crate) use connect::client;
 pub(crate) use http::Proxy;
 pub(crate) use needs::Needs;
-pub(crate) use upstream::{Upstream, Waiting};
+pub(crate) use sse::SseFront;
+pub(crate) use upstream::{Transport, Upstream, Waiting};
 pub(crate) use wallet::{Wallet, Wants};
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{Renewal, Wallet, alice, caller, github};
-use super::{Needs, Proxy, Upstream, Waiting, Wants, client};
+use super::{Needs, Proxy, Transport, Upstream, Waiting, Wants, client};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -33,6 +33,11 @@ async fn proxy_of(router: Router) -> Proxy {
 }
 
 fn proxy_to(address: SocketAddr) -> Proxy {
+    proxy_speaking(Transport::Streamable, address)
+}
+
+/// The proxy of the server at this address, at `/mcp` of which it speaks so.
+pub(super) fn proxy_speaking(transport: Transport, address: SocketAddr) -> Proxy {
     let template = |text| Template::compile(text, Some(&github()), &[github()]).unwrap();
     let headers = vec![
         (http::header::AUTHORIZATION, template("Bearer {github.access_token}")),
@@ -44,6 +49,7 @@ fn proxy_to(address: SocketAddr) -> Proxy {
         assertions: None,
         name: "test".to_owned(),
         url: format!("http://{address}/mcp?fixed=1").parse().unwrap(),
+        transport,
         is_open: false,
         wants: Wants::of(headers.iter().map(|(_, template)| template), needs),
         headers,
@@ -175,7 +181,7 @@ fn stream_router(events: mpsc::Receiver<&'static str>, dropped: mpsc::Sender<()>
     Router::new().route("/mcp", any(answer))
 }
 
-async fn soon<T>(work: impl Future<Output = T>) -> T {
+pub(super) async fn soon<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), work).await.expect("in time")
 }
 

@@ -16,6 +16,8 @@ pub(crate) struct Upstream {
     pub(crate) name: String,
     /// The exact URL of its endpoint. The client's path and query stay outside: they name our resource, not its own.
     pub(crate) url: Uri,
+    /// How it speaks.
+    pub(crate) transport: Transport,
     /// Whether calls without a caller are forwarded. If not, such a call is a mistake in wiring and is refused.
     pub(crate) is_open: bool,
     /// What is added to each request.
@@ -30,12 +32,21 @@ pub(crate) struct Upstream {
     pub(crate) waiting: Waiting,
 }
 
+/// How a server speaks MCP over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// Streamable HTTP: its URL takes everything (2025-03-26 and later).
+    Streamable,
+    /// HTTP+SSE: its URL opens a stream, which names another one for messages (2024-11-05).
+    Sse,
+}
+
 /// How much and how long to wait for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Waiting {
     /// Bytes of a request body.
     pub(crate) body: usize,
     /// Until a request's body has arrived, and then until an answer to a POST or DELETE begins; a GET opens a stream
-    /// that may stay silent.
+    /// that may stay silent, but that of HTTP+SSE begins, and then names its URL for messages, in this time.
     pub(crate) first_byte: Duration,
 }
