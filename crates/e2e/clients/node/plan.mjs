@@ -1,7 +1,8 @@
 // What the scripts of both TypeScript SDKs share: a callback listener, a provider that remembers in memory, and the
 // interpreter of a plan.
 //
-// A plan is a JSON array: "list", "refresh", or {"call": tool, "arguments": {…}}. Each step prints one JSON line. It may begin
+// A plan is a JSON array: "list", "refresh", {"call": tool, "arguments": {…}}, or {"refused": tool} for a call that must fail.
+// Each step prints one JSON line. It may begin
 // with {"registered": {"client_id", "port"}}: a client that is registered already, for a listener on that port.
 // Whenever the SDK wants a person, {"authorize": url} is printed and the listener waits for the browser.
 
@@ -100,6 +101,15 @@ export async function run(sdk) {
         await sdk.refresh(provider, new URL(serverUrl));
         const after = provider.tokens();
         say({ refreshed: before.access_token !== after.access_token, rotated: before.refresh_token !== after.refresh_token });
+      } else if (step.refused) {
+        const failing = client => client.callTool({ name: step.refused }).then(
+          () => undefined,
+          error => {
+            if (sdk.isUnauthorized(error)) throw error;
+            return error.message;
+          },
+        );
+        say({ refused: step.refused, why: await withPerson(failing) });
       } else {
         const result = await withPerson(client => client.callTool({ name: step.call, arguments: step.arguments ?? {} }));
         say({ called: step.call, isError: Boolean(result.isError), text: result.content.map(part => part.text ?? '').join('') });

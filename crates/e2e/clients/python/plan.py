@@ -1,7 +1,8 @@
 """What the scripts of both Python SDK lines share: a callback listener, a token storage in memory, and the plan.
 
-A plan is a JSON array: "list", "refresh", or {"call": tool, "arguments": {…}}. Each step prints one JSON line. Whenever
-the SDK wants a person, {"authorize": url} is printed and the listener waits for the browser.
+A plan is a JSON array: "list", "refresh", {"call": tool, "arguments": {…}}, or {"refused": tool} for a call that must fail.
+Each step prints one JSON line. Whenever the SDK wants a person, {"authorize": url} is printed and the listener waits for the
+browser.
 """
 
 import asyncio
@@ -88,6 +89,13 @@ async def run(sdk):
             async with sdk(server_url, listener, storage) as (session, _):
                 if step == "list":
                     say({"tools": [tool.name for tool in (await session.list_tools()).tools]})
+                elif "refused" in step:
+                    why = None
+                    try:
+                        await asyncio.wait_for(session.call_tool(step["refused"]), 30)
+                    except Exception as error:
+                        why = str(error)
+                    say({"refused": step["refused"], "why": why})
                 else:
                     result = await session.call_tool(step["call"], step.get("arguments", {}))
                     failed = getattr(result, "isError", None) or getattr(result, "is_error", None)

@@ -8,6 +8,7 @@ pub mod github;
 pub mod issuer;
 mod mail;
 pub mod oidc;
+pub mod sse;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +22,7 @@ pub use github::{GitHub, GitHubApp, Renewal};
 pub use issuer::KeyServer;
 pub use mail::{MailServer, code_of, link_of};
 pub use oidc::{Canaille, OidcProvider};
+pub use sse::SseServer;
 
 /// Serves routes on a free loopback port for as long as the test runs; returns the origin.
 async fn serve(routes: axum::Router) -> String {

@@ -39,6 +39,7 @@ mod restart;
 mod revocation;
 mod rotation;
 mod secrets;
+mod sse;
 mod step_up;
 mod strangers;
 mod takeover;

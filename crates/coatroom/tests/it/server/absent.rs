@@ -53,7 +53,7 @@ async fn what_is_not_built_is_not_promised() {
     );
 }
 
-// AZ-39, DCM-02 to DCM-05, DCR-29, OID-01, OID-02, OID-05, SES-11, BC-11: a clean miss, with a token or without.
+// AZ-39, DCM-02 to DCM-05, DCR-29, OID-01, OID-02, OID-05: a clean miss, with a token or without.
 #[tokio::test]
 async fn endpoints_that_are_not_built_are_clean_misses() {
     let world = World::new().await;
