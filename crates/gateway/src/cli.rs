@@ -395,6 +395,7 @@ Examples:
       -- npx -y @modelcontextprotocol/server-github
 
 The second needs COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET in the environment.
+What npx downloads is downloaded for each user's process: install the package where that takes too long.
 Without a public URL it is http://localhost and the port. A brace in an argument is written twice.";
 
 const EXPORT_HELP: &str = "\

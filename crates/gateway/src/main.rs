@@ -31,7 +31,7 @@ use clap::Parser as _;
 use coatroom::settings::SignUp;
 
 use cli::{Cli, Command, Settings};
-use config::{Auth, Config, ProcessEnvironment, UpstreamConfig};
+use config::{Auth, Config, ProcessEnvironment, ServerConfig, UpstreamConfig};
 use proxy::Transport;
 
 #[global_allocator]
@@ -96,13 +96,14 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
                 (format!("{url}{over}"), server.headers.iter().map(|(name, _)| name.as_str()).collect())
             }
             UpstreamConfig::Command(command) => (
-                format!("{} (stdio; one process per user)", command.program()),
+                format!("{} … (stdio; one process per user)", command.program()),
                 command.environment.iter().map(|(name, _)| name.as_str()).collect(),
             ),
         };
         let sent = if names.is_empty() { "nothing added".to_owned() } else { names.join(", ") };
         terminal::say(format_args!("  {} -> {what} ({auth}; {sent})", server.path));
     }
+    say_what_keeps_apart(&config);
     for provider in &config.providers {
         let callback = config.public_url.url(&format!("/callback/{}", provider.name));
         terminal::say(format_args!("  {}: register the callback {callback}", provider.name));
@@ -118,6 +119,24 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Tries what `serve` would use, and says so; elsewhere than where it will run the answer may be another.
+#[cfg(target_os = "linux")]
+fn say_what_keeps_apart(config: &Config) {
+    let commands: Vec<_> = config.servers.iter().filter_map(ServerConfig::command).collect();
+    if commands.is_empty() {
+        return;
+    }
+    match stdio::place::Places::probe(&config.processes, &commands) {
+        Ok(places) => {
+            terminal::say(format_args!("  processes of users are kept apart by {}", places.means()));
+        }
+        Err(error) => terminal::say(format_args!("  here `serve` would not start: {error:#}")),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn say_what_keeps_apart(_: &Config) {}
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;

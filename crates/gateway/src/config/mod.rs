@@ -239,14 +239,13 @@ fn read(table: &DeTable<'_>, sources: Sources<'_>, problems: &Problems) -> Optio
     let providers = providers::read_providers(&root);
     let issuers = issuers::read_issuers(&root);
     let accounts = accounts::read(&root);
-    let local = accounts::name(accounts.as_ref());
     let listen = root.value("listen", listen).map_or(DEFAULT_LISTEN, |found| found.value);
-    let public_url = read_public_url(&root, wrapped.map(|_| listen));
+    let local = accounts::name(accounts.as_ref());
     if let Some(wrapped) = wrapped {
         let known: Vec<&str> = providers.names.iter().chain(&local).map(ProviderName::as_str).collect();
-        let origin = public_url.as_ref().map_or("", Issuer::as_str);
+        let origin = root.text("public_url").map_or_else(|| local_url(listen.port()), |found| found.value);
         // Without it nothing else is worth saying.
-        if !wrapped.check_provider(&root, &known, origin) {
+        if !wrapped.check_provider(&root, &known, origin.trim_end_matches('/')) {
             return None;
         }
     }
@@ -263,6 +262,7 @@ fn read(table: &DeTable<'_>, sources: Sources<'_>, problems: &Problems) -> Optio
             Some(help.to_owned()),
         );
     }
+    let public_url = read_public_url(&root, wrapped.map(|_| listen.port()));
     let (store, keys) = store::read(&root);
     let mut processes = processes::read(&root);
     let (rates, limit_loopback) = limits::read_rates(&root);
@@ -303,17 +303,21 @@ fn values_of<T>(found: Option<Vec<Found<T>>>) -> Vec<T> {
     found.unwrap_or_default().into_iter().map(|found| found.value).collect()
 }
 
-/// Reads the public URL. `local` is where a gateway listens that is this machine's own unless it is said.
-fn read_public_url(root: &Section<'_>, local: Option<SocketAddr>) -> Option<Issuer> {
+/// Reads the public URL. `local` is the port of a gateway that is this machine's own unless it is said.
+fn read_public_url(root: &Section<'_>, local: Option<u16>) -> Option<Issuer> {
     if root.text("public_url").is_none() {
-        if let Some(listen) = local {
-            return Issuer::parse(&format!("http://localhost:{}", listen.port())).ok();
+        if let Some(port) = local {
+            return Issuer::parse(&local_url(port)).ok();
         }
         let help =
             "set the https URL at which clients reach coatroom, or http://127.0.0.1:8787 to try it here";
         root.refuse(&Place::Nowhere, "public_url is not set", Some(help.to_owned()));
     }
     root.value("public_url", Issuer::parse).map(|found| found.value)
+}
+
+fn local_url(port: u16) -> String {
+    format!("http://localhost:{port}")
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::limits::number;
 use super::problem::Place;
 use super::reader::Section;
-use super::servers::{ServerConfig, UpstreamConfig};
+use super::servers::ServerConfig;
 use super::store::KeysLocation;
 use crate::stdio::command::{PASSED, ProcessesConfig};
 
@@ -61,12 +61,9 @@ pub(super) fn hide(
 
 /// Adds the gateway's own variables that some command gets.
 pub(super) fn pass(processes: &mut ProcessesConfig, servers: &[ServerConfig], environment: &dyn Environment) {
-    let commands = servers.iter().filter_map(|server| match &server.upstream {
-        UpstreamConfig::Command(command) => Some(command),
-        UpstreamConfig::Http(..) => None,
-    });
-    let passed = commands.flat_map(|command| &command.passed).map(String::as_str);
-    let names = PASSED.into_iter().chain(passed);
+    let commands = servers.iter().filter_map(ServerConfig::command);
+    let asked = commands.flat_map(|command| &command.passed).map(String::as_str);
+    let names = PASSED.into_iter().chain(asked);
     processes.own_variables =
         names.filter_map(|name| Some((name.to_owned(), environment.own(name)?))).collect();
 }

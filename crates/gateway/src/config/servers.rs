@@ -57,6 +57,14 @@ pub(crate) struct ServerConfig {
 }
 
 impl ServerConfig {
+    /// What it is, if it is a command.
+    pub(crate) fn command(&self) -> Option<&CommandConfig> {
+        match &self.upstream {
+            UpstreamConfig::Command(command) => Some(command),
+            UpstreamConfig::Http(..) => None,
+        }
+    }
+
     /// Whether calls come without a user, too.
     pub(crate) fn is_open(&self) -> bool {
         self.said_of_auth().any(|auth| auth != Auth::Required)

@@ -950,3 +950,140 @@ fn keys_come_from_one_place_alone() {
     let config = load(None, &by_flag, &in_a_container(&text)).unwrap();
     assert_eq!(config.keys.file(), Some(Path::new("copy.toml")));
 }
+
+const COMMAND: &str = r#"
+public_url = "https://mcp.example.com"
+[providers.github]
+client_id = "a"
+client_secret = "b"
+[servers.files]
+command = ["npx", "-y", "server", "--user={user.id}"]
+env = { TOKEN = "{provider.access_token}", MODE = "fast" }
+"#;
+
+fn command_of(more: &str) -> (ServerConfig, crate::stdio::command::CommandConfig) {
+    let config = load_file(&format!("{COMMAND}{more}"), &FakeEnvironment::default());
+    let server = config.unwrap_or_else(|report| panic!("{report}")).servers.remove(0);
+    let UpstreamConfig::Command(command) = server.upstream.clone() else { panic!("no command") };
+    (server, command)
+}
+
+#[test]
+fn a_server_may_be_a_command_with_a_credential_in_its_environment() {
+    use crate::stdio::command::IsolationChoice;
+    let (server, command) = command_of("");
+    assert_eq!(command.program(), "npx");
+    assert!(server.headers.is_empty());
+    assert_eq!(server.needs.all().map(ToString::to_string).collect::<Vec<_>>(), ["github"]);
+    let names: Vec<_> = command.environment.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["TOKEN", "MODE"]);
+    assert_eq!(command.isolation, IsolationChoice::Auto);
+    assert_eq!((command.idle, command.start), (Duration::from_mins(10), Duration::from_mins(1)));
+    assert_eq!(command.limits.memory, Some(1 << 30));
+    let more = r#"
+pass = ["NODE_EXTRA_CA_CERTS"]
+isolation = "none"
+read = ["/srv/data"]
+write = ["/srv/out"]
+memory = "512 MiB"
+max_processes = 32
+open_files = 99
+cpu_time = "10 min"
+idle = "1h"
+start_timeout = "5s"
+"#;
+    let (_, command) = command_of(more);
+    assert_eq!(command.isolation, IsolationChoice::None);
+    assert_eq!(command.passed, ["NODE_EXTRA_CA_CERTS"]);
+    assert_eq!((&command.readable[0], &command.writable[0]), (&"/srv/data".into(), &"/srv/out".into()));
+    let limits = command.limits;
+    assert_eq!(
+        [limits.memory, limits.processes, limits.open_files, limits.cpu_seconds],
+        [Some(512 << 20), Some(32), Some(99), Some(600)]
+    );
+    assert_eq!((command.idle, command.start), (Duration::from_hours(1), Duration::from_secs(5)));
+}
+
+#[test]
+fn what_means_nothing_for_a_command_or_without_one_is_refused() {
+    let server = "public_url = \"https://h.example\"\n[servers.x]\nauth = \"off\"\n";
+    let url = "upstream = \"http://127.0.0.1:3000\"\n";
+    for (text, expected) in [
+        (format!("{server}command = [\"x\"]\n{url}"), "`upstream` with `command`"),
+        (format!("{server}command = [\"x\"]\nheaders = {{ A = \"b\" }}"), "`headers` with `command`"),
+        (format!("{server}command = [\"x\"]\nassertion = true"), "`assertion` with `command`"),
+        (format!("{server}command = [\"x\"]\nargs = [\"y\"]"), "arguments stand in `command`"),
+        (format!("{server}{url}args = [\"y\"]"), "arguments stand in `command`"),
+        (format!("{server}{url}env = {{ A = \"b\" }}"), "gets `headers`"),
+        (format!("{server}{url}memory = \"1 GiB\""), "`memory` without `command`"),
+        (format!("{server}command = []"), "`command` is empty"),
+        (format!("{server}command = \"npx server\""), "`command` takes a list"),
+        (format!("{server}command = [\"x\"]\nenv = {{ A = \"{{user.id}}\" }}"), "only fixed text"),
+        (format!("{server}command = [\"x\"]\nenv = {{ HOME = \"/\" }}"), "the process's own folder"),
+        (format!("{server}command = [\"x\"]\nenv = {{ \"A-B\" = \"/\" }}"), "not the name of a variable"),
+        (format!("{server}command = [\"x\"]\npass = [\"TMPDIR\"]"), "the process's own folder"),
+        (format!("{server}command = [\"x\"]\nread = [\"a/b\"]"), "not an absolute path"),
+        (format!("{server}command = [\"x\"]\nread = [\"/a/../b\"]"), "not an absolute path"),
+        (format!("{server}command = [\"x\"]\nisolation = \"some\""), "known: auto, none"),
+        (format!("{server}command = [\"x\"]\nmemory = \"1 KiB\""), "must be between"),
+        (COMMAND.replace("\"npx\"", "\"{user.id}\""), "the same for everybody"),
+        (format!("{COMMAND}connects = [\"slack\"]"), "gets no `{slack.access_token}`"),
+        (format!("{COMMAND}[processes]\nuids = \"100-200\""), "fewer than `in_all`"),
+        (format!("{COMMAND}[processes]\nper_user = 9\nin_all = 8"), "`per_user` is more than `in_all`"),
+    ] {
+        let report = report(&text);
+        assert!(report.contains(expected), "{expected}: {report}");
+    }
+}
+
+#[test]
+fn no_process_sees_the_records_the_keys_or_what_the_configuration_came_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(folder.path().join("secret"), "canary").unwrap();
+    let text = COMMAND.replace("client_secret = \"b\"", "client_secret_file = \"secret\"");
+    let text = format!("store = \"sqlite:data/c.db\"\n{text}");
+    std::fs::write(&path, text).unwrap();
+    let environment = FakeEnvironment::default().with("PATH", "/bin").with("OTHER", "x");
+    let config = load(Some(&path), &Flags::new(), &environment).unwrap();
+    let hidden: Vec<_> =
+        config.processes.hidden.iter().map(|path| path.strip_prefix(folder.path()).unwrap()).collect();
+    let expected =
+        ["coatroom.toml", "data/c.db", "data/c.db-shm", "data/c.db-wal", "data/keys.toml", "secret"];
+    assert_eq!(hidden, expected.map(Path::new));
+    assert_eq!(config.processes.own_variables, BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]));
+    assert!(config.processes.folder.is_absolute());
+}
+
+fn wrap(wrapped: &Wrapped, environment: &FakeEnvironment) -> Result<Config, String> {
+    load_wrapped(None, &Flags::new(), environment, wrapped).map_err(|report| report.to_string())
+}
+
+#[test]
+fn a_wrapped_command_needs_nothing_but_its_provider() {
+    let wrapped = Wrapped {
+        command: vec!["npx".to_owned(), "-y".to_owned(), "server-github".to_owned()],
+        environment: vec![("TOKEN".to_owned(), "{github.access_token}".to_owned())],
+        provider: Some("github".to_owned()),
+        ..Wrapped::default()
+    };
+    let config = wrap(&wrapped, &github()).unwrap();
+    let server = &config.servers[0];
+    assert_eq!((server.path.as_str(), server.title.as_str()), ("/mcp", "server-github"));
+    assert_eq!(config.public_url.as_str(), "http://localhost:8787");
+    let alone = Wrapped { provider: None, ..wrapped.clone() };
+    let server = &wrap(&alone, &github()).unwrap().servers[0];
+    assert_eq!(server.provider.as_ref().map(ProviderName::as_str), Some("github"));
+    let elsewhere = github().with("COATROOM_LISTEN", "127.0.0.1:9000");
+    assert_eq!(wrap(&wrapped, &elsewhere).unwrap().public_url.as_str(), "http://localhost:9000");
+    insta::assert_snapshot!(wrap(&wrapped, &FakeEnvironment::default()).unwrap_err(), @r"
+    error: --provider: the provider `github` is not configured
+     |
+     = help: register an OAuth client at github with the callback http://localhost:8787/callback/github, then set COATROOM_GITHUB_CLIENT_ID and COATROOM_GITHUB_CLIENT_SECRET in the environment
+
+    1 mistake in the configuration
+    ");
+    let mistyped =
+        Wrapped { environment: vec![("TOKEN".to_owned(), "{githb.access_token}".to_owned())], ..wrapped };
+    assert!(wrap(&mistyped, &github()).unwrap_err().contains("`{githb.access_token}` means nothing"));
+}

@@ -46,6 +46,7 @@ mod seat;
 #[cfg(target_os = "linux")]
 mod service;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
 #[cfg(target_os = "linux")]

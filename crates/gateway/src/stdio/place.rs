@@ -77,6 +77,11 @@ impl Places {
         Self(Arc::new(Shared { folder, means, uids, hidden, path, groups, opened }))
     }
 
+    /// What keeps processes apart.
+    pub(crate) fn means(&self) -> Means {
+        self.0.means
+    }
+
     /// Makes the folder of a process. It touches the disk, and waits for other gateways that are at it.
     ///
     /// # Errors
