@@ -34,7 +34,10 @@ impl Groups {
     }
 
     fn divide_at(folder: &Path) -> io::Result<Self> {
-        let offered = fs::read_to_string(folder.join("cgroup.controllers"))?;
+        let offered = fs::read_to_string(folder.join("cgroup.controllers"));
+        let offered = offered.map_err(|error| {
+            io::Error::new(error.kind(), format!("{} is no group of version 2: {error}", folder.display()))
+        })?;
         if let Some(missing) =
             CONTROLLERS.iter().find(|name| !offered.split_whitespace().any(|own| own == **name))
         {

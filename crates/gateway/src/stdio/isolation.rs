@@ -54,22 +54,30 @@ impl Places {
             refuse_open_secrets(config, server)?;
         }
         let is_root = geteuid().is_root();
+        if let Some(uids) = &config.uids {
+            refuse_people(uids)?;
+        }
         let uids = is_root.then(|| config.uids.clone().unwrap_or_else(default_uids));
         let about = || format!("{} cannot hold the folders of processes", config.folder.display());
         let folder = Arc::new(Folder::open(&config.folder, is_root).with_context(about)?);
         let trial = Trial { program, config, folder, uids, groups: groups() };
-        if servers.iter().all(|server| server.isolation == IsolationChoice::None) {
+        let (apart, open): (Vec<&CommandConfig>, Vec<_>) =
+            servers.iter().partition(|server| server.isolation == IsolationChoice::Auto);
+        for server in open {
+            let program = server.program();
             tracing::warn!(
-                "isolation is off: a process of one user may read what another's has, and what the gateway may read"
+                "isolation is off for `{program}`: the process of one user may read whatever the gateway may, and others' too"
             );
+        }
+        if apart.is_empty() {
             return Ok(trial.places(Means::default()));
         }
         let means = trial.means(is_root)?;
-        for server in servers.iter().filter(|server| server.isolation == IsolationChoice::Auto) {
+        for server in apart {
             refuse_readable_arguments(server, means)?;
         }
         trial.check(means)?;
-        tracing::info!(%means, "processes of users are kept apart by {means}");
+        tracing::info!("processes of users are kept apart by {means}");
         Ok(trial.places(means))
     }
 }
@@ -205,6 +213,21 @@ fn refuse_open_secrets(config: &ProcessesConfig, server: &CommandConfig) -> anyh
                 server.program(),
                 opened.display(),
                 secret.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Refuses users that are somebody already, who would get what processes leave, and processes what is theirs.
+fn refuse_people(uids: &RangeInclusive<u32>) -> anyhow::Result<()> {
+    let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    for line in known.lines() {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next().unwrap_or_default(), fields.nth(1).and_then(|uid| uid.parse().ok()));
+        if let Some(uid) = uid.filter(|uid| uids.contains(uid)) {
+            anyhow::bail!(
+                "`processes.uids` has the user {name} ({uid}) in it: choose numbers that nobody has"
             );
         }
     }

@@ -249,6 +249,26 @@ fn root_runs_no_command_as_root_unless_it_is_told_to() {
 }
 
 #[test]
+fn no_process_runs_as_somebody_who_is_there() {
+    let mut gateway = Gateway::new();
+    gateway.config.uids = Some(0..=10);
+    let error = gateway.probe(&reader()).unwrap_err();
+    assert!(error.contains("has the user root (0) in it"), "{error}");
+}
+
+#[test]
+fn an_access_token_is_no_argument_where_others_read_arguments() {
+    let gateway = Gateway::new();
+    let provider = coatroom::protocol::words::ProviderName::parse("github").unwrap();
+    let mut config = reader();
+    config.command.push(Template::bearer_of(&provider));
+    match gateway.probe(&config) {
+        Ok(places) => assert!(places.means().namespaces),
+        Err(error) => assert!(error.contains("gets an access token as an argument"), "{error}"),
+    }
+}
+
+#[test]
 fn no_server_may_read_a_folder_with_the_gateways_secrets_in_it() {
     let gateway = Gateway::new();
     let mut open = reader();

@@ -4,3 +4,6 @@
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod child;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod wrap;
