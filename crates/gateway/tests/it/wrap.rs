@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 
+use serde_json::json;
 use tempfile::TempDir;
 
 fn coatroom(folder: &TempDir) -> Command {
@@ -88,4 +89,55 @@ fn a_check_says_what_a_command_is_and_what_keeps_its_processes_apart() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("/mcp -> npx … (stdio; one process per user) (anybody; MODE)"), "{said}");
     assert!(said.contains("processes of users are kept apart by"), "{said}");
+}
+
+/// Arguments for a process that gets nothing that keeps users apart: it is in as many rules of Landlock as there can be, and these forbid to
+/// mount anything; and it is not root.
+fn without_means(folder: &TempDir, arguments: &[&str]) -> Vec<String> {
+    let program = env!("CARGO_BIN_EXE_coatroom");
+    let all =
+        json!({ "folder": folder.path(), "landlock": true, "readable": ["/"], "writable": [folder.path()] });
+    let mut line = Vec::new();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        let owner = json!({ "folder": folder.path(), "owner": { "uid": NOBODY, "gid": NOBODY } });
+        line.extend(["child".to_owned(), "confine".to_owned(), owner.to_string(), program.to_owned()]);
+    }
+    for _ in 0..MOST_RULES {
+        line.extend(["child".to_owned(), "confine".to_owned(), all.to_string(), program.to_owned()]);
+    }
+    line.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+    line
+}
+
+const NOBODY: u32 = 65_534;
+
+/// Of Landlock, for one process.
+const MOST_RULES: usize = 16;
+
+#[test]
+fn where_nothing_keeps_users_apart_only_the_operator_can_say_that_this_is_well() {
+    let folder = folder();
+    let text = "public_url = \"http://localhost:8787\"\nstore = \"memory:\"\nlisten = \"127.0.0.1:0\"\n[servers.notes]\nauth = \"off\"\n\
+                command = [\"notes\"]\n";
+    let path = folder.path().join("coatroom.toml");
+    std::fs::write(&path, text).unwrap();
+    let path = path.to_str().unwrap();
+    let output =
+        coatroom(&folder).args(without_means(&folder, &["serve", "--config", path])).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{errors}");
+    for expected in [
+        "nothing keeps the processes of different users apart",
+        "namespaces",
+        "Landlock",
+        "isolation = \"none\"",
+    ] {
+        assert!(errors.contains(expected), "{errors}");
+    }
+    std::fs::write(path, format!("{text}isolation = \"none\"\n")).unwrap();
+    let output =
+        coatroom(&folder).args(without_means(&folder, &["check", "--config", path])).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("processes of users are kept apart by nothing"), "{said}");
 }
