@@ -112,7 +112,7 @@ pub(crate) struct Wrap {
     /// A variable of this environment that the command gets as it is
     #[arg(long, value_name = "NAME")]
     pub(crate) pass: Vec<String>,
-    /// The path under which clients find the server; /mcp unless set
+    /// The path under which clients find the server; /mcp unless set [env: COATROOM_PATH]
     #[arg(long, value_name = "PATH")]
     pub(crate) path: Option<String>,
     /// What keeps users' processes apart: auto is all that the machine offers, none is nothing

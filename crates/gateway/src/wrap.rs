@@ -32,7 +32,7 @@ pub(crate) async fn run(options: &Wrap) -> anyhow::Result<()> {
     let edge = assemble::edge(&config, more).await?;
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-    terminal::say(welcome(&config, &wrapped));
+    terminal::say(welcome(&config));
     let limits = serve::ServeSettings::from(&config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
@@ -68,9 +68,10 @@ fn demo_table() -> String {
 }
 
 /// What to do next, ready to print.
-fn welcome(config: &Config, wrapped: &Wrapped) -> String {
-    let path = wrapped.path.as_deref().unwrap_or("/mcp");
-    let (name, url) = (wrapped.title(), config.public_url.url(path));
+fn welcome(config: &Config) -> String {
+    let server = config.servers.iter().find(|server| server.name == Wrapped::NAME);
+    let (name, path) = server.map_or(("", "/"), |server| (&server.title, &server.path));
+    let url = config.public_url.url(path);
     format!(
         "Every user who signs in gets a process of {name} of their own.\n\n  MCP URL        {url}\n  Claude Code    claude mcp add \
          --transport http {name} {url}\n  Codex          codex mcp add {name} --url {url}\n  Other clients  add a server by that URL, \

@@ -171,7 +171,7 @@ fn load_with(
     environment: &dyn Environment,
     wrapped: Option<&Wrapped>,
 ) -> Result<Config, Report> {
-    let variables = environment.variables();
+    let mut variables = environment.variables();
     let by_variable = variables.get("COATROOM_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let path = file.map(Path::to_owned).or(by_variable);
     let mut text = match &path {
@@ -179,7 +179,8 @@ fn load_with(
         None => String::new(),
     };
     if let Some(wrapped) = wrapped {
-        text.push_str(&wrapped.to_toml(&text, &variables));
+        let path = variables.remove("COATROOM_PATH").filter(|path| !path.is_empty());
+        text.push_str(&wrapped.to_toml(&text, path.as_deref(), &variables));
     }
     let problems = Problems::default();
     let (table, mistakes) = DeTable::parse_recoverable(&text);

@@ -1076,6 +1076,8 @@ fn a_wrapped_command_needs_nothing_but_its_provider() {
     assert_eq!(server.provider.as_ref().map(ProviderName::as_str), Some("github"));
     let elsewhere = github().with("COATROOM_LISTEN", "127.0.0.1:9000");
     assert_eq!(wrap(&wrapped, &elsewhere).unwrap().public_url.as_str(), "http://localhost:9000");
+    let under = github().with("COATROOM_PATH", "/notes");
+    assert_eq!(wrap(&wrapped, &under).unwrap().servers[0].path, "/notes");
     insta::assert_snapshot!(wrap(&wrapped, &FakeEnvironment::default()).unwrap_err(), @r"
     error: --provider: the provider `github` is not configured
      |

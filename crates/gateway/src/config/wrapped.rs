@@ -32,6 +32,9 @@ pub(crate) struct Wrapped {
 }
 
 impl Wrapped {
+    /// The name of its table.
+    pub(crate) const NAME: &str = "wrapped";
+
     /// What people know the server by: the package that a runner of packages runs, or else the program.
     pub(crate) fn title(&self) -> &str {
         let program = self.command.first().map_or("server", String::as_str);
@@ -46,8 +49,13 @@ impl Wrapped {
         }
     }
 
-    /// What stands for it below the text of the file.
-    pub(super) fn to_toml(&self, file: &str, variables: &BTreeMap<String, String>) -> String {
+    /// What stands for it below the text of the file. `path` is where it is found, unless it is said.
+    pub(super) fn to_toml(
+        &self,
+        file: &str,
+        path: Option<&str>,
+        variables: &BTreeMap<String, String>,
+    ) -> String {
         let text = |text: &str| Value::String(text.to_owned());
         let list = |texts: &[String]| Value::Array(texts.iter().map(|one| text(one)).collect());
         let environment = self.environment.iter().map(|(name, template)| (name.clone(), text(template)));
@@ -55,10 +63,12 @@ impl Wrapped {
         server.insert("title".to_owned(), text(self.title()));
         server.insert("command".to_owned(), list(&self.command));
         server.insert("env".to_owned(), Value::Table(environment.collect()));
-        for (key, value) in
-            [("provider", &self.provider), ("path", &self.path), ("isolation", &self.isolation)]
-        {
-            server.extend(value.as_deref().map(|value| (key.to_owned(), text(value))));
+        for (key, value) in [
+            ("provider", self.provider.as_deref()),
+            ("path", self.path.as_deref().or(path)),
+            ("isolation", self.isolation.as_deref()),
+        ] {
+            server.extend(value.map(|value| (key.to_owned(), text(value))));
         }
         for (key, values) in [("pass", &self.passed), ("read", &self.readable), ("write", &self.writable)] {
             server.insert(key.to_owned(), list(values));
@@ -68,7 +78,7 @@ impl Wrapped {
             || variables.contains_key(&variable(&variable("COATROOM", provider), "client_id"));
         let table = self.provider_table.as_deref().filter(|_| !is_configured).unwrap_or_default();
         let below = |key: &str, value| Table::from_iter([(key.to_owned(), Value::Table(value))]);
-        format!("\n{table}\n{}", below("servers", below("wrapped", server)))
+        format!("\n{table}\n{}", below("servers", below(Self::NAME, server)))
     }
 
     /// Notes that the provider is not configured; whether it is.

@@ -65,6 +65,14 @@ pub(crate) struct ProcessesConfig {
     pub(crate) own_variables: BTreeMap<String, String>,
 }
 
+impl ProcessesConfig {
+    /// Where programs are.
+    #[cfg(target_os = "linux")]
+    pub(super) fn path(&self) -> &str {
+        self.own_variables.get("PATH").map_or(PATH, String::as_str)
+    }
+}
+
 /// Why a command cannot be started for a caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PlanRefusal {
@@ -147,7 +155,7 @@ pub(crate) const PASSED: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
 pub(super) const TEMPORARY: &str = "tmp";
 
 /// Where programs are when the gateway has no PATH.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@ use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 use super::cgroup::Groups;
 use super::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 use super::place::{Folder, Places};
+use super::program::installed;
 use crate::child::{LOOK, Limits, Plan, ROLE, SUPERVISE};
 
 /// What the machine offers.
@@ -204,12 +205,13 @@ fn groups() -> Option<Arc<Groups>> {
 /// Refuses a server that lets its processes into a folder with secrets of the gateway's in it.
 fn refuse_open_secrets(config: &ProcessesConfig, server: &CommandConfig) -> anyhow::Result<()> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    for opened in server.readable.iter().chain(&server.writable) {
+    let installed = installed(&server.program(), config.path());
+    for opened in server.readable.iter().chain(&server.writable).chain(&installed) {
         let open = real(opened);
         let mut secrets = config.hidden.iter().chain([&config.folder]);
         if let Some(secret) = secrets.find(|secret| real(secret).starts_with(&open)) {
             anyhow::bail!(
-                "`{}` may read or write {}, and {} is in there: name a folder without it",
+                "`{}` may read or write {}, and {} is in there: name a folder without it, or move it",
                 server.program(),
                 opened.display(),
                 secret.display()

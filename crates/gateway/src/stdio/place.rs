@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::geteuid;
 
 use super::cgroup::{Group, Groups};
-use super::command::{CommandConfig, IsolationChoice, PATH, ProcessesConfig, TEMPORARY};
+use super::command::{CommandConfig, IsolationChoice, ProcessesConfig, TEMPORARY};
 use super::isolation::Means;
 use super::program::installed;
 use super::remove::remove;
@@ -71,7 +71,7 @@ impl Places {
     ) -> Self {
         let mut hidden: Vec<PathBuf> = config.hidden.iter().map(|path| around(path).to_owned()).collect();
         hidden.dedup();
-        let path = config.own_variables.get("PATH").map_or(PATH, String::as_str).to_owned();
+        let path = config.path().to_owned();
         // Another start is followed by others: what a process left behind elsewhere should not soon meet its successor.
         let opened = AtomicU32::new(std::process::id());
         Self(Arc::new(Shared { folder, means, uids, hidden, path, groups, opened }))

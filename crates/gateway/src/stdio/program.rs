@@ -16,7 +16,9 @@ pub(super) fn installed(program: &str, path: &str) -> Vec<PathBuf> {
     // A link may lead out of its folder.
     let real = found.canonicalize().ok().filter(|real| *real != found);
     let files = std::iter::once(found).chain(real);
-    files.map(|file| installation(&file).map_or(file.clone(), Path::to_owned)).collect()
+    // What is in /usr every command reads.
+    let others = files.filter(|file| !file.starts_with("/usr"));
+    others.map(|file| installation(&file).map_or(file.clone(), Path::to_owned)).collect()
 }
 
 /// The folder above `bin`, where it is an installation and nothing else: below a person's home or `/` there is more.
@@ -51,6 +53,7 @@ mod tests {
         assert_eq!(installed("tool", &path), [root.join("loose/tool")]);
         assert_eq!(installed(&root.join("loose/tool").to_string_lossy(), ""), [root.join("loose/tool")]);
         assert!(installed("missing", &path).is_empty());
+        assert!(installed("env", "/usr/bin").is_empty());
         let home = std::env::home_dir().unwrap();
         for bin in ["bin/x", ".local/bin/x"] {
             assert_eq!(installation(&home.join(bin)), None, "{bin}");

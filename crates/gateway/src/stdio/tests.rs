@@ -275,6 +275,14 @@ fn no_server_may_read_a_folder_with_the_gateways_secrets_in_it() {
     open.readable = vec![gateway.folder.path().to_owned()];
     let error = gateway.probe(&open).unwrap_err();
     assert!(error.contains("is in there: name a folder without it"), "{error}");
+    // Nor one that it may read because its program is there.
+    let bin = gateway.folder.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("server"), "").unwrap();
+    let mut beside = reader();
+    beside.command = vec![Template::compile(bin.join("server").to_str().unwrap(), None, &[]).unwrap()];
+    let error = gateway.probe(&beside).unwrap_err();
+    assert!(error.contains("is in there: name a folder without it"), "{error}");
 }
 
 #[test]
