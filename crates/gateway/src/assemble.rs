@@ -1,5 +1,8 @@
 //! Wires the configuration to the library and the proxy: the one place that knows all three.
 
+#[cfg_attr(not(target_os = "linux"), path = "assemble/no_commands.rs")]
+mod commands;
+
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -21,15 +24,15 @@ use http::Uri;
 use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
 
+pub(crate) use commands::what_keeps_apart;
+
+use self::commands::Commands;
 use crate::config::{
     AccountsConfig, Auth, ClientConfig, Config, KeysLocation, ListsConfig, Registration, Replay, RuleConfig,
     ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
 use crate::edge::{Edge, Hosts};
 use crate::proxy::{Proxy, SseFront, Transport, Upstream, Waiting, Wants, client};
-use crate::stdio::command::CommandConfig;
-use crate::stdio::place::Places;
-use crate::stdio::{Bounds, Pool, Stdio, StdioServer};
 
 /// Everything that is served, with the checks that stand before it. `more` is merged beside it: the demo's own provider.
 ///
@@ -43,12 +46,12 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     let sessions = coatroom.sessions(session_limits);
     let client = client(config.limits.upstream_connect)?;
     log_who_may_enter(config);
-    let pool = pool(config, &coatroom)?;
+    let commands = Commands::open(config, &coatroom)?;
     let mut router = coatroom.routes().merge(more);
     for server in &config.servers {
         warn_of_openness(config, server);
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
-        let guarded = match (&server.upstream, &pool) {
+        let guarded = match (&server.upstream, &commands) {
             (UpstreamConfig::Http(url, transport), _) => {
                 let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
                 let upstream = upstream(config, (server, url, *transport), assertions);
@@ -58,8 +61,8 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
                     Transport::Sse => any_service(SseFront::new(&server.path, guarded)),
                 }
             }
-            (UpstreamConfig::Command(command), Some(pool)) => {
-                any_service(guard.layer(Stdio::new(stdio(config, (server, command)), Arc::clone(pool))))
+            (UpstreamConfig::Command(command), Some(commands)) => {
+                commands.serve(config, (server, command), &guard)
             }
             (UpstreamConfig::Command(_), None) => continue,
         };
@@ -67,37 +70,6 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
     Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
-}
-
-/// The processes of users, where there are servers that are commands.
-fn pool(config: &Config, coatroom: &Coatroom) -> anyhow::Result<Option<Arc<Pool>>> {
-    let commands = config.servers.iter().filter_map(|server| match &server.upstream {
-        UpstreamConfig::Command(command) => Some(command),
-        UpstreamConfig::Http(..) => None,
-    });
-    let commands: Vec<&CommandConfig> = commands.collect();
-    if commands.is_empty() {
-        return Ok(None);
-    }
-    let places = Places::probe(&config.processes, &commands)?;
-    let bounds = Bounds {
-        per_user: config.processes.per_user,
-        in_all: config.processes.in_all,
-        seats_per_user: config.limits.sessions_per_user,
-        session_idle: config.lifetimes.mcp_session,
-    };
-    Ok(Some(Pool::new(places, bounds, coatroom.revocations(), Arc::new(SystemClock::new()))))
-}
-
-fn stdio(config: &Config, (server, command): (&ServerConfig, &CommandConfig)) -> StdioServer {
-    StdioServer {
-        name: server.name.clone(),
-        config: command.clone(),
-        wants: Wants::of(command.templates(), server.needs.clone()),
-        is_open: server.is_open(),
-        variables: config.processes.own_variables.clone(),
-        body: config.limits.mcp_body,
-    }
 }
 
 /// Says who may enter by each provider and issuer, so that nobody is surprised by whom they let in.

@@ -7,6 +7,7 @@ mod carry;
 mod child;
 mod cli;
 mod client_address;
+mod command;
 mod config;
 mod demo;
 mod descriptors;
@@ -18,6 +19,7 @@ mod progress;
 mod proxy;
 mod serve;
 mod shutdown;
+#[cfg(target_os = "linux")]
 mod stdio;
 mod terminal;
 mod unread;
@@ -31,7 +33,7 @@ use clap::Parser as _;
 use coatroom::settings::SignUp;
 
 use cli::{Cli, Command, Settings};
-use config::{Auth, Config, ProcessEnvironment, ServerConfig, UpstreamConfig};
+use config::{Auth, Config, ProcessEnvironment, UpstreamConfig};
 use proxy::Transport;
 
 #[global_allocator]
@@ -121,22 +123,13 @@ fn check(settings: &Settings) -> anyhow::Result<()> {
 }
 
 /// Tries what `serve` would use, and says so; elsewhere than where it will run the answer may be another.
-#[cfg(target_os = "linux")]
 fn say_what_keeps_apart(config: &Config) {
-    let commands: Vec<_> = config.servers.iter().filter_map(ServerConfig::command).collect();
-    if commands.is_empty() {
-        return;
-    }
-    match stdio::place::Places::probe(&config.processes, &commands) {
-        Ok(places) => {
-            terminal::say(format_args!("  processes of users are kept apart by {}", places.means()));
-        }
-        Err(error) => terminal::say(format_args!("  here `serve` would not start: {error:#}")),
+    match assemble::what_keeps_apart(config) {
+        Some(Ok(means)) => terminal::say(format_args!("  processes of users are kept apart by {means}")),
+        Some(Err(error)) => terminal::say(format_args!("  here `serve` would not start: {error:#}")),
+        None => {}
     }
 }
-
-#[cfg(not(target_os = "linux"))]
-fn say_what_keeps_apart(_: &Config) {}
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     let config = load(settings)?;

@@ -7,8 +7,8 @@ use super::limits::{DAY, HOUR, MINUTE, SECOND, span};
 use super::reader::{Found, Section};
 use super::templates::Templates;
 use crate::child::{Limits, OF_THE_PLACE};
+use crate::command::{CommandConfig, IsolationChoice};
 use crate::proxy::credential::Template;
-use crate::stdio::command::{CommandConfig, IsolationChoice};
 
 /// Reads the command of a server, if it has one.
 pub(super) fn read_command(section: &Section<'_>, templates: &Templates<'_>) -> Option<CommandConfig> {

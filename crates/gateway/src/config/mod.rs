@@ -58,7 +58,7 @@ pub(crate) use values::duration;
 pub(crate) use wrapped::Wrapped;
 
 use crate::client_address::IpRange;
-use crate::stdio::command::ProcessesConfig;
+use crate::command::ProcessesConfig;
 use problem::{Place, Problems};
 use reader::{Found, Layers, Section};
 

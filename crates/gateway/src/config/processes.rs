@@ -11,7 +11,7 @@ use super::problem::Place;
 use super::reader::Section;
 use super::servers::ServerConfig;
 use super::store::KeysLocation;
-use crate::stdio::command::{PASSED, ProcessesConfig};
+use crate::command::{PASSED, ProcessesConfig};
 
 /// Reads the section. What no process may see is added by [`hide`].
 pub(super) fn read(root: &Section<'_>) -> ProcessesConfig {

@@ -11,9 +11,9 @@ use super::reader::{Found, Section, meant};
 use super::templates::Templates;
 use super::trust::Known;
 use super::values::truth;
+use crate::command::CommandConfig;
 use crate::proxy::credential::Template;
 use crate::proxy::{Needs, Transport};
-use crate::stdio::command::CommandConfig;
 
 /// An MCP server behind the gateway.
 #[derive(Debug, Clone)]

@@ -961,7 +961,7 @@ command = ["npx", "-y", "server", "--user={user.id}"]
 env = { TOKEN = "{provider.access_token}", MODE = "fast" }
 "#;
 
-fn command_of(more: &str) -> (ServerConfig, crate::stdio::command::CommandConfig) {
+fn command_of(more: &str) -> (ServerConfig, crate::command::CommandConfig) {
     let config = load_file(&format!("{COMMAND}{more}"), &FakeEnvironment::default());
     let server = config.unwrap_or_else(|report| panic!("{report}")).servers.remove(0);
     let UpstreamConfig::Command(command) = server.upstream.clone() else { panic!("no command") };
@@ -970,7 +970,7 @@ fn command_of(more: &str) -> (ServerConfig, crate::stdio::command::CommandConfig
 
 #[test]
 fn a_server_may_be_a_command_with_a_credential_in_its_environment() {
-    use crate::stdio::command::IsolationChoice;
+    use crate::command::IsolationChoice;
     let (server, command) = command_of("");
     assert_eq!(command.program(), "npx");
     assert!(server.headers.is_empty());

@@ -14,10 +14,10 @@ use anyhow::Context as _;
 use rustix::process::{DumpableBehavior, geteuid, set_dumpable_behavior};
 
 use super::cgroup::Groups;
-use super::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 use super::place::{Folder, Places};
 use super::program::installed;
 use crate::child::{LOOK, Limits, Plan, ROLE, SUPERVISE};
+use crate::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 
 /// What the machine offers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::geteuid;
 
 use super::cgroup::{Group, Groups};
-use super::command::{CommandConfig, IsolationChoice, ProcessesConfig, TEMPORARY};
 use super::isolation::Means;
 use super::program::installed;
 use super::remove::remove;
 use crate::child::{Confinement, Limits, Owner};
+use crate::command::{CommandConfig, IsolationChoice, ProcessesConfig, TEMPORARY};
 
 /// Where processes of users live. Cloning it is cheap.
 #[derive(Debug, Clone)]

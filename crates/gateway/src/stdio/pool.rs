@@ -10,7 +10,6 @@ use coatroom::protocol::bridge::{Filter, Outgoing, Welcome, envelope};
 use coatroom::protocol::words::Subject;
 use tokio::sync::watch;
 
-use super::command::CommandConfig;
 use super::link::{About, Link};
 use super::listen;
 use super::meet::{Hello, Manners, meet};
@@ -18,6 +17,7 @@ use super::place::Places;
 use super::process::Process;
 use super::seat::{NotStarted, Phase, Seat, SeatKey, Started};
 use crate::child::Plan;
+use crate::command::CommandConfig;
 
 /// The processes of all users.
 pub(crate) struct Pool {

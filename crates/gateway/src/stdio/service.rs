@@ -22,7 +22,6 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use tracing::Instrument as _;
 
-use super::command::CommandConfig;
 use super::legacy::{self, LegacyCall};
 use super::link::{Calling, Link};
 use super::listen;
@@ -32,6 +31,7 @@ use super::outbox::{Outbox, Resumed, accepted, json, stream_of, takes_streams};
 use super::pool::{NoLink, Pool, Server};
 use super::seat::{NotStarted, PlaceKey, Seat, SeatKey};
 use crate::child::Plan;
+use crate::command::CommandConfig;
 use crate::proxy::{Failure, Wants, request_id};
 
 /// The service of one server; cloning it is cheap.

@@ -12,10 +12,10 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use super::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 use super::isolation::Means;
 use super::place::{Folder, Place, Places};
 use crate::child::{Limits, Plan, ROLE, SUPERVISE};
+use crate::command::{CommandConfig, IsolationChoice, ProcessesConfig};
 use crate::proxy::credential::Template;
 
 /// The program that these tests belong to.

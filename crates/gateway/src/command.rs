@@ -68,7 +68,7 @@ pub(crate) struct ProcessesConfig {
 impl ProcessesConfig {
     /// Where programs are.
     #[cfg(target_os = "linux")]
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         self.own_variables.get("PATH").map_or(PATH, String::as_str)
     }
 }
@@ -152,7 +152,7 @@ impl CommandConfig {
 pub(crate) const PASSED: [&str; 4] = ["PATH", "LANG", "LC_ALL", "TZ"];
 
 /// The folder for temporary files, in a process's own.
-pub(super) const TEMPORARY: &str = "tmp";
+pub(crate) const TEMPORARY: &str = "tmp";
 
 /// Where programs are when the gateway has no PATH.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
