@@ -15,7 +15,7 @@ use super::listen;
 use super::meet::{Hello, Manners, meet};
 use super::place::Places;
 use super::process::Process;
-use super::seat::{NotStarted, Phase, Seat, SeatKey, Started};
+use super::seat::{Phase, Seat, SeatKey, Started, Trouble};
 use crate::child::Plan;
 use crate::command::CommandConfig;
 
@@ -54,9 +54,9 @@ pub(super) enum NoLink {
     /// All that there may be are at work.
     Crowded,
     /// It could not be started, just now.
-    NotStarted(NotStarted),
+    NotStarted(Trouble),
     /// It could not be started, and is not tried again for so long.
-    Waiting(NotStarted, Duration),
+    Waiting(Trouble, Duration),
     /// The session or grant has ended.
     Ended,
 }
@@ -197,7 +197,7 @@ impl Pool {
         tokio::spawn(async move {
             let started = pool.start_now(&seat, &server, fingerprint, plan).await;
             if let Err(trouble) = &started {
-                tracing::warn!(why = trouble.why, "a server could not be started for a user");
+                tracing::warn!(why = trouble.what, "a server could not be started for a user");
                 seat.state().failed(trouble.clone(), pool.clock.elapsed());
             }
             done.send_replace(Some(started));
@@ -216,7 +216,14 @@ impl Pool {
         if now.saturating_sub(since) >= LIVED {
             state.failures = 0;
         }
-        let trouble = NotStarted { why: "it ended".to_owned(), last_words: link.process().last_words() };
+        let what = match state.failures {
+            0 => "the process of the MCP server that is yours ended by itself".to_owned(),
+            before => format!(
+                "the process of the MCP server that is yours keeps ending by itself, {} times now",
+                before + 1
+            ),
+        };
+        let trouble = Trouble { what, last_words: link.process().last_words() };
         state.failed(trouble, now);
         drop(state);
         tracing::info!("a server's process ended by itself; it is started again when it is needed");
@@ -251,14 +258,14 @@ impl Pool {
         fingerprint: [u8; 32],
         plan: Plan,
     ) -> Started {
-        let failed = |why: String, last_words: String| NotStarted { why, last_words };
+        let failed = |why: &str| Trouble::not_started(why, String::new());
         let (places, config) = (self.places.clone(), server.config.clone());
         let place = tokio::task::spawn_blocking(move || places.open(&config)).await;
-        let place = place.map_err(|error| failed(error.to_string(), String::new()))?;
-        let place = place.map_err(|error| failed(format!("it gets no folder: {error}"), String::new()))?;
+        let place = place.map_err(|error| failed(&error.to_string()))?;
+        let place = place.map_err(|error| failed(&format!("it gets no folder: {error}")))?;
         let plan = plan.at(place.folder(), &place.temporary());
         let (process, output) = Process::start(place, &plan)
-            .map_err(|error| failed(format!("the system starts no process: {error}"), String::new()))?;
+            .map_err(|error| failed(&format!("the system starts no process: {error}")))?;
         drop(plan);
         let link = Link::open(process, output, Arc::clone(&seat.hub));
         let why = tokio::select! {
@@ -275,7 +282,7 @@ impl Pool {
         link.process().kill();
         // What it said last is on its way.
         let _ = tokio::time::timeout(GRACE, link.process().ended()).await;
-        Err(failed(why, link.process().last_words()))
+        Err(Trouble::not_started(&why, link.process().last_words()))
     }
 
     /// Introduces the client to a new process, and tells it what its predecessor was told; else why not.

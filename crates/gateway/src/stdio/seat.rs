@@ -62,7 +62,7 @@ pub(super) struct State {
     /// Starts and processes in a row that failed.
     pub(super) failures: u32,
     /// Why the last one failed, and until when none is tried.
-    pub(super) trouble: Option<(NotStarted, Duration)>,
+    pub(super) trouble: Option<(Trouble, Duration)>,
     /// The credential before the present one, and when it was replaced: calls that are on their way still have it.
     before: Option<([u8; 32], Duration)>,
     /// Processes that answer what they have to, and take no more.
@@ -82,27 +82,32 @@ pub(super) enum Phase {
 }
 
 /// What came of a start.
-pub(super) type Started = Result<Arc<Link>, NotStarted>;
+pub(super) type Started = Result<Arc<Link>, Trouble>;
 
 /// Why a server is not there for its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NotStarted {
-    pub(super) why: String,
+pub(super) struct Trouble {
+    pub(super) what: String,
     /// The last lines that it wrote to stderr, without credentials.
     pub(super) last_words: String,
 }
 
-impl fmt::Display for NotStarted {
+impl Trouble {
+    /// Its process could not be started.
+    pub(super) fn not_started(why: &str, last_words: String) -> Self {
+        Self { what: format!("the MCP server could not be started for you: {why}"), last_words }
+    }
+}
+
+impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the MCP server could not be started for you: {}", self.why)?;
+        f.write_str(&self.what)?;
         match self.last_words.as_str() {
             "" => Ok(()),
             said => write!(f, ". It wrote last:\n{said}"),
         }
     }
 }
-
-impl std::error::Error for NotStarted {}
 
 /// Keeps the process of a seat from being stopped.
 pub(super) struct Busy(Arc<Seat>);
@@ -228,7 +233,7 @@ impl Seat {
 
 impl State {
     /// A process failed, or could not be started.
-    pub(super) fn failed(&mut self, trouble: NotStarted, now: Duration) {
+    pub(super) fn failed(&mut self, trouble: Trouble, now: Duration) {
         self.failures = self.failures.saturating_add(1);
         // The first time may be bad luck; after that each wait is twice as long as the one before.
         let wait = match self.failures {
@@ -240,7 +245,7 @@ impl State {
     }
 
     /// How long nothing is started, and why; `None` when it may be tried.
-    pub(super) fn waits(&self, now: Duration) -> Option<(NotStarted, Duration)> {
+    pub(super) fn waits(&self, now: Duration) -> Option<(Trouble, Duration)> {
         let (trouble, until) = self.trouble.as_ref()?;
         (*until > now).then(|| (trouble.clone(), until.saturating_sub(now)))
     }
@@ -264,7 +269,7 @@ mod tests {
 
     #[test]
     fn after_the_first_failure_each_wait_is_twice_as_long() {
-        let trouble = NotStarted { why: "it ended".to_owned(), last_words: "bad token".to_owned() };
+        let trouble = Trouble::not_started("it ended", "bad token".to_owned());
         assert!(trouble.to_string().ends_with("it ended. It wrote last:\nbad token"));
         let mut state = State::default();
         let mut waits = Vec::new();

@@ -29,7 +29,7 @@ use super::meet::{Hello, Manners};
 use super::modern::{self, ModernCall, SERVER_ERROR};
 use super::outbox::{Outbox, Resumed, accepted, json, stream_of, takes_streams};
 use super::pool::{NoLink, Pool, Server};
-use super::seat::{NotStarted, PlaceKey, Seat, SeatKey};
+use super::seat::{PlaceKey, Seat, SeatKey, Trouble};
 use crate::child::Plan;
 use crate::command::CommandConfig;
 use crate::proxy::{Failure, Wants, request_id};
@@ -378,7 +378,7 @@ impl Shared {
     }
 
     /// The process for a request.
-    async fn link(&self, ready: &Ready) -> Result<Result<Arc<Link>, NotStarted>, Failure> {
+    async fn link(&self, ready: &Ready) -> Result<Result<Arc<Link>, Trouble>, Failure> {
         match self.pool.link(&ready.seat, &self.server, &ready.plan).await {
             Ok(link) => Ok(Ok(link)),
             Err(NoLink::Crowded) => Err(Failure::Crowded),
@@ -422,7 +422,7 @@ async fn notify(seat: &Arc<Seat>, method: &str, text: &str) {
 }
 
 /// A start that failed is no failure of the gateway: the client shows the message to its user.
-fn not_started(id: &str, trouble: &NotStarted) -> Response<Body> {
+fn not_started(id: &str, trouble: &Trouble) -> Response<Body> {
     json(StatusCode::OK, refusal(id, SERVER_ERROR, &trouble.to_string()))
 }
 

@@ -64,16 +64,24 @@ impl Welcome {
         }
     }
 
-    /// The result of `initialize` for a client that asked for `requested`. What an older server said passes as it is.
+    /// The result of `initialize` for a client that asked for `requested`: in that revision, if it is known, since a client may know no other. What
+    /// else an older server said passes as it is.
     #[must_use]
     pub fn to_initialize(&self, requested: &str) -> String {
-        let Self::Modern(result) = self else { return self.result().to_owned() };
-        let version = LEGACY.iter().find(|version| **version == requested).unwrap_or(&LEGACY[0]);
-        let mut answer = Draft::read(result).unwrap_or_default();
+        let known = |version: &str| LEGACY.contains(&version).then(|| quoted(version));
+        let mut answer = Draft::read(self.result()).unwrap_or_default();
+        if let Self::Legacy(result) = self {
+            let spoken = Object::read(result).and_then(|result| result.text("protocolVersion"));
+            let (Some(asked), Some(_)) = (known(requested), spoken.as_deref().and_then(known)) else {
+                return result.clone();
+            };
+            answer.set("protocolVersion", asked);
+            return answer.to_text();
+        }
         for key in ["supportedVersions", "resultType", "ttlMs", "cacheScope"] {
             answer.remove(key);
         }
-        answer.set("protocolVersion", quoted(version));
+        answer.set("protocolVersion", known(requested).unwrap_or_else(|| quoted(LEGACY[0])));
         answer.add("capabilities", "{}");
         answer.set("serverInfo", self.server_info().unwrap_or(NOBODY));
         answer.to_text()
@@ -143,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_reaches_a_client_of_its_own_era_as_it_is() {
-        assert_eq!(Welcome::Legacy(INITIALIZED.to_owned()).to_initialize("2025-11-25"), INITIALIZED);
+        assert_eq!(Welcome::Legacy(INITIALIZED.to_owned()).to_initialize("2025-06-18"), INITIALIZED);
         assert_eq!(Welcome::discovered(DISCOVERED).unwrap().to_discover(), DISCOVERED);
     }
 
@@ -160,6 +168,17 @@ mod tests {
         };
         assert_eq!(value(&welcome.to_initialize("2025-03-26")), expected("2025-03-26"));
         assert_eq!(value(&welcome.to_initialize("1999-01-01")), expected("2025-11-25"));
+    }
+
+    #[test]
+    fn two_older_revisions_agree_on_the_clients() {
+        let welcome = Welcome::Legacy(INITIALIZED.to_owned());
+        for asked in ["2025-03-26", "2025-11-25"] {
+            assert_eq!(welcome.to_initialize(asked), INITIALIZED.replace("2025-06-18", asked));
+        }
+        assert_eq!(welcome.to_initialize("1999-01-01"), INITIALIZED, "the server's own is as good as any");
+        let odd = INITIALIZED.replace("2025-06-18", "2027-01-01");
+        assert_eq!(Welcome::Legacy(odd.clone()).to_initialize("2025-03-26"), odd);
     }
 
     #[test]
