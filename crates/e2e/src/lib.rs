@@ -10,6 +10,7 @@
 //! - [`OAuthClient`] is a strict client, written by the book; [`Mcp`] speaks raw JSON-RPC in both wire eras.
 //! - [`conformance`] runs the official suite, which knows no tokens; [`TokenProxy`] adds one on the way.
 //! - [`evidence`] keeps what the program said and every secret that a test saw, for the check after all tests.
+//! - [`StdioServer`] is a server on stdio without the gateway.
 //! - [`Signer`] signs tokens of issuers that a test plays itself.
 //! - [`foreign`] runs clients written by others; [`upstream`] starts providers and MCP servers to stand behind.
 
@@ -26,6 +27,7 @@ pub mod oauth;
 pub mod program;
 pub mod senses;
 pub mod signer;
+pub mod stdio;
 pub mod token_proxy;
 pub mod tools;
 pub mod upstream;
@@ -39,4 +41,5 @@ pub use oauth::{Callback, Listener, OAuthClient, TokenAnswer, Tokens};
 pub use program::Program;
 pub use senses::Look;
 pub use signer::Signer;
+pub use stdio::StdioServer;
 pub use token_proxy::TokenProxy;
