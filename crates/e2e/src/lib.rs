@@ -28,6 +28,7 @@ pub mod program;
 pub mod senses;
 pub mod signer;
 pub mod stdio;
+pub mod tls;
 pub mod token_proxy;
 pub mod tools;
 pub mod upstream;
