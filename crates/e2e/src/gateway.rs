@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::evidence::{self, Secret};
+use crate::launcher::Launcher;
 use crate::tools;
 use crate::upstream::MailServer;
 
@@ -22,8 +24,7 @@ pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    /// A command that becomes the program: its arguments are the program and the program's own.
-    launcher: Vec<String>,
+    launcher: Launcher,
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
@@ -86,19 +87,35 @@ impl Gateway {
         Self::start(folder, port, arguments, environment).await
     }
 
-    /// Starts `coatroom serve` where the file `hosts` lies over `/etc/hosts`, for it and the processes that it starts alone.
-    ///
-    /// # Panics
-    /// When this process is not root's: nobody else may mount.
-    pub async fn serve_naming(hosts: &Path, port: u16, configuration: &str) -> Self {
+    /// As [`serve_at`](Self::serve_at), in the circumstances of a launcher.
+    pub async fn serve_by(launcher: Launcher, port: u16, configuration: &str) -> Self {
         let (folder, file) = configured(configuration);
+        if launcher.owner.is_some() {
+            for path in [folder.path().to_owned(), folder.path().join("data"), PathBuf::from(&file)] {
+                chown(path, launcher.owner, launcher.owner).expect("giving the folder away");
+            }
+        }
         let mut gateway = Self::new(folder, (port, port), &["serve", "--config", &file], &[]);
-        let mount = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
-        let launcher = ["unshare", "--mount", "--propagation", "private", "sh", "-c", mount];
-        gateway.launcher = launcher.into_iter().map(str::to_owned).collect();
-        gateway.launcher.push(hosts.display().to_string());
+        gateway.launcher = launcher;
         gateway.run().await;
         gateway
+    }
+
+    /// What the program says when it refuses to start in the circumstances of a launcher.
+    ///
+    /// # Panics
+    /// When it starts all the same.
+    pub async fn refusal(launcher: &Launcher, configuration: &str) -> String {
+        let (_folder, file) = configured(configuration);
+        let words = launcher.words.iter().map(OsString::from).chain([tools::coatroom().into_os_string()]);
+        let words: Vec<OsString> = words.chain(["serve", "--config", &file].map(OsString::from)).collect();
+        let mut command = Command::new(&words[0]);
+        let run =
+            command.args(&words[1..]).env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true).output();
+        let output =
+            tokio::time::timeout(Duration::from_secs(30), run).await.expect("it starts").expect("running");
+        assert!(!output.status.success(), "it ends as if nothing was wrong");
+        String::from_utf8_lossy(&output.stderr).into_owned()
     }
 
     /// Starts `coatroom wrap` with these options before the command.
@@ -161,7 +178,7 @@ impl Gateway {
             child: None,
             environment: environment.iter().map(owned).collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
-            launcher: Vec::new(),
+            launcher: Launcher::default(),
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
@@ -360,7 +377,7 @@ impl Gateway {
     async fn run(&mut self) {
         let started = Instant::now();
         let program = tools::coatroom().into_os_string();
-        let mut words = self.launcher.iter().map(OsString::from).chain([program]);
+        let mut words = self.launcher.words.iter().map(OsString::from).chain([program]);
         let mut child = Command::new(words.next().expect("the program"))
             .args(words)
             .args(&self.arguments)

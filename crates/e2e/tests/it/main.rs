@@ -40,6 +40,7 @@ mod revocation;
 mod rotation;
 mod secrets;
 mod sse;
+mod stdio;
 mod stdio_servers;
 mod step_up;
 mod strangers;

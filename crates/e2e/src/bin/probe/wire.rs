@@ -21,7 +21,7 @@ pub(crate) struct Wire {
     next: AtomicU64,
     /// Ids of requests that were cancelled.
     cancelled: Mutex<HashSet<String>>,
-    /// Ids of the open `subscriptions/listen`.
+    /// Ids of the open `subscriptions/listen` that want to hear of tools.
     listeners: Mutex<Vec<Value>>,
     has_more_tools: AtomicBool,
 }
@@ -180,7 +180,9 @@ impl Wire {
 
     /// Acknowledges a subscription, which stays open.
     pub(crate) fn listen(&self, id: &Value, params: &Value) {
-        self.listeners.lock().unwrap().push(id.clone());
+        if params["notifications"]["toolsListChanged"] == true {
+            self.listeners.lock().unwrap().push(id.clone());
+        }
         let accepted = json!({
             "notifications": params["notifications"],
             "_meta": {"io.modelcontextprotocol/subscriptionId": id},
