@@ -48,7 +48,7 @@ async fn each_session_of_an_older_client_has_a_process_that_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_session_of_one_user_does_not_exist_for_another() {
+async fn a_stranger_finds_no_session_and_starts_no_process() {
     let world = World::start("2025-11-25", "", "").await;
     let mut alice = world.client("Alice", "2025-11-25", json!({})).await;
     count(&alice).await;
