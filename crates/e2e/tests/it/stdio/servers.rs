@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use super::{MODERN, head};
 use crate::{ALICES, BOBS, assert_repositories};
 
-/// The program of a package from npm, and the runtime with its packages, which it must be able to read.
-fn node_server(name: &str) -> (String, String, String) {
+/// What runs a package from npm, its script, and the folder with all packages, which it must be able to read.
+pub(crate) fn node_server(name: &str) -> (String, String, String) {
     let node = fs::canonicalize(tools::folder().join("bin/node")).unwrap();
     let packages = fs::canonicalize(tools::folder().join("node/node_modules")).unwrap();
     let script = packages.join("@modelcontextprotocol").join(name).join("dist/index.js");
