@@ -227,6 +227,32 @@ async fn a_flood_holds_up_nobody_else_and_takes_bounded_memory() {
     }
 }
 
+/// A line of any length is an answer or an error, and holds up nobody else.
+#[tokio::test]
+async fn a_line_without_end_takes_bounded_memory() {
+    let world = World::start(MODERN, "memory = \"4 GiB\"\n", "").await;
+    let (alice, bob) =
+        (world.client("Alice", MODERN, json!({})).await, world.client("Bob", MODERN, json!({})).await);
+    let (_, _) = (count(&alice).await, count(&bob).await);
+    let before = world.gateway.resident_kib();
+    let mut highest = before;
+    let big = alice.call("big", json!({"bytes": 300_000_000}));
+    let watch = async {
+        for _ in 0..40 {
+            let asked = Instant::now();
+            count(&bob).await;
+            assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+            highest = highest.max(world.gateway.resident_kib());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (big, ()) = tokio::join!(big, watch);
+    println!("{}: {before} KiB -> {highest} KiB", big.body["error"]);
+    assert!(big.body.get("error").is_some(), "{} {}", big.status, big.body.to_string().len());
+    assert!(highest < before + 200 * 1024, "{before} KiB -> {highest} KiB");
+    assert!(count(&alice).await["asked"].is_u64());
+}
+
 #[tokio::test]
 async fn a_process_that_never_answers_is_not_waited_for_by_others() {
     let world = World::start(MODERN, "", "").await;

@@ -1,5 +1,7 @@
 //! How long a process lives: until its user is idle, its credential is replaced, its grant ends, or the gateway does.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use coatroom_e2e::processes::{self, until};
@@ -221,8 +223,73 @@ async fn a_gateway_that_is_killed_leaves_nothing_behind_within_five_seconds() {
     let took = processes::gone(&tree, Duration::from_secs(5)).await;
     assert_eq!(processes::with(&left).iter().filter(|process| processes::runs(**process)).count(), 0);
     println!("gone {took:?} after the gateway");
-    // What it left on the disk goes when the next one starts.
+}
+
+#[tokio::test]
+async fn what_a_killed_gateway_left_on_the_disk_goes_when_the_next_one_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let place = folder.path().join("processes");
+    let mut world =
+        World::start(MODERN, "", &format!("[processes]\nfolder = \"{}\"\n", place.display())).await;
+    let (_, tree) = busy(&world).await;
+    let homes = || {
+        fs::read_dir(&place)
+            .unwrap()
+            .flatten()
+            .flat_map(|gateway| fs::read_dir(gateway.path()))
+            .flatten()
+            .flatten()
+    };
+    assert_eq!(homes().filter(|home| home.path().is_dir()).count(), 2, "one for each process");
+    world.gateway.kill().await;
+    processes::gone(&tree, Duration::from_secs(5)).await;
     world.gateway.restart().await;
+    until(Duration::from_secs(5), "they are still there", || {
+        homes().filter(|home| home.path().is_dir()).count() == 0
+    })
+    .await;
+}
+
+/// A grant that ends while its process is being started gets none.
+#[tokio::test]
+async fn a_grant_that_ends_during_a_start_leaves_no_process() {
+    for spoken in ["2025-11-25", MODERN] {
+        let world = World::start(spoken, "env.PROBE_START_DELAY_MS = \"3000\"\n", "").await;
+        let (client, tokens) = world.signed_in("Alice").await;
+        let mcp = Mcp::without_handshake(&world.gateway.mcp_url(), Era::Modern, &tokens.access);
+        let call = tokio::spawn(async move { mcp.call("count", json!({})).await });
+        until(Duration::from_secs(5), "nothing is started", || !world.processes().is_empty()).await;
+        assert_eq!(client.revoke(&tokens.refresh).await.status, 200);
+        until(Duration::from_secs(1), "the start goes on", || world.processes().is_empty()).await;
+        let answer = call.await.unwrap();
+        assert!(answer.body.get("result").is_none(), "{} {}", answer.status, answer.body);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(world.processes().is_empty(), "it was started all the same");
+    }
+}
+
+/// A session that is ended while it is asked something still gives one answer.
+#[tokio::test]
+async fn a_session_that_is_ended_answers_what_was_asked() {
+    for spoken in ["2025-11-25", MODERN] {
+        let world = World::start(spoken, "", "").await;
+        let client = world.client("Alice", "2025-06-18", json!({})).await;
+        let sleep = json!({"name": "sleep", "arguments": {"seconds": 30}, "_meta": {"progressToken": 1}});
+        let mut under_way = client.open("tools/call", sleep).await;
+        under_way.next().await.expect("progress");
+        assert!(client.end().await.is_success());
+        let ended = tokio::time::timeout(Duration::from_secs(5), async {
+            let mut answers = 0;
+            while let Some(message) = under_way.next().await {
+                answers += usize::from(message.get("method").is_none());
+            }
+            answers
+        });
+        let answers = ended.await.expect("the call of an ended session goes on");
+        assert!(answers <= 1, "{answers} answers");
+        until(Duration::from_secs(8), "its process goes on", || world.processes().is_empty()).await;
+    }
 }
 
 /// Two users' processes, one of which has left another behind; the word of that, and all processes that belong to the gateway.
