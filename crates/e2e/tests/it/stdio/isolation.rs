@@ -236,13 +236,20 @@ async fn where_nothing_keeps_processes_apart_it_refuses_to_start_unless_told_to(
 }
 
 #[tokio::test]
-async fn without_isolation_it_starts_where_that_is_written_and_says_so() {
+async fn without_isolation_one_sees_what_another_has_and_the_log_says_so() {
     let world = World::start(MODERN, "isolation = \"none\"\n", "").await;
     let alice = world.client("Alice", MODERN, json!({})).await;
     assert_eq!(count(&alice).await["asked"], 1);
     assert!(world.gateway.log().contains("isolation"), "the log says nothing of it");
-    let environment = environment(&alice).await;
-    assert!(environment.as_object().unwrap().keys().all(|name| !name.starts_with("COATROOM")));
+    let variables = environment(&alice).await;
+    assert!(variables.as_object().unwrap().keys().all(|name| !name.starts_with("COATROOM")));
+    // What the other tests look for in vain is there to be seen.
+    let bob = world.client("Bob", MODERN, json!({})).await;
+    let token = count(&bob).await["token"].as_str().unwrap().to_owned();
+    let file = format!("{}/secret.txt", environment(&bob).await["HOME"].as_str().unwrap());
+    assert_eq!(bob.call("write-file", json!({"path": file, "text": "of bob"})).await.text(), "written");
+    assert_eq!(alice.call("read-file", json!({"path": file})).await.text(), "of bob");
+    assert_ne!(alice.call("search-processes", json!({"text": token})).await.text(), "");
 }
 
 /// A world in other circumstances, with a folder of its own for its processes.
