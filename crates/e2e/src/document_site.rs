@@ -10,17 +10,15 @@ use std::time::{Duration, SystemTime};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
 use crate::oauth::random;
+use crate::tls;
 
 /// What the site answers at a path.
 #[derive(Debug, Clone)]
@@ -69,24 +67,9 @@ impl Reply {
 impl DocumentSite {
     /// Starts a site for as long as the test runs.
     pub async fn start() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        let authority = CertifiedIssuer::self_signed(params, key).expect("an authority");
-        let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
-        let certificate = params.signed_by(&key, &authority).expect("a certificate");
-        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a private key");
-        let config = ServerConfig::builder_with_provider(Arc::new(
-            tokio_rustls::rustls::crypto::aws_lc_rs::default_provider(),
-        ))
-        .with_safe_default_protocol_versions()
-        .expect("versions of TLS")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], key)
-        .expect("a server");
+        let (tls, authority) = tls::server("localhost");
         let folder = tempfile::tempdir().expect("a folder");
-        std::fs::write(folder.path().join("ca.pem"), authority.pem()).expect("writing the authority");
+        std::fs::write(folder.path().join("ca.pem"), authority).expect("writing the authority");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let site = Self {
@@ -94,7 +77,7 @@ impl DocumentSite {
             folder: Arc::new(folder),
             state: Arc::default(),
         };
-        tokio::spawn(serve(listener, TlsAcceptor::from(Arc::new(config)), Arc::clone(&site.state)));
+        tokio::spawn(serve(listener, tls, Arc::clone(&site.state)));
         site
     }
 

@@ -1,6 +1,8 @@
 //! The program under test: started, killed and started again on the same port with the same data.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -12,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::evidence::{self, Secret};
+use crate::launcher::Launcher;
 use crate::tools;
 use crate::upstream::MailServer;
 
@@ -21,6 +24,7 @@ pub struct Gateway {
     child: Option<Child>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    launcher: Launcher,
     folder: Arc<TempDir>,
     log: Arc<Mutex<Vec<u8>>>,
     port: u16,
@@ -83,12 +87,55 @@ impl Gateway {
         Self::start(folder, port, arguments, environment).await
     }
 
+    /// As [`serve_at`](Self::serve_at), in the circumstances of a launcher.
+    pub async fn serve_by(launcher: Launcher, port: u16, configuration: &str) -> Self {
+        let (folder, file) = configured(configuration);
+        if launcher.owner.is_some() {
+            for path in [folder.path().to_owned(), folder.path().join("data"), PathBuf::from(&file)] {
+                chown(path, launcher.owner, launcher.owner).expect("giving the folder away");
+            }
+        }
+        let mut gateway = Self::new(folder, (port, port), &["serve", "--config", &file], &[]);
+        gateway.launcher = launcher;
+        gateway.run().await;
+        gateway
+    }
+
+    /// What the program says when it refuses to start in the circumstances of a launcher.
+    ///
+    /// # Panics
+    /// When it starts all the same.
+    pub async fn refusal(launcher: &Launcher, configuration: &str) -> String {
+        let (_folder, file) = configured(configuration);
+        let words = launcher.words.iter().map(OsString::from).chain([tools::coatroom().into_os_string()]);
+        let words: Vec<OsString> = words.chain(["serve", "--config", &file].map(OsString::from)).collect();
+        let mut command = Command::new(&words[0]);
+        let run =
+            command.args(&words[1..]).env_clear().env("PATH", "/usr/bin:/bin").kill_on_drop(true).output();
+        let output =
+            tokio::time::timeout(Duration::from_secs(30), run).await.expect("it starts").expect("running");
+        assert!(!output.status.success(), "it ends as if nothing was wrong");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// Starts `coatroom wrap` with these options before the command.
+    pub async fn wrap(options: &[&str], command: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("no temporary folder");
+        let port = tools::free_port();
+        let (listen, origin) = (format!("127.0.0.1:{port}"), format!("http://localhost:{port}"));
+        let place = ["wrap", "--listen", &listen, "--public-url", &origin];
+        let mut gateway = Self::new(folder, (port, port), &[&place, options, &["--"], command].concat(), &[]);
+        gateway.run().await;
+        gateway
+    }
+
     /// Starts another process over the same store and with the same configuration, but for the port.
     pub async fn beside(&self, port: u16) -> Self {
         let listen = ["--listen".to_owned(), format!("127.0.0.1:{port}")];
         let mut gateway = Self {
             child: None,
             environment: self.environment.clone(),
+            launcher: self.launcher.clone(),
             arguments: self.arguments.iter().cloned().chain(listen).collect(),
             folder: Arc::clone(&self.folder),
             log: Arc::default(),
@@ -111,25 +158,33 @@ impl Gateway {
 
     async fn start_behind<const N: usize>(
         folder: TempDir,
-        (public_port, port): (u16, u16),
+        ports: (u16, u16),
         arguments: [&str; N],
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut gateway = Self {
+        let mut gateway = Self::new(folder, ports, &arguments, environment);
+        gateway.run().await;
+        gateway
+    }
+
+    fn new(
+        folder: TempDir,
+        (public_port, port): (u16, u16),
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self {
             child: None,
-            environment: environment
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
+            environment: environment.iter().map(owned).collect(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            launcher: Launcher::default(),
             folder: Arc::new(folder),
             log: Arc::default(),
             port,
             public_port,
             started_in: Duration::ZERO,
-        };
-        gateway.run().await;
-        gateway
+        }
     }
 
     /// Runs another command of the program with the same configuration, and returns what it says.
@@ -268,10 +323,22 @@ impl Gateway {
         self.run().await;
     }
 
+    /// The id of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("the program is running")
+    }
+
+    /// The folder in which it works: its configuration, and below `data` what it keeps.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Resident memory, in KiB.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
-        let id = self.child.as_ref().and_then(Child::id).expect("the program is running");
+        let id = self.id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).expect("/proc");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
@@ -309,7 +376,10 @@ impl Gateway {
 
     async fn run(&mut self) {
         let started = Instant::now();
-        let mut child = Command::new(tools::coatroom())
+        let program = tools::coatroom().into_os_string();
+        let mut words = self.launcher.words.iter().map(OsString::from).chain([program]);
+        let mut child = Command::new(words.next().expect("the program"))
+            .args(words)
             .args(&self.arguments)
             .current_dir(self.folder.path())
             .env_clear()

@@ -1,6 +1,7 @@
 //! Raw JSON-RPC to an MCP server, in both wire eras: every header and byte is the test's own.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use reqwest::header::HeaderMap;
 use reqwest::{RequestBuilder, StatusCode};
@@ -40,6 +41,20 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The JSON-RPC message; of an event stream, its last one. `Null` when there was none.
     pub body: Value,
+}
+
+/// An answer that arrives message by message.
+#[derive(Debug)]
+pub struct Stream {
+    /// The id of the request; null where there was none.
+    pub id: Value,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The HTTP headers.
+    pub headers: HeaderMap,
+    is_events: bool,
+    rest: Vec<u8>,
+    pieces: reqwest::Response,
 }
 
 impl Mcp {
@@ -106,22 +121,58 @@ impl Mcp {
     }
 
     /// Sends a request and reads its answer.
-    pub async fn request(&self, method: &str, mut params: Value) -> Answer {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        if self.era == Era::Modern {
-            params["_meta"] = json!({
-                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                "io.modelcontextprotocol/clientInfo": {"name": "raw", "version": "1"},
-                "io.modelcontextprotocol/clientCapabilities": self.capabilities,
-            });
-        }
-        let message = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+    pub async fn request(&self, method: &str, params: Value) -> Answer {
+        let message = self.message(method, params);
         let answer = self.post(&message).send().await.unwrap_or_else(|error| panic!("{method}: {error:?}"));
         let answer = Answer::read(answer).await;
         if answer.status == 200 {
-            assert_eq!(answer.body["id"], id, "the answer to another request: {}", answer.body);
+            assert_eq!(answer.body["id"], message["id"], "the answer to another request: {}", answer.body);
         }
         answer
+    }
+
+    /// Sends a request whose answer is read message by message.
+    pub async fn open(&self, method: &str, params: Value) -> Stream {
+        let message = self.message(method, params);
+        let answer = self.post(&message).send().await.unwrap_or_else(|error| panic!("{method}: {error:?}"));
+        Stream::new(answer, message["id"].clone())
+    }
+
+    /// Opens the stream on which servers before 2026-07-28 speak on their own account.
+    pub async fn listen(&self) -> Stream {
+        let request = self.http.get(&self.url).bearer_auth(&self.token).header("accept", "text/event-stream");
+        let answer = self.in_session(request).send().await.expect("a stream");
+        Stream::new(answer, Value::Null)
+    }
+
+    /// Sends a notification; its status.
+    pub async fn notify(&self, method: &str, params: Value) -> StatusCode {
+        let message = json!({"jsonrpc": "2.0", "method": method, "params": params});
+        self.post(&message).send().await.expect("a notification").status()
+    }
+
+    /// Answers what the server asked in the legacy era; the status.
+    pub async fn reply(&self, question: &Value, result: Value) -> StatusCode {
+        let message = json!({"jsonrpc": "2.0", "id": question["id"], "result": result});
+        self.post(&message).send().await.expect("a reply").status()
+    }
+
+    /// Ends the session of the legacy era; the status.
+    pub async fn end(&self) -> StatusCode {
+        let request = self.http.delete(&self.url).bearer_auth(&self.token);
+        self.in_session(request).send().await.expect("ending the session").status()
+    }
+
+    /// A request as this client writes it, with an id of its own.
+    pub fn message(&self, method: &str, mut params: Value) -> Value {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        if self.era == Era::Modern {
+            let meta = &mut params["_meta"];
+            meta["io.modelcontextprotocol/protocolVersion"] = json!(self.version);
+            meta["io.modelcontextprotocol/clientInfo"] = json!({"name": "raw", "version": "1"});
+            meta["io.modelcontextprotocol/clientCapabilities"] = self.capabilities.clone();
+        }
+        json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params})
     }
 
     /// A request with the headers that belong to the message, to be changed before it is sent.
@@ -140,11 +191,75 @@ impl Mcp {
                 request = request.header("mcp-name", name);
             }
         }
-        if let Some(session) = &self.session {
-            request = request.header("mcp-session-id", session).header("mcp-protocol-version", self.version);
-        }
-        request.body(message.to_string())
+        self.in_session(request).body(message.to_string())
     }
+
+    fn in_session(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.session {
+            Some(session) => {
+                request.header("mcp-session-id", session).header("mcp-protocol-version", self.version)
+            }
+            None => request,
+        }
+    }
+}
+
+impl Stream {
+    fn new(answer: reqwest::Response, id: Value) -> Self {
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let is_events = is_event_stream(&headers);
+        Self { id, status, headers, is_events, rest: Vec::new(), pieces: answer }
+    }
+
+    /// The next message: of an event stream the next event that has one, else the whole body. `None` at the end.
+    ///
+    /// # Panics
+    /// When there is none for 30 seconds.
+    pub async fn next(&mut self) -> Option<Value> {
+        tokio::time::timeout(Duration::from_secs(30), self.read()).await.expect("nothing comes for 30 s")
+    }
+
+    async fn read(&mut self) -> Option<Value> {
+        loop {
+            while self.is_events
+                && let Some(end) = self.rest.windows(2).position(|two| two == b"\n\n")
+            {
+                let event: Vec<u8> = self.rest.drain(..end + 2).collect();
+                let event = String::from_utf8(event).expect("UTF-8");
+                let data: String = event.lines().filter_map(|line| line.strip_prefix("data:")).collect();
+                if !data.trim().is_empty() {
+                    return Some(
+                        serde_json::from_str(&data).unwrap_or_else(|_| panic!("no message: {data}")),
+                    );
+                }
+            }
+            match self.pieces.chunk().await {
+                Ok(Some(piece)) => self.rest.extend_from_slice(&piece),
+                Ok(None) | Err(_) if self.is_events || self.rest.is_empty() => return None,
+                Ok(None) | Err(_) => {
+                    let body = std::mem::take(&mut self.rest);
+                    evidence::answer(self.status, &body);
+                    return serde_json::from_slice(&body).ok();
+                }
+            }
+        }
+    }
+
+    /// Reads on until the answer to the request is there; what came before it, and the answer.
+    pub async fn answer(&mut self) -> (Vec<Value>, Value) {
+        let mut before = Vec::new();
+        while let Some(message) = self.next().await {
+            if message.get("method").is_none() && message["id"] == self.id {
+                return (before, message);
+            }
+            before.push(message);
+        }
+        panic!("the stream ({}) ended without an answer, after {before:?}", self.status);
+    }
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 impl Answer {
@@ -154,9 +269,7 @@ impl Answer {
         let bytes = answer.bytes().await.unwrap_or_default();
         evidence::answer(status, &bytes);
         let text = String::from_utf8_lossy(&bytes);
-        let streamed =
-            headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-        let json = if streamed {
+        let json = if is_event_stream(&headers) {
             text.lines()
                 .filter_map(|line| line.strip_prefix("data:"))
                 .map(str::trim)

@@ -2,9 +2,11 @@
 
 pub mod apple;
 pub mod behind;
+pub mod crowd;
 pub mod echo;
 pub mod everything;
 pub mod github;
+pub mod github_api;
 pub mod issuer;
 mod mail;
 pub mod oidc;
@@ -16,9 +18,11 @@ use serde_json::Value;
 
 pub use apple::Apple;
 pub use behind::Behind;
+pub use crowd::Crowd;
 pub use echo::EchoServer;
 pub use everything::{EverythingServer, RoutingHeaders};
 pub use github::{GitHub, GitHubApp, Renewal};
+pub use github_api::GitHubApi;
 pub use issuer::KeyServer;
 pub use mail::{MailServer, code_of, link_of};
 pub use oidc::{Canaille, OidcProvider};

@@ -1,7 +1,8 @@
 //! The helpers themselves: a test that leans on a broken helper proves nothing.
 
-use coatroom_e2e::upstream::{EchoServer, GitHub, GitHubApp, OidcProvider, github, oidc};
-use coatroom_e2e::{Browser, Era, FormBrowser, Mcp, oauth};
+use coatroom_e2e::stdio::text;
+use coatroom_e2e::upstream::{Crowd, EchoServer, GitHub, GitHubApi, GitHubApp, OidcProvider, github, oidc};
+use coatroom_e2e::{Browser, Era, FormBrowser, Gateway, Mcp, OAuthClient, StdioServer, oauth, tools};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -73,15 +74,15 @@ async fn the_github_shaped_server_has_githubs_habits() {
         ("redirect_uri", callback),
     ];
     let first = oauth::http().post(&token_url).form(&form).send().await.unwrap();
-    let text = first.text().await.unwrap();
-    assert!(text.starts_with("access_token=gho_"), "form-encoded unless JSON is asked for: {text}");
+    let said = first.text().await.unwrap();
+    assert!(said.starts_with("access_token=gho_"), "form-encoded unless JSON is asked for: {said}");
 
     let again =
         oauth::http().post(&token_url).header("accept", "application/json").form(&form).send().await.unwrap();
     assert_eq!(again.status(), 200, "errors come with status 200");
     assert_eq!(again.json::<Value>().await.unwrap(), json!({"error": "bad_verification_code"}));
 
-    let token = text.split(['=', '&']).nth(1).unwrap();
+    let token = said.split(['=', '&']).nth(1).unwrap();
     let api = format!("{}/api/v3/user", github.origin);
     let nameless = oauth::http().get(&api).bearer_auth(token).send().await.unwrap();
     assert_eq!(nameless.status(), 403, "the API wants a User-Agent");
@@ -146,4 +147,66 @@ async fn the_echo_server_tells_what_reached_it_in_both_eras() {
         assert!(mcp.call("headers", json!({})).await.text().contains("Bearer secret"));
     }
     assert_eq!(echo.arrived().len(), 4);
+}
+
+#[tokio::test]
+async fn the_api_of_github_answers_each_person_under_its_own_name() {
+    let github = GitHub::start(GitHubApp::OAuth).await;
+    let api = GitHubApi::start(&github).await;
+    let callback = "http://127.0.0.1:1/callback";
+    let node = tools::folder().join("bin/node");
+    let server = tools::folder().join("node/node_modules/@modelcontextprotocol/server-github/dist/index.js");
+    let (hosts, authority) = (api.hosts().display().to_string(), api.authority().display().to_string());
+    let (node, server) = (node.display().to_string(), server.display().to_string());
+    let mount = "mount --bind \"$0\" /etc/hosts && exec \"$@\"";
+    let command = ["unshare", "--mount", "sh", "-c", mount, &hosts, &node, &server];
+    for (account, own) in [("Alice", "diary"), ("Bob", "invoices")] {
+        let authorize = format!(
+            "{}/login/oauth/authorize?client_id={}&redirect_uri={callback}&state=s",
+            github.origin,
+            github::CLIENT_ID
+        );
+        let code = come_back(&authorize, account, callback).await;
+        let form = [
+            ("client_id", github::CLIENT_ID),
+            ("client_secret", github::CLIENT_SECRET),
+            ("code", value(&code, "code")),
+            ("redirect_uri", callback),
+        ];
+        let answer = oauth::http().post(format!("{}/login/oauth/access_token", github.origin)).form(&form);
+        let answer = answer.send().await.unwrap().text().await.unwrap();
+        let token = answer.split(['=', '&']).nth(1).unwrap();
+        let variables = [("GITHUB_PERSONAL_ACCESS_TOKEN", token), ("NODE_EXTRA_CA_CERTS", &authority)];
+        let mut server = StdioServer::start(&command, &variables);
+        server.shake_hands("2025-06-18", json!({})).await;
+        let found = text(&server.call("search_repositories", json!({"query": "user:alice"})).await);
+        assert_eq!((found.contains("garden-planner"), found.contains("diary")), (true, own == "diary"));
+        for (owner, repo) in [("alice", "diary"), ("bob", "invoices")] {
+            let file = json!({"owner": owner, "repo": repo, "path": "README.md"});
+            let answer = server.call("get_file_contents", file).await.to_string();
+            assert_eq!(answer.contains(&format!("{repo} of ")), repo == own, "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_in_the_crowd_has_tokens_of_their_own() {
+    let crowd = Crowd::start(12, Some(60)).await;
+    let port = tools::free_port();
+    let echo = EchoServer::start().await;
+    let configuration = format!(
+        "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"memory:\"\n{}\n\
+         [servers.echo]\npath = \"/mcp\"\nupstream = \"{}\"\nprovider = \"crowd\"\n\
+         headers = {{ X-Token = \"{{crowd.access_token}}\" }}\n",
+        crowd.configuration(),
+        echo.url
+    );
+    let gateway = Gateway::serve_at(port, &configuration).await;
+    let client = OAuthClient::connect(&gateway.mcp_url()).await;
+    for number in [0, 1, 11] {
+        let tokens = client.sign_in(&Crowd::name(number)).await;
+        let mcp = Mcp::connect(&gateway.mcp_url(), Era::Modern, &tokens.access).await;
+        let headers: Value = serde_json::from_str(&mcp.call("headers", json!({})).await.text()).unwrap();
+        assert_eq!(crowd.owner_of(headers["x-token"].as_str().unwrap()), Some(Crowd::name(number)));
+    }
 }

@@ -40,6 +40,8 @@ mod revocation;
 mod rotation;
 mod secrets;
 mod sse;
+mod stdio;
+mod stdio_servers;
 mod step_up;
 mod strangers;
 mod takeover;

@@ -2,11 +2,13 @@
 //!
 //! It has every tool, prompt and resource that a required scenario of 2025-03-26 to 2026-07-28 asks for, and those of
 //! the scenarios that are not scored yet; not the extensions (tasks, skills). It is rmcp that speaks the protocol; what
-//! is listed stands in `catalogue`, what asks the client back in `questions`.
+//! is listed stands in `catalogue`, what asks the client back in `questions`. It is met over HTTP, and as the program
+//! `everything` over stdio.
 
 mod catalogue;
 mod questions;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -23,13 +25,13 @@ use rmcp::handler::server::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
     ErrorCode, GetPromptRequestParams, GetPromptResponse, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
     ReadResourceResponse, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use rmcp::{ErrorData, RoleServer};
+use rmcp::{ErrorData, RoleServer, ServiceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -51,22 +53,37 @@ pub enum RoutingHeaders {
     Ignored,
 }
 
+/// Which revisions the server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revisions {
+    /// Every one that there is.
+    All,
+    /// 2025-11-25 and before.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
 impl EverythingServer {
     /// Starts it on a free loopback port.
     pub async fn start(headers: RoutingHeaders) -> Self {
-        let sessions = Arc::new(LocalSessionManager::default());
-        let handler = Everything {
-            headers,
-            sessions: Arc::clone(&sessions),
-            listeners: Arc::default(),
-            states: questions::States::new(),
-        };
+        let handler = Everything::new(headers, Revisions::All);
+        let sessions = Arc::clone(&handler.sessions);
         let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, configuration());
         let mut routes = Router::new().route_service("/mcp", service);
         if headers == RoutingHeaders::Ignored {
             routes = routes.layer(middleware::from_fn(repeat_the_body));
         }
         Self { url: format!("{}/mcp", serve(routes).await) }
+    }
+}
+
+/// Serves whoever started this program, on stdin and stdout, until stdin ends.
+pub async fn serve_stdio(revisions: Revisions) {
+    let handler = Everything::new(RoutingHeaders::Ignored, revisions);
+    // A client that goes before it said anything is no surprise.
+    if let Ok(service) = handler.serve(rmcp::transport::stdio()).await {
+        service.waiting().await.expect("serving");
     }
 }
 
@@ -99,6 +116,7 @@ fn write(headers: &mut HeaderMap, name: &'static str, value: &Value) {
 #[derive(Clone)]
 struct Everything {
     headers: RoutingHeaders,
+    revisions: Revisions,
     sessions: Arc<LocalSessionManager>,
     listeners: Arc<Listeners>,
     states: questions::States,
@@ -132,9 +150,19 @@ fn unknown(what: &str, name: &str) -> ErrorData {
 }
 
 impl ServerHandler for Everything {
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        let is_spoken = |version: &ProtocolVersion| match self.revisions {
+            Revisions::All => true,
+            Revisions::Legacy => version.has_initialize(),
+            Revisions::Modern => !version.has_initialize(),
+        };
+        ProtocolVersion::KNOWN_VERSIONS.iter().filter(|version| is_spoken(version)).cloned().collect()
+    }
+
     fn get_info(&self) -> ServerConfig {
+        let newest = if self.revisions == Revisions::Legacy { "2025-11-25" } else { "2026-07-28" };
         typed(json!({
-            "protocolVersion": "2026-07-28",
+            "protocolVersion": newest,
             "serverInfo": {"name": "everything", "version": "1"},
             "capabilities": {
                 "tools": {"listChanged": true},
@@ -202,9 +230,11 @@ impl ServerHandler for Everything {
             "test_tool_with_progress" => progress(&context).await,
             "test_reconnection" => self.hang_up(&context).await,
             "test_trigger_tool_change" => {
+                let _ = context.peer.notify_tool_list_changed().await;
                 self.tell(async |sink| sink.notify_tool_list_changed().await.is_ok()).await
             }
             "test_trigger_prompt_change" => {
+                let _ = context.peer.notify_prompt_list_changed().await;
                 self.tell(async |sink| sink.notify_prompt_list_changed().await.is_ok()).await
             }
             "test_sampling" => questions::sample(&context, &argument("prompt")).await?,
@@ -295,6 +325,16 @@ impl ServerHandler for Everything {
 }
 
 impl Everything {
+    fn new(headers: RoutingHeaders, revisions: Revisions) -> Self {
+        Self {
+            headers,
+            revisions,
+            sessions: Arc::default(),
+            listeners: Arc::default(),
+            states: questions::States::new(),
+        }
+    }
+
     /// Tells every open subscription something; rmcp leaves out those that did not ask for it.
     async fn tell(&self, notify: impl AsyncFn(&SubscriptionSink) -> bool) -> CallToolResult {
         let sinks: Vec<_> = self.listeners.open.lock().expect("the listeners").values().cloned().collect();
