@@ -27,7 +27,7 @@ use super::link::{Calling, Link};
 use super::listen;
 use super::meet::{Hello, Manners};
 use super::modern::{self, ModernCall, SERVER_ERROR};
-use super::outbox::{Outbox, Resumed, accepted, json, stream_of, takes_streams};
+use super::outbox::{Outbox, Resumed, Takes, accepted, json, stream_of};
 use super::pool::{NoLink, Pool, Server};
 use super::seat::{PlaceKey, Seat, SeatKey, Trouble};
 use crate::child::Plan;
@@ -121,7 +121,7 @@ impl Shared {
         match parts.method {
             Method::GET => {
                 let seat = seat?.ok_or(Failure::NoStream)?;
-                if !takes_streams(&parts.headers) {
+                if Takes::of(&parts.headers) == Takes::Json {
                     return Err(Failure::NoStream);
                 }
                 Ok(stream_of(seat.hub.open_stream()))
