@@ -73,7 +73,9 @@ pub(super) fn answered_here(seat: &Seat, link: &Link, method: &str, text: &str) 
 }
 
 impl LegacyCall {
-    pub(super) fn new(seat: &Arc<Seat>, calling: Calling, asked: Resumed) -> Self {
+    pub(super) fn new(seat: &Arc<Seat>, mut calling: Calling, asked: Resumed) -> Self {
+        // In these revisions closing a stream takes nothing back.
+        calling.leave_running();
         let is_modern = calling.link.welcome().is_some_and(Welcome::is_modern);
         Self { _busy: seat.busy(), seat: Arc::clone(seat), calling, asked, is_modern }
     }
@@ -150,7 +152,8 @@ impl LegacyCall {
         let text = with_input(&self.asked.text, &responses, input.state.as_deref());
         let text = text.ok_or("the call cannot be made again")?;
         let again = send(&self.seat, &self.calling.link, (&self.asked.id, &text)).await;
-        let again = again.map_err(|gone| gone.to_string())?.ok_or("the call cannot be made again")?;
+        let mut again = again.map_err(|gone| gone.to_string())?.ok_or("the call cannot be made again")?;
+        again.leave_running();
         self.calling = again;
         Ok(())
     }

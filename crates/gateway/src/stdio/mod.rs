@@ -11,6 +11,7 @@
 
 mod cgroup;
 mod hub;
+mod input;
 pub(crate) mod isolation;
 mod last_words;
 mod legacy;

@@ -6,10 +6,11 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::io::BufReader;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+use tokio::sync::{Notify, watch};
 
+use super::input::Input;
 use super::last_words::LastWords;
 use super::lines::Lines;
 use super::place::Place;
@@ -17,8 +18,7 @@ use crate::child::{Plan, ROLE, SUPERVISE};
 
 /// A process that runs, or ran. Dropping it closes its input, by which it ends.
 pub(super) struct Process {
-    input: mpsc::Sender<String>,
-    close: Arc<Notify>,
+    input: Input,
     kill: Arc<Notify>,
     ended: watch::Receiver<bool>,
     said: Arc<LastWords>,
@@ -49,14 +49,15 @@ impl Process {
         else {
             return Err(io::Error::other("a pipe is missing"));
         };
-        let (input, lines) = mpsc::channel(QUEUED);
-        let (close, kill) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let input = Input::new(stdin)?;
+        // The first that it reads, and the pipe takes so much at once.
+        input.try_send(plan.to_bytes()?);
+        let kill = Arc::new(Notify::new());
         let said = Arc::new(LastWords::without(plan.secrets().map(str::to_owned)));
         let (ends, ended) = watch::channel(false);
-        tokio::spawn(write(stdin, plan.to_bytes().map_err(io::Error::other)?, lines, Arc::clone(&close)));
         let heard = tokio::spawn(hear(stderr, Arc::clone(&said)));
         tokio::spawn(keep(supervisor, Arc::clone(&kill), place, (heard, ends)));
-        Ok((Self { input, close, kill, ended, said }, Lines::new(BufReader::new(stdout), LONGEST_LINE)))
+        Ok((Self { input, kill, ended, said }, Lines::new(BufReader::new(stdout), LONGEST_LINE)))
     }
 
     /// Writes one line.
@@ -64,18 +65,17 @@ impl Process {
     /// # Errors
     /// [`Gone`] when it takes no more.
     pub(super) async fn send(&self, line: String) -> Result<(), Gone> {
-        self.input.send(line).await.map_err(|_| Gone)
+        self.input.send(ended(line)).await
     }
 
     /// Writes one line if it takes one at once: for what is of no use later.
     pub(super) fn try_send(&self, line: String) {
-        // A process that does not read is not told that it may stop working.
-        let _ = self.input.try_send(line);
+        self.input.try_send(ended(line));
     }
 
     /// Closes its input, by which it ends; it is made to, if it does not.
     pub(super) fn close(&self) {
-        self.close.notify_one();
+        self.input.close();
     }
 
     /// Ends it at once, with everything that it started.
@@ -100,27 +100,15 @@ impl Process {
     }
 }
 
-async fn write(mut stdin: ChildStdin, plan: Vec<u8>, mut lines: mpsc::Receiver<String>, close: Arc<Notify>) {
-    if stdin.write_all(&plan).await.is_err() {
-        return;
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.input.close();
     }
-    drop(zeroize::Zeroizing::new(plan));
-    loop {
-        let line = tokio::select! {
-            biased;
-            line = lines.recv() => line,
-            () = close.notified() => {
-                // What was taken is written.
-                lines.close();
-                continue;
-            }
-        };
-        let Some(mut line) = line else { return };
-        line.push('\n');
-        if stdin.write_all(line.as_bytes()).await.is_err() {
-            return;
-        }
-    }
+}
+
+fn ended(mut line: String) -> Vec<u8> {
+    line.push('\n');
+    line.into_bytes()
 }
 
 async fn hear(stderr: ChildStderr, said: Arc<LastWords>) {
@@ -161,9 +149,6 @@ async fn keep(
     let _ = tokio::time::timeout(LAST_WORDS, heard).await;
     ends.send_replace(true);
 }
-
-/// Lines that wait to be written.
-const QUEUED: usize = 32;
 
 /// The longest message of a server, in bytes: a large image as base64.
 const LONGEST_LINE: usize = 32 * 1024 * 1024;

@@ -13,21 +13,22 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::guard::Caller;
-use coatroom::protocol::access::{Capabilities, Era, Judged, Message, one_line};
+use coatroom::protocol::access::{Era, Judged, Message, one_line};
 use coatroom::protocol::bridge::envelope::{answer, messages, refusal};
 use coatroom::protocol::bridge::{Envelope, ModernClient, Retried, Welcome};
 use coatroom::protocol::words::base64url;
+use futures_util::future::join_all;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::legacy::{self, LegacyCall};
-use super::link::{Calling, Link};
+use super::link::Link;
 use super::listen;
 use super::meet::{Hello, Manners};
 use super::modern::{self, ModernCall, SERVER_ERROR};
-use super::outbox::{Outbox, Resumed, Takes, accepted, json, stream_of};
+use super::outbox::{Inbox, Outbox, Resumed, Takes, accepted, json, stream_of};
 use super::pool::{NoLink, Pool, Server};
 use super::seat::{PlaceKey, Seat, SeatKey, Trouble};
 use crate::child::Plan;
@@ -195,8 +196,12 @@ impl Shared {
             }
         };
         drop(link);
-        Self::run_modern(&ready.seat, calling, (call.method.as_ref(), call.meta.capabilities), asked);
-        Ok(inbox.respond().await)
+        let Some(calling) = calling else {
+            return Ok(respond(listen::for_client(Arc::clone(&ready.seat), asked), inbox).await);
+        };
+        let about = (call.method.clone().into_owned(), call.meta.capabilities.unwrap_or_default());
+        let call = ModernCall::new(&ready.seat, calling, about, asked).ok_or(Failure::Silent)?;
+        Ok(respond(call.run(), inbox).await)
     }
 
     /// The seat of a client whose requests say what they need.
@@ -219,22 +224,6 @@ impl Shared {
         Ok(self.pool.seat(key, subject, self.server.config.idle, hello))
     }
 
-    fn run_modern(
-        seat: &Arc<Seat>,
-        calling: Option<Calling>,
-        (method, declared): (&str, Option<Capabilities>),
-        asked: Resumed,
-    ) {
-        let Some(calling) = calling else {
-            tokio::spawn(listen::for_client(Arc::clone(seat), asked));
-            return;
-        };
-        let about = (method.to_owned(), declared.unwrap_or_default());
-        if let Some(call) = ModernCall::new(seat, calling, about, asked) {
-            tokio::spawn(call.run());
-        }
-    }
-
     // === 2025-11-25 and before ===
 
     async fn serve_legacy(
@@ -255,30 +244,34 @@ impl Shared {
         let requests = judged.messages().iter().filter(|message| matches!(message, Message::Request { .. }));
         let (requests, is_batch) = (requests.count(), matches!(judged.as_ref(), Judged::Batch(_)));
         let (outbox, inbox) = Outbox::new(&parts.headers, Era::Legacy, requests, is_batch);
-        let ready = if requests == 0 {
-            None
-        } else {
-            Some(self.ready(caller, Some(judged), Arc::clone(&seat)).await?)
+        let ready = match requests {
+            0 => None,
+            _ => Some(self.ready(caller, Some(judged), Arc::clone(&seat)).await?),
         };
+        let mut calls = Vec::new();
         for (message, text) in judged.messages().iter().zip(messages(text)) {
-            match message {
-                Message::Response { .. } => seat.hub.answered(text),
-                Message::Notification { call } => notify(&seat, &call.method, text).await,
-                Message::Request { id, call } => {
+            match (message, &ready) {
+                (Message::Response { .. }, _) => seat.hub.answered(text),
+                (Message::Notification { call }, _) => notify(&seat, &call.method, text).await,
+                (Message::Request { id, call }, Some(ready)) => {
                     let asked =
                         Resumed { text: text.to_owned(), id: id.raw().to_owned(), outbox: outbox.clone() };
-                    let Some(ready) = &ready else { continue };
-                    if let Err(failure) = self.call_legacy(ready, &call.method, asked).await {
-                        if !is_batch {
-                            return Err(failure);
+                    match self.call_legacy(ready, &call.method, asked).await {
+                        Ok(call) => calls.extend(call.map(LegacyCall::run)),
+                        Err(failure) if is_batch => {
+                            outbox.answer(refusal(id.raw(), SERVER_ERROR, &failure.to_string())).await;
                         }
-                        outbox.answer(refusal(id.raw(), SERVER_ERROR, &failure.to_string())).await;
+                        Err(failure) => return Err(failure),
                     }
                 }
+                (Message::Request { .. }, None) => {}
             }
         }
         drop(outbox);
-        if requests == 0 { Ok(accepted()) } else { Ok(inbox.respond().await) }
+        Ok(match requests {
+            0 => accepted(),
+            _ => respond(join_all(calls), inbox).await,
+        })
     }
 
     /// Begins a session: its server is met with what the client itself says.
@@ -324,34 +317,34 @@ impl Shared {
         Ok(response)
     }
 
+    /// Sends one request of a session; `None` when it is answered already.
     async fn call_legacy(
         self: &Arc<Self>,
         ready: &Ready,
         method: &str,
         asked: Resumed,
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<LegacyCall>, Failure> {
         if method == "initialize" {
             let why = "this session has begun already";
             asked.outbox.answer(refusal(&asked.id, INVALID_REQUEST, why)).await;
-            return Ok(());
+            return Ok(None);
         }
         loop {
             let link = match self.link(ready).await? {
                 Ok(link) => link,
                 Err(trouble) => {
                     asked.outbox.answer(refusal(&asked.id, SERVER_ERROR, &trouble.to_string())).await;
-                    return Ok(());
+                    return Ok(None);
                 }
             };
             if let Some(result) = legacy::answered_here(&ready.seat, &link, method, &asked.text) {
                 asked.outbox.answer(answer(&asked.id, result)).await;
-                return Ok(());
+                return Ok(None);
             }
             match in_time(legacy::send(&ready.seat, &link, (&asked.id, &asked.text))).await? {
                 Ok(calling) => {
                     let calling = calling.ok_or(Failure::NotAMessage)?;
-                    tokio::spawn(LegacyCall::new(&ready.seat, calling, asked).run());
-                    return Ok(());
+                    return Ok(Some(LegacyCall::new(&ready.seat, calling, asked)));
                 }
                 Err(_) if link.is_open() => return Err(Failure::Crowded),
                 Err(_) => {}
@@ -391,6 +384,24 @@ impl Shared {
             Err(NoLink::Waiting(trouble, after)) => {
                 Err(Failure::Failing { trouble: trouble.to_string(), after })
             }
+        }
+    }
+}
+
+/// What its client is told of a call, as soon as that is known; what is left of the call goes on by itself. Most calls are over by then, and
+/// no other task had to be woken for them.
+async fn respond<T: Send + 'static>(
+    call: impl Future<Output = T> + Send + 'static,
+    inbox: Inbox,
+) -> Response<Body> {
+    let mut call = Box::pin(call);
+    let mut response = std::pin::pin!(inbox.respond());
+    tokio::select! {
+        biased;
+        _ = &mut call => response.await,
+        response = &mut response => {
+            tokio::spawn(call);
+            response
         }
     }
 }
