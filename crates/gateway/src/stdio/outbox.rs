@@ -23,23 +23,12 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 pub(super) struct Inbox {
     messages: mpsc::Receiver<Said>,
-    takes: Takes,
+    streams: bool,
     era: Era,
     /// Whether the client sent a batch, and gets one.
     is_batch: bool,
     /// How many answers there will be.
     answers: usize,
-}
-
-/// What a client takes for an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Takes {
-    /// JSON alone.
-    Json,
-    /// JSON, or a stream of events.
-    Either,
-    /// The same, and it names the stream first.
-    StreamFirst,
 }
 
 #[derive(Debug)]
@@ -62,9 +51,8 @@ impl Outbox {
     /// For a request with these headers, of which `answers` are expected.
     pub(super) fn new(headers: &HeaderMap, era: Era, answers: usize, is_batch: bool) -> (Self, Inbox) {
         let (sender, messages) = mpsc::channel(UNREAD);
-        let takes = Takes::of(headers);
-        let streams = takes != Takes::Json;
-        (Self { messages: sender, streams }, Inbox { messages, takes, era, is_batch, answers })
+        let streams = takes_streams(headers);
+        (Self { messages: sender, streams }, Inbox { messages, streams, era, is_batch, answers })
     }
 
     /// Sends something before the answer; false when the client is gone, or takes no such thing.
@@ -92,30 +80,27 @@ impl Inbox {
         loop {
             let said = tokio::select! {
                 said = self.messages.recv() => said,
-                () = &mut patience, if self.takes != Takes::Json => return self.stream(answers, None),
+                () = &mut patience, if self.streams => return self.stream(answers, None),
             };
             match said {
                 Some(Said::Answer(text)) => answers.push(text),
                 Some(Said::Before(text)) => return self.stream(answers, Some(text)),
                 // A request that its client took back has no answer.
-                None => return self.body(answers),
+                None => return self.body(&answers),
             }
             if answers.len() == self.answers {
-                return self.body(answers);
+                return self.body(&answers);
             }
         }
     }
 
-    fn body(self, answers: Vec<String>) -> Response<Body> {
-        let text = match answers.as_slice() {
+    fn body(&self, answers: &[String]) -> Response<Body> {
+        let text = match answers {
             [] => return accepted(),
             [answer] if !self.is_batch => answer.clone(),
             several => format!("[{}]", several.join(",")),
         };
         let status = if self.era == Era::Modern { status_of(&text) } else { StatusCode::OK };
-        if self.takes == Takes::StreamFirst && status == StatusCode::OK {
-            return self.stream(answers, None);
-        }
         json(status, text)
     }
 
@@ -178,23 +163,14 @@ pub(super) fn json(status: StatusCode, text: String) -> Response<Body> {
     response
 }
 
-impl Takes {
-    /// What the `Accept` of a request says (RFC 9110 §12.5.1).
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let kinds = accepted.flat_map(|value| value.split(','));
-        let kinds: Vec<&str> = kinds.map(|kind| kind.split(';').next().unwrap_or(kind).trim()).collect();
-        let place = |known: &[&str]| {
-            kinds.iter().position(|kind| known.iter().any(|known| kind.eq_ignore_ascii_case(known)))
-        };
-        let (stream, json) = (place(&["text/event-stream"]), place(&["application/json"]));
-        match (stream, json) {
-            (Some(stream), Some(json)) if stream < json => Self::StreamFirst,
-            (Some(_), _) => Self::Either,
-            (None, _) if place(&["text/*", "*/*"]).is_some() => Self::Either,
-            (None, _) => Self::Json,
-        }
-    }
+/// Whether a client takes a stream of events as an answer (RFC 9110 §12.5.1).
+pub(super) fn takes_streams(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let kinds = accepted.flat_map(|value| value.split(','));
+    let mut kinds = kinds.map(|kind| kind.split(';').next().unwrap_or(kind).trim());
+    kinds.any(|kind| {
+        ["text/event-stream", "text/*", "*/*"].iter().any(|known| kind.eq_ignore_ascii_case(known))
+    })
 }
 
 fn streaming(body: Body) -> Response<Body> {
@@ -292,24 +268,6 @@ mod tests {
         let (outbox, inbox) = pair(Era::Legacy, 1, false);
         drop(outbox);
         assert_eq!(read(inbox.respond().await).await, (StatusCode::ACCEPTED, String::new()));
-    }
-
-    #[tokio::test]
-    async fn who_names_the_stream_first_gets_one_unless_it_is_an_error() {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
-        assert_eq!(Takes::of(&headers), Takes::StreamFirst);
-        for (answer, status, is_stream) in [
-            (r#"{"id":1,"result":{}}"#, StatusCode::OK, true),
-            (r#"{"id":1,"error":{"code":-32601}}"#, StatusCode::NOT_FOUND, false),
-        ] {
-            let (outbox, inbox) = Outbox::new(&headers, Era::Modern, 1, false);
-            outbox.answer(answer.to_owned()).await;
-            let (found, text) = read(inbox.respond().await).await;
-            assert_eq!((found, text.starts_with("event: message")), (status, is_stream), "{text}");
-        }
-        headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
-        assert_eq!(Takes::of(&headers), Takes::Either);
     }
 
     #[tokio::test]

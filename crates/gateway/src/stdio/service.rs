@@ -28,7 +28,7 @@ use super::link::Link;
 use super::listen;
 use super::meet::{Hello, Manners};
 use super::modern::{self, ModernCall, SERVER_ERROR};
-use super::outbox::{Inbox, Outbox, Resumed, Takes, accepted, json, stream_of};
+use super::outbox::{Inbox, Outbox, Resumed, accepted, json, stream_of, takes_streams};
 use super::pool::{NoLink, Pool, Server};
 use super::seat::{PlaceKey, Seat, SeatKey, Trouble};
 use crate::child::Plan;
@@ -122,7 +122,7 @@ impl Shared {
         match parts.method {
             Method::GET => {
                 let seat = seat?.ok_or(Failure::NoStream)?;
-                if Takes::of(&parts.headers) == Takes::Json {
+                if !takes_streams(&parts.headers) {
                     return Err(Failure::NoStream);
                 }
                 Ok(stream_of(seat.hub.open_stream()))
