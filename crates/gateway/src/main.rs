@@ -32,7 +32,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use coatroom::settings::SignUp;
 
-use cli::{Cli, Command, Settings};
+use cli::{Cli, Command, Settings, Wrap};
 use config::{Auth, Config, ProcessEnvironment, UpstreamConfig};
 use proxy::Transport;
 
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
     let done = match Cli::parse().command {
         Command::Serve(settings) => run(serve(&settings)),
-        Command::Wrap(options) => run(wrap::run(&options)),
+        Command::Wrap(options) => run(wrapped(&options)),
         Command::Check(settings) => check(&settings),
         Command::Block(options) => run(block::run(&options)),
         Command::Keys(options) => run(keys::run(&options)),
@@ -132,14 +132,24 @@ fn say_what_keeps_apart(config: &Config) {
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
-    let config = load(settings)?;
+    listen(&load(settings)?, axum::Router::new(), |_| {}).await
+}
+
+async fn wrapped(options: &Wrap) -> anyhow::Result<()> {
+    let (config, provider) = wrap::prepare(options)?;
+    listen(&config, provider, |config| terminal::say(wrap::welcome(config))).await
+}
+
+/// Serves until it is told to stop; `more` beside what is configured. `greet` is called once connections are taken.
+async fn listen(config: &Config, more: axum::Router, greet: impl FnOnce(&Config)) -> anyhow::Result<()> {
     observe::start(config.log_format, &ProcessEnvironment)?;
     descriptors::allow(config.limits.connections);
-    let edge = assemble::edge(&config, axum::Router::new()).await?;
+    let edge = assemble::edge(config, more).await?;
     let listener = tokio::net::TcpListener::bind(config.listen).await;
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");
-    let limits = serve::ServeSettings::from(&config);
+    greet(config);
+    let limits = serve::ServeSettings::from(config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
 }

@@ -14,28 +14,19 @@ use crate::cli::Wrap;
 use crate::config::{self, Config, ProcessEnvironment, Wrapped};
 use crate::demo::provider::{Provider, Sources, routes};
 use crate::demo::{CLIENT_ID, PROVIDER_NAME, PROVIDER_PATH, default_folder, make_private_folder};
-use crate::{assemble, descriptors, observe, serve, shutdown, terminal};
 
-/// Serves until it is told to stop.
+/// What is served, and the demo's provider beside it, where users sign in there.
 ///
 /// # Errors
-/// When the configuration is not good, or something that it names cannot be used; the message says what to do.
-pub(crate) async fn run(options: &Wrap) -> anyhow::Result<()> {
+/// When the configuration is not good, or the demo's provider cannot be opened; the message says what to do.
+pub(crate) fn prepare(options: &Wrap) -> anyhow::Result<(Config, Router)> {
     let (settings, mut wrapped) = (&options.settings, options.wrapped());
     wrapped.provider_table =
         Some(demo_table()).filter(|_| wrapped.provider.as_deref() == Some(PROVIDER_NAME));
     let flags = settings.flags();
     let mut config = config::load_wrapped(settings.config.as_deref(), &flags, &ProcessEnvironment, &wrapped)?;
-    observe::start(config.log_format, &ProcessEnvironment)?;
-    descriptors::allow(config.limits.connections);
-    let more = demo_provider(&mut config)?;
-    let edge = assemble::edge(&config, more).await?;
-    let listener = tokio::net::TcpListener::bind(config.listen).await;
-    let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
-    terminal::say(welcome(&config));
-    let limits = serve::ServeSettings::from(&config);
-    serve::run(listener, edge, &limits, shutdown::requested()).await;
-    Ok(())
+    let provider = demo_provider(&mut config)?;
+    Ok((config, provider))
 }
 
 /// The demo's provider, where users sign in there and no other is called like it.
@@ -68,7 +59,7 @@ fn demo_table() -> String {
 }
 
 /// What to do next, ready to print.
-fn welcome(config: &Config) -> String {
+pub(crate) fn welcome(config: &Config) -> String {
     let server = config.servers.iter().find(|server| server.name == Wrapped::NAME);
     let (name, path) = server.map_or(("", "/"), |server| (&server.title, &server.path));
     let url = config.public_url.url(path);

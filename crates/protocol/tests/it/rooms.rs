@@ -81,7 +81,7 @@ const GATEWAY: Plan = &[
     ("backup", "terminal config cli assemble"),
     ("carry", "terminal progress config cli assemble backup"),
     ("demo/run", "terminal shutdown demo config observe serve assemble"),
-    ("wrap", "terminal shutdown descriptors demo config cli observe serve assemble demo/run"),
+    ("wrap", "demo config cli demo/run"),
 ];
 
 #[test]
