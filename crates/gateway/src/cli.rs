@@ -68,6 +68,9 @@ pub(crate) struct Settings {
     /// The endpoint of the one MCP server to serve; several need a file [env: COATROOM_UPSTREAM]
     #[arg(long, value_name = "URL")]
     upstream: Option<String>,
+    /// How that server speaks: http (streamable HTTP), unless it is the older sse [env: COATROOM_TRANSPORT]
+    #[arg(long, value_name = "TRANSPORT")]
+    transport: Option<String>,
     /// The path under which clients find that server; /mcp unless set [env: COATROOM_PATH]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
@@ -355,7 +358,11 @@ impl Settings {
     /// The flags that were given, by the key that each overrides.
     pub(crate) fn flags(&self) -> Flags {
         let mut flags = self.common.flags();
-        flags.extend(given([("upstream", "--upstream", &self.upstream), ("path", "--path", &self.path)]));
+        flags.extend(given([
+            ("upstream", "--upstream", &self.upstream),
+            ("transport", "--transport", &self.transport),
+            ("path", "--path", &self.path),
+        ]));
         flags
     }
 }
