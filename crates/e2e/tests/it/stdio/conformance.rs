@@ -9,10 +9,16 @@ use coatroom_e2e::{Gateway, OAuthClient, TokenProxy, tools};
 use super::EVERYTHING;
 
 /// Checks that are not made behind the gateway, and why. None of them is failed.
-const NOT_MADE: &[(&str, &str)] = &[(
-    "server-sse-polling/",
-    "the tool ends the stream on which its answer is awaited, and a server on stdio has none",
-)];
+const NOT_MADE: &[(&str, &str)] = &[
+    (
+        "server-sse-multiple-streams/server-sse-streams-functional",
+        "an answer before which nothing was said is JSON, not a stream",
+    ),
+    (
+        "server-sse-polling/",
+        "the tool ends the stream on which its answer is awaited, and a server on stdio has none",
+    ),
+];
 
 struct Chain {
     direct: String,
