@@ -345,6 +345,11 @@ impl Calling {
         }
     }
 
+    /// The answer to a request on which little depends: a server that does not answer it soon is not waited for.
+    pub(super) async fn answer_soon(self) -> Option<String> {
+        tokio::time::timeout(SOON, self.answer()).await.ok().flatten()
+    }
+
     /// The client that waits calls its progress by another name from now on.
     pub(super) fn set_token(&self, token: Option<String>) {
         if let Some(call) = self.link.routes().calls.get_mut(&self.number) {
@@ -374,6 +379,9 @@ async fn send(events: &mpsc::Sender<Event>, event: Event) {
 
 /// Events of a request that its client has not read.
 const UNREAD: usize = 64;
+
+/// How long a server may take to answer what the gateway itself asks.
+const SOON: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How long a server may take to answer a request all the same that was taken back.
 const CANCELLED: std::time::Duration = std::time::Duration::from_secs(2);

@@ -147,7 +147,7 @@ pub(super) async fn subscribe(link: &Arc<Link>, uri: &str) {
         Some(Outgoing { text, token: None })
     };
     if let Ok(Some(calling)) = link.call(About::default(), write).await {
-        calling.answer().await;
+        calling.answer_soon().await;
     }
 }
 

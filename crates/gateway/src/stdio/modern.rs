@@ -82,7 +82,7 @@ pub(super) async fn set_log_level(seat: &Seat, link: &Arc<Link>, text: &str) {
         Some(Outgoing { text, token: None })
     };
     if let Ok(Some(calling)) = link.call(About::default(), write).await {
-        calling.answer().await;
+        calling.answer_soon().await;
     }
 }
 

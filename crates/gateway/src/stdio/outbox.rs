@@ -50,7 +50,8 @@ pub(super) struct Resumed {
 impl Outbox {
     /// For a request with these headers, of which `answers` are expected.
     pub(super) fn new(headers: &HeaderMap, era: Era, answers: usize, is_batch: bool) -> (Self, Inbox) {
-        let (sender, messages) = mpsc::channel(UNREAD);
+        // Answers that are there at once are put in before anybody reads.
+        let (sender, messages) = mpsc::channel(UNREAD.max(answers));
         let streams = takes_streams(headers);
         (Self { messages: sender, streams }, Inbox { messages, streams, era, is_batch, answers })
     }
@@ -248,6 +249,15 @@ mod tests {
         let events: Vec<&str> =
             text.split("\n\n").filter_map(|event| event.strip_prefix("event: message\ndata: ")).collect();
         assert_eq!(events, ["1", "between", "2"]);
+    }
+
+    #[tokio::test]
+    async fn every_answer_of_a_batch_has_room_before_anybody_reads() {
+        let (outbox, inbox) = pair(Era::Legacy, 100, true);
+        for _ in 0..100 {
+            outbox.answer("1".to_owned()).await;
+        }
+        assert_eq!(read(inbox.respond().await).await.1.matches('1').count(), 100);
     }
 
     #[tokio::test(start_paused = true)]

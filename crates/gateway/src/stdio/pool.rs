@@ -320,7 +320,7 @@ async fn restore(seat: &Seat, link: &Arc<Link>, welcome: &Welcome) {
             Some(Outgoing { text: envelope::request(&number.to_string(), method, &params), token: None })
         };
         if let Ok(Some(calling)) = link.call(About::default(), write).await {
-            let _ = tokio::time::timeout(GRACE, calling.answer()).await;
+            calling.answer_soon().await;
         }
     }
 }
