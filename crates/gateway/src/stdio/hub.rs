@@ -168,6 +168,7 @@ impl Hub {
         let (sender, answer) = oneshot::channel();
         let mut state = self.state();
         let number = state.number();
+        state.asked.retain(|_, reply| !reply.is_stale());
         state.asked.insert(number, Reply::Call(sender));
         (write(&number.to_string()), answer)
     }
@@ -190,17 +191,22 @@ impl Hub {
         }
     }
 
-    /// The requests that wait for a call on which the client can be asked, as the server wrote them.
-    pub(super) fn take_held(&self, link: &Arc<Link>) -> Vec<String> {
-        let held = std::mem::take(&mut self.state().held);
+    /// A request that waits for a call on which the client can be asked, as the server wrote it.
+    pub(super) fn take_held(&self, link: &Arc<Link>) -> Option<String> {
         let own = Arc::downgrade(link);
-        held.into_iter().filter(|held| held.link.ptr_eq(&own)).map(|held| held.text).collect()
+        let mut state = self.state();
+        let at = state.held.iter().position(|held| held.link.ptr_eq(&own))?;
+        state.held.remove(at).map(|held| held.text)
     }
 
     /// Opens a stream for a client of a session.
     pub(super) fn open_stream(&self) -> mpsc::Receiver<String> {
         let (sender, events) = mpsc::channel(UNREAD);
         let mut state = self.state();
+        state.streams.retain(|stream| !stream.is_closed());
+        if state.streams.len() >= MOST_STREAMS {
+            state.streams.remove(0);
+        }
         state.streams.push(sender);
         for held in std::mem::take(&mut state.held) {
             if let Some(link) = held.link.upgrade()
@@ -237,9 +243,13 @@ impl Hub {
         uris
     }
 
-    /// The client of a session wants to hear of a resource, or does not any more.
-    pub(super) fn subscribe(&self, uri: &str, wants: bool) {
+    /// The client of a session wants to hear of a resource, or does not any more; false when it wants to hear of too many.
+    pub(super) fn subscribe(&self, uri: &str, wants: bool) -> bool {
+        if wants && (uri.len() > LONGEST_URI || self.uris.borrow().len() >= MOST_URIS) {
+            return false;
+        }
         self.uris.send_if_modified(|uris| if wants { uris.insert(uri.to_owned()) } else { uris.remove(uri) });
+        true
     }
 
     /// Changes whenever the client of a session subscribes to something else.
@@ -331,7 +341,7 @@ impl Held {
     fn refuse(&self, why: &str) {
         let Some(link) = self.link.upgrade() else { return };
         if let Some(Kind::Request { id, .. }) = Envelope::read(&self.text).map(|message| message.kind) {
-            link.tell_soon(refusal(id, METHOD_NOT_FOUND, why));
+            link.process().try_send(refusal(id, METHOD_NOT_FOUND, why));
         }
     }
 }
@@ -341,6 +351,13 @@ impl Drop for Listening {
         self.hub.state().listeners.remove(&self.number);
     }
 }
+
+/// Streams that a client of a session may have open.
+const MOST_STREAMS: usize = 16;
+
+/// Resources that a client of a session may want to hear of, and how long their names may be in bytes.
+const MOST_URIS: usize = 1024;
+const LONGEST_URI: usize = 4096;
 
 /// Requests of a server that wait for a client that can be asked.
 const MOST_HELD: usize = 16;

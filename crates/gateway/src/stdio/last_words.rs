@@ -21,11 +21,7 @@ impl LastWords {
 
     /// Takes a line, and gives it back as it may be shown.
     pub(super) fn hear(&self, line: &[u8]) -> String {
-        let mut text = String::from_utf8_lossy(line).into_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret.as_str(), "[redacted]");
-        }
-        let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+        let text = self.redacted(&String::from_utf8_lossy(line));
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if !text.trim().is_empty() {
             if lines.len() == MOST {
@@ -34,6 +30,15 @@ impl LastWords {
             lines.push_back(text.clone());
         }
         text
+    }
+
+    /// What a process said as it may be shown: without credentials and control characters, and not too much of it.
+    pub(super) fn redacted(&self, said: &str) -> String {
+        let mut text = said.to_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret.as_str(), "[redacted]");
+        }
+        text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
     }
 
     /// The lines, oldest first; empty when nothing was said.

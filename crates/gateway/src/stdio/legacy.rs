@@ -8,7 +8,7 @@ use std::time::Duration;
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::protocol::bridge::asking::InputRequired;
 use coatroom::protocol::bridge::calls::with_input;
-use coatroom::protocol::bridge::envelope::{refusal, with_id};
+use coatroom::protocol::bridge::envelope::{answer, refusal, with_id};
 use coatroom::protocol::bridge::{Asked, Envelope, ModernClient, Welcome, calls, handshake};
 use coatroom::protocol::words::base64url;
 
@@ -54,22 +54,31 @@ pub(super) async fn send(
     link.call(about, |number| calls::to_modern(text, number, &client)).await
 }
 
-/// The result of what a server of MCP 2026-07-28 has no request for; `None` where it has.
-pub(super) fn answered_here(seat: &Seat, link: &Link, method: &str, text: &str) -> Option<&'static str> {
+/// The answer to what a server of MCP 2026-07-28 has no request for; `None` where it has. `id` is the client's.
+pub(super) fn answered_here(
+    seat: &Seat,
+    link: &Link,
+    method: &str,
+    (id, text): (&str, &str),
+) -> Option<String> {
     if !link.welcome().is_some_and(Welcome::is_modern) {
         return None;
     }
     let message = Envelope::read(text)?;
-    match method {
-        "ping" => {}
-        "logging/setLevel" => drop(seat.hub.set_log_level(message.param("level").map(str::to_owned))),
+    let is_done = match method {
+        "ping" => true,
+        "logging/setLevel" => {
+            seat.hub.set_log_level(message.param("level").map(str::to_owned));
+            true
+        }
         "resources/subscribe" | "resources/unsubscribe" => {
             let uri: String = serde_json::from_str(message.param("uri")?).ok()?;
-            seat.hub.subscribe(&uri, method == "resources/subscribe");
+            seat.hub.subscribe(&uri, method == "resources/subscribe")
         }
         _ => return None,
-    }
-    Some("{}")
+    };
+    let refused = || refusal(id, INVALID_PARAMS, "too many subscriptions, or too long a URI");
+    Some(if is_done { answer(id, "{}") } else { refused() })
 }
 
 impl LegacyCall {
@@ -82,7 +91,7 @@ impl LegacyCall {
 
     /// Waits for the answer, and tells the client.
     pub(super) async fn run(mut self) {
-        for text in self.seat.hub.take_held(&self.calling.link) {
+        while let Some(text) = self.seat.hub.take_held(&self.calling.link) {
             self.ask(&text).await;
         }
         loop {
@@ -127,8 +136,8 @@ impl LegacyCall {
         let uri = || serde_json::from_str::<String>(asked.param("uri")?).ok();
         match method_of(&asked) {
             "logging/setLevel" => drop(self.seat.hub.set_log_level(asked.param("level").map(str::to_owned))),
-            "resources/subscribe" => uri().into_iter().for_each(|uri| self.seat.hub.subscribe(&uri, true)),
-            "resources/unsubscribe" => uri().into_iter().for_each(|uri| self.seat.hub.subscribe(&uri, false)),
+            "resources/subscribe" => drop(uri().map(|uri| self.seat.hub.subscribe(&uri, true))),
+            "resources/unsubscribe" => drop(uri().map(|uri| self.seat.hub.subscribe(&uri, false))),
             _ => {}
         }
     }
@@ -151,7 +160,13 @@ impl LegacyCall {
         let responses = format!("{{{}}}", responses.join(","));
         let text = with_input(&self.asked.text, &responses, input.state.as_deref());
         let text = text.ok_or("the call cannot be made again")?;
-        let again = send(&self.seat, &self.calling.link, (&self.asked.id, &text)).await;
+        // Its process may have been replaced while a person thought about it.
+        let mut links = self.seat.links();
+        let is_there = |link: &Option<Arc<Link>>| link.as_ref().is_some_and(|link| link.is_open());
+        let link = tokio::time::timeout(REPLACED, links.wait_for(is_there)).await;
+        let link = link.ok().and_then(|link| link.ok().and_then(|link| link.clone()));
+        let link = link.ok_or("the process has ended")?;
+        let again = send(&self.seat, &link, (&self.asked.id, &text)).await;
         let mut again = again.map_err(|gone| gone.to_string())?.ok_or("the call cannot be made again")?;
         again.leave_running();
         self.calling = again;
@@ -193,4 +208,8 @@ fn method_of<'a>(message: &'a Envelope<'_>) -> &'a str {
 /// How long a client may take to answer what its user has to decide.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long another process may take to be there.
+const REPLACED: Duration = Duration::from_secs(30);
+
 const INTERNAL: i32 = -32603;
+const INVALID_PARAMS: i32 = -32602;

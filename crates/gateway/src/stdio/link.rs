@@ -39,6 +39,7 @@ struct Waiting {
     events: mpsc::Sender<Event>,
     token: Option<String>,
     about: About,
+    is_cancelled: bool,
 }
 
 /// What is to be known of a request while it waits.
@@ -125,13 +126,11 @@ impl Link {
             if routes.retired || routes.gone {
                 return Err(Gone);
             }
-            routes.calls.insert(number, Waiting { events: sender, token, about });
+            routes.calls.insert(number, Waiting { events: sender, token, about, is_cancelled: false });
         }
         let calling = Calling { number, link: Arc::clone(self), events, cancels: true };
         if let Err(gone) = self.process.send(text).await {
-            // A process that reads nothing any more is of no use to anybody.
-            self.routes().gone = true;
-            self.process.kill();
+            self.lose();
             return Err(gone);
         }
         Ok(Some(calling))
@@ -142,7 +141,13 @@ impl Link {
     /// # Errors
     /// [`Gone`] when the server did not get it.
     pub(super) async fn tell(&self, line: String) -> Result<(), Gone> {
-        self.process.send(line).await
+        self.process.send(line).await.inspect_err(|_| self.lose())
+    }
+
+    /// A process that reads nothing any more is of no use to anybody.
+    fn lose(&self) {
+        self.routes().gone = true;
+        self.process.kill();
     }
 
     /// Sends what has no answer, and does not wait: for whoever must go on reading what the server says.
@@ -167,20 +172,21 @@ impl Link {
     /// over soon whatever they do.
     pub(super) fn cancel(self: &Arc<Self>, id: &str, words: &str) {
         let number = {
-            let routes = self.routes();
-            let mut waiting = routes.calls.iter();
-            waiting.find(|(_, call)| call.about.client_id.as_deref() == Some(id)).map(|(number, _)| *number)
+            let mut routes = self.routes();
+            let mut waiting = routes.calls.iter_mut();
+            let found = waiting.find(|(_, call)| call.about.client_id.as_deref() == Some(id));
+            // Once is enough.
+            found.and_then(|(number, call)| {
+                (!std::mem::replace(&mut call.is_cancelled, true)).then_some(*number)
+            })
         };
-        let Some((number, text)) =
-            number.and_then(|number| Some((number, calls::cancels_instead(words, number)?)))
-        else {
-            return;
-        };
+        let Some(number) = number else { return };
+        if let Some(text) = calls::cancels_instead(words, number) {
+            self.process.try_send(text);
+        }
         let link = Arc::clone(self);
         tokio::spawn(async move {
-            if link.tell(text).await.is_ok() {
-                tokio::time::sleep(CANCELLED).await;
-            }
+            tokio::time::sleep(CANCELLED).await;
             link.forget(number);
         });
     }
@@ -190,8 +196,15 @@ impl Link {
         self.routes().gone
     }
 
-    /// Takes no more requests, and ends the process once those that it has are answered.
-    pub(super) fn retire(&self) {
+    /// Takes no more requests, and ends the process once those that it has are answered, or nobody can believe any more that they will be.
+    pub(super) fn retire(self: &Arc<Self>) {
+        let link = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(RETIRED).await;
+            if let Some(link) = link.upgrade() {
+                link.process.kill();
+            }
+        });
         let mut routes = self.routes();
         routes.retired = true;
         if routes.calls.is_empty() {
@@ -313,6 +326,8 @@ impl Link {
                 None => self.hub.told(self, text, message, method),
             }
         } else if method == "notifications/cancelled"
+            // An older server takes back a request of its own.
+            && self.welcome().is_some_and(Welcome::is_modern)
             && let Some((events, _)) = numbered(message.param("requestId"))
         {
             // MCP 2026-07-28: the server ends a stream of its own accord.
@@ -385,6 +400,9 @@ const SOON: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// How long a server may take to answer a request all the same that was taken back.
 const CANCELLED: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// How long a process may take to answer what it was asked before it was replaced.
+const RETIRED: std::time::Duration = std::time::Duration::from_mins(30);
 
 /// How long a process may go on after it closed stdout.
 const END: std::time::Duration = std::time::Duration::from_secs(5);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use coatroom::protocol::bridge::envelope::{request, with_id};
 use coatroom::protocol::bridge::{Envelope, Filter, Kind, Outgoing, Welcome, calls, listening};
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::link::{About, Calling, Event, Link};
@@ -49,7 +50,7 @@ async fn hear_modern(asked: &Resumed, link: &Arc<Link>, is_acknowledged: &mut bo
                     continue;
                 }
                 if let Some(text) = listening::tagged(&text, &asked.id) {
-                    asked.outbox.say(text).await;
+                    asked.outbox.say_if_room(text);
                 }
             }
             Some(Event::Answered(text)) => {
@@ -78,9 +79,7 @@ async fn hear_legacy(
     let Some(welcome) = link.welcome() else { return wait_for_end(link).await };
     let honoured = filter.clone().honoured(welcome);
     let mut heard = seat.hub.listen(&asked.id, honoured.clone());
-    for uri in &honoured.uris {
-        subscribe(link, uri).await;
-    }
+    join_all(honoured.uris.iter().map(|uri| subscribe(link, uri))).await;
     if !std::mem::replace(is_acknowledged, true) {
         asked.outbox.say(listening::acknowledged(&asked.id, &honoured)).await;
     }

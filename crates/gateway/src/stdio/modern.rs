@@ -48,12 +48,18 @@ enum Next {
 ///
 /// # Errors
 /// [`Gone`] when the server did not get it, so that another may.
-pub(super) async fn send(link: &Arc<Link>, method: &str, text: &str) -> Result<Option<Calling>, Gone> {
+pub(super) async fn send(
+    seat: &Seat,
+    link: &Arc<Link>,
+    (method, text): (&str, &str),
+) -> Result<Option<Calling>, Gone> {
     let is_modern = link.welcome().is_some_and(Welcome::is_modern);
+    // On stdio an older server does not say which call it asks or logs about.
+    let is_known = is_modern || !is_shared(seat);
     let about = About {
         client_id: None,
-        may_be_asked: !is_modern && ASKING.contains(&method),
-        log_level: ModernClient::of_request(text).log_level,
+        may_be_asked: !is_modern && is_known && ASKING.contains(&method),
+        log_level: ModernClient::of_request(text).log_level.filter(|_| is_known),
     };
     let write =
         |number| if is_modern { calls::unchanged(text, number) } else { calls::to_legacy(text, number) };
@@ -111,7 +117,7 @@ impl ModernCall {
     /// Waits for the answer, and tells the client.
     pub(super) async fn run(mut self) {
         if ASKING.contains(&self.method.as_str()) && !self.welcome.is_modern() {
-            for text in self.seat.hub.take_held(&self.calling.link) {
+            while let Some(text) = self.seat.hub.take_held(&self.calling.link) {
                 if let Next::Done = self.ask(text).await {
                     return;
                 }
@@ -124,6 +130,11 @@ impl ModernCall {
                 () = self.asked.outbox.closed() => return,
             };
             let next = match event {
+                // Nobody waits for a stranger who does not read.
+                Some(Event::Told(text)) if is_shared(&self.seat) => {
+                    self.asked.outbox.say_if_room(text);
+                    Next::GoOn
+                }
                 Some(Event::Told(text)) => {
                     self.asked.outbox.say(text).await;
                     Next::GoOn
@@ -184,6 +195,11 @@ impl ModernCall {
             self.asked.outbox.answer(question).await;
             let woken = self.wait(&mut resumed, &mut pending).await;
             self.seat.hub.unpark(&state);
+            // Whoever comes with the same state at the same time comes too late.
+            resumed.close();
+            while let Some(late) = resumed.recv().await {
+                late.outbox.answer(refusal(&late.id, INVALID_PARAMS, NO_STATE)).await;
+            }
             let answered = match woken {
                 Woken::Resumed(asked) => {
                     self.calling.set_token(progress_token(&asked.text));
@@ -284,6 +300,11 @@ enum Woken {
     NobodyCame,
 }
 
+/// Whether its process serves people who are not told apart.
+fn is_shared(seat: &Seat) -> bool {
+    seat.key.grant.is_none()
+}
+
 fn progress_token(text: &str) -> Option<String> {
     Envelope::read(text)?.meta("progressToken").map(str::to_owned)
 }
@@ -307,4 +328,6 @@ const PARKED: Duration = Duration::from_mins(10);
 const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 const INTERNAL: i32 = -32603;
+pub(super) const NO_STATE: &str =
+    "this requestState is not known, or has expired; make the call again without it";
 pub(super) const SERVER_ERROR: i32 = -32000;

@@ -61,6 +61,14 @@ impl Outbox {
         self.streams && self.messages.send(Said::Before(text)).await.is_ok()
     }
 
+    /// Sends something before the answer, if its client reads: where others would have to wait for one that does not.
+    pub(super) fn say_if_room(&self, text: String) {
+        if self.streams {
+            // Who does not read learns of it when they ask.
+            let _ = self.messages.try_send(Said::Before(text));
+        }
+    }
+
     /// Sends the answer.
     pub(super) async fn answer(&self, text: String) {
         // Nobody waits any more.

@@ -125,7 +125,7 @@ impl Places {
                 return Ok((folder, uid));
             }
         }
-        Err(io::Error::other("every user of `processes.uids` has a process"))
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "every user of `processes.uids` has a process"))
     }
 
     fn open_next(&self) -> io::Result<PathBuf> {

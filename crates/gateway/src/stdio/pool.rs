@@ -1,6 +1,7 @@
 //! The processes of all users: who has one, who gets one, and who has to wait.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -8,12 +9,13 @@ use coatroom::Revocations;
 use coatroom::clock::Clock;
 use coatroom::protocol::bridge::{Filter, Outgoing, Welcome, envelope};
 use coatroom::protocol::words::Subject;
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::link::{About, Link};
 use super::listen;
 use super::meet::{Hello, Manners, meet};
-use super::place::Places;
+use super::place::{Place, Places};
 use super::process::Process;
 use super::seat::{Phase, Seat, SeatKey, Started, Trouble};
 use crate::child::Plan;
@@ -80,23 +82,24 @@ impl Pool {
 
     /// The seat with this key.
     pub(super) fn find(&self, key: &SeatKey) -> Option<Arc<Seat>> {
-        self.seats().get(key).cloned()
+        self.seats().get(key).inspect(|seat| seat.touch()).cloned()
     }
 
-    /// The seat with this key, which is made if there is none.
+    /// The seat with this key, which is made if there is none; `None` where the user has as many as there may be, and uses them all.
     pub(super) fn seat(
         self: &Arc<Self>,
         key: SeatKey,
         user: Option<&Subject>,
         idle: Duration,
         hello: impl FnOnce() -> Hello,
-    ) -> Arc<Seat> {
+    ) -> Option<Arc<Seat>> {
         let mut seats = self.seats();
         if let Some(seat) = seats.get(&key) {
-            return Arc::clone(seat);
+            seat.touch();
+            return Some(Arc::clone(seat));
         }
         let seat = Seat::new(key.clone(), user.cloned(), hello(), idle, Arc::clone(&self.clock));
-        if let Some(surplus) = self.surplus(&seats, &seat) {
+        if let Some(surplus) = self.surplus(&seats, &seat)? {
             seats.remove(&surplus.key);
             surplus.give_up();
         }
@@ -110,18 +113,21 @@ impl Pool {
                 grant,
             ));
         }
-        seat
+        Some(seat)
     }
 
-    /// The longest unused seat of a user who has as many of its kind as there may be.
-    fn surplus(&self, seats: &HashMap<SeatKey, Arc<Seat>>, newcomer: &Seat) -> Option<Arc<Seat>> {
+    /// The longest unused seat of a user who has as many of its kind as there may be, if so; `None` when all are in use.
+    #[expect(clippy::option_option, reason = "whether there is room, and which seat makes it")]
+    fn surplus(&self, seats: &HashMap<SeatKey, Arc<Seat>>, newcomer: &Seat) -> Option<Option<Arc<Seat>>> {
         let alike =
             |seat: &&Arc<Seat>| seat.is_session() == newcomer.is_session() && seat.user == newcomer.user;
         // Whoever did not sign in is not told apart.
         let most = if newcomer.user.is_some() { self.bounds.seats_per_user } else { SEATS_OF_NOBODY };
-        let others = || seats.values().filter(alike);
-        let longest = || others().max_by_key(|seat| (!seat.is_busy(), seat.unused_for())).cloned();
-        if others().count() >= most { longest() } else { None }
+        if seats.values().filter(alike).count() < most {
+            return Some(None);
+        }
+        let unused = seats.values().filter(alike).filter(|seat| !seat.is_busy());
+        unused.max_by_key(|seat| seat.unused_for()).cloned().map(Some)
     }
 
     /// Gives a seat up: its session or grant has ended.
@@ -171,13 +177,16 @@ impl Pool {
         // One at a time decides who gets a process.
         let seats = self.seats();
         // Whoever comes first after a process ended sees that it did.
-        self.note_end(seat);
+        seat.note_end();
         let old = {
             let state = seat.state();
             match &state.phase {
-                Phase::Starting(of, starting) => return Ok((*of, starting.clone())),
+                // One whose task is gone never ends.
+                Phase::Starting(of, starting) if starting.has_changed().is_ok() => {
+                    return Ok((*of, starting.clone()));
+                }
                 Phase::Running(_, link, _) => Some(Arc::clone(link)),
-                Phase::Empty => None,
+                Phase::Starting(..) | Phase::Empty => None,
             }
         };
         if old.is_some_and(|link| link.is_open()) {
@@ -194,40 +203,16 @@ impl Pool {
         drop(seats);
         let (pool, seat, server, plan) =
             (Arc::clone(self), Arc::clone(seat), Arc::clone(server), plan.clone());
+        let mine = starting.clone();
         tokio::spawn(async move {
             let started = pool.start_now(&seat, &server, fingerprint, plan).await;
             if let Err(trouble) = &started {
                 tracing::warn!(why = trouble.what, "a server could not be started for a user");
-                seat.state().failed(trouble.clone(), pool.clock.elapsed());
+                seat.not_started(&mine, trouble.clone());
             }
             done.send_replace(Some(started));
         });
         Ok((fingerprint, starting))
-    }
-
-    /// Takes note of a process that ended by itself.
-    fn note_end(&self, seat: &Seat) {
-        let now = self.clock.elapsed();
-        let mut state = seat.state();
-        let (link, since) = match &state.phase {
-            Phase::Running(_, link, since) if link.is_gone() => (Arc::clone(link), *since),
-            Phase::Running(..) | Phase::Starting(..) | Phase::Empty => return,
-        };
-        if now.saturating_sub(since) >= LIVED {
-            state.failures = 0;
-        }
-        let what = match state.failures {
-            0 => "the process of the MCP server that is yours ended by itself".to_owned(),
-            before => format!(
-                "the process of the MCP server that is yours keeps ending by itself, {} times now",
-                before + 1
-            ),
-        };
-        let trouble = Trouble { what, last_words: link.process().last_words() };
-        state.failed(trouble, now);
-        drop(state);
-        tracing::info!("a server's process ended by itself; it is started again when it is needed");
-        seat.vacate(false);
     }
 
     /// Makes sure that one more process may be started: ends the longest unused one, if it must.
@@ -242,6 +227,14 @@ impl Pool {
             longest.vacate(false);
             Ok(())
         };
+        // Those that are about to end count as well, or whoever opens sessions in a row would have any number.
+        let dying =
+            |seats: &mut dyn Iterator<Item = &Arc<Seat>>| seats.map(|seat| seat.dying()).sum::<usize>();
+        if dying(&mut seats.values().filter(of_user)) >= self.bounds.per_user
+            || dying(&mut seats.values()) >= self.bounds.in_all
+        {
+            return Err(NoLink::Crowded);
+        }
         if others().filter(of_user).count() >= self.bounds.per_user {
             return end_one(&mut others().filter(of_user));
         }
@@ -259,9 +252,7 @@ impl Pool {
         plan: Plan,
     ) -> Started {
         let failed = |why: &str| Trouble::not_started(why, String::new());
-        let (places, config) = (self.places.clone(), server.config.clone());
-        let place = tokio::task::spawn_blocking(move || places.open(&config)).await;
-        let place = place.map_err(|error| failed(&error.to_string()))?;
+        let place = self.place(server).await;
         let place = place.map_err(|error| failed(&format!("it gets no folder: {error}")))?;
         let plan = plan.at(place.folder(), &place.temporary());
         let (process, output) = Process::start(place, &plan)
@@ -271,7 +262,7 @@ impl Pool {
         let why = tokio::select! {
             met = self.meet(seat, server, &link) => match met {
                 Ok(()) if seat.run(fingerprint, &link) => {
-                    tokio::spawn(watch_end(Arc::downgrade(self), Arc::clone(seat), Arc::clone(&link)));
+                    tokio::spawn(watch_end(Arc::clone(seat), Arc::clone(&link)));
                     return Ok(link);
                 }
                 Ok(()) => ENDED.to_owned(),
@@ -285,11 +276,25 @@ impl Pool {
         Err(Trouble::not_started(&why, link.process().last_words()))
     }
 
+    /// A folder for one more process. Whoever makes room for it may not have left yet.
+    async fn place(&self, server: &Server) -> io::Result<Place> {
+        for _ in 0..PATIENCE {
+            let (places, config) = (self.places.clone(), server.config.clone());
+            let opened = tokio::task::spawn_blocking(move || places.open(&config)).await;
+            match opened.map_err(io::Error::other)? {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => tokio::time::sleep(PAUSE).await,
+                opened => return opened,
+            }
+        }
+        Err(io::Error::other("every user of `processes.uids` has a process"))
+    }
+
     /// Introduces the client to a new process, and tells it what its predecessor was told; else why not.
     async fn meet(&self, seat: &Arc<Seat>, server: &Server, link: &Arc<Link>) -> Result<(), String> {
         let meeting = tokio::time::timeout(server.config.start, meet(link, &seat.hello, &server.manners));
         let late = |_| format!("it did not answer within {} s", server.config.start.as_secs());
-        let welcome = meeting.await.map_err(late)?.map_err(|refused| refused.to_string())?;
+        let welcome =
+            meeting.await.map_err(late)?.map_err(|refused| link.process().redacted(&refused.to_string()))?;
         link.met(welcome.clone());
         if welcome.is_modern() {
             if seat.is_session() {
@@ -315,21 +320,22 @@ async fn restore(seat: &Seat, link: &Arc<Link>, welcome: &Welcome) {
     }
     let wanted = Filter { uris: seat.hub.subscribed(), ..Filter::default() }.honoured(welcome);
     requests.extend(wanted.uris.iter().map(|uri| ("resources/subscribe", listen::params_of(uri))));
-    for (method, params) in requests {
+    let told = requests.into_iter().map(|(method, params)| async move {
         let write = |number: u64| {
             Some(Outgoing { text: envelope::request(&number.to_string(), method, &params), token: None })
         };
         if let Ok(Some(calling)) = link.call(About::default(), write).await {
             calling.answer_soon().await;
         }
-    }
+    });
+    join_all(told).await;
 }
 
 /// Notes when a process ends that nobody ended.
-async fn watch_end(pool: Weak<Pool>, seat: Arc<Seat>, link: Arc<Link>) {
+async fn watch_end(seat: Arc<Seat>, link: Arc<Link>) {
     link.process().ended().await;
-    if let Some(pool) = pool.upgrade() {
-        pool.note_end(&seat);
+    if seat.note_end() {
+        tracing::info!("a server's process ended by itself; it is started again when it is needed");
     }
 }
 
@@ -377,10 +383,11 @@ async fn tidy(pool: Weak<Pool>) {
             if matches!(seat.state().phase, Phase::Running(..)) && unused >= seat.idle {
                 tracing::debug!("nobody used a process for long; it is stopped");
                 seat.vacate(false);
+                continue;
             }
             let is_empty = matches!(seat.state().phase, Phase::Empty) && seat.state().waits(now).is_none();
             let kept = if seat.is_session() { pool.bounds.session_idle } else { seat.idle };
-            if is_empty && unused >= kept {
+            if is_empty && unused >= kept && seat.is_quiet() {
                 seats.remove(&seat.key);
                 seat.give_up();
             }
@@ -393,13 +400,14 @@ const ENDED: &str = "its session has ended";
 /// How often a process may be taken away before it was used.
 const ATTEMPTS: usize = 4;
 
+/// How often, and after how long, it is seen whether somebody has left.
+const PATIENCE: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
+
 const TIDY: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_mins(1);
 const BLIND: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(2);
-
-/// A process that lived so long did not fail at its start.
-const LIVED: Duration = Duration::from_secs(30);
 
 /// Of all who did not sign in, together.
 const SEATS_OF_NOBODY: usize = 1024;

@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::BufReader;
@@ -20,6 +21,7 @@ use crate::child::{Plan, ROLE, SUPERVISE};
 pub(super) struct Process {
     input: Input,
     kill: Arc<Notify>,
+    closes: AtomicBool,
     ended: watch::Receiver<bool>,
     said: Arc<LastWords>,
 }
@@ -57,7 +59,10 @@ impl Process {
         let (ends, ended) = watch::channel(false);
         let heard = tokio::spawn(hear(stderr, Arc::clone(&said)));
         tokio::spawn(keep(supervisor, Arc::clone(&kill), place, (heard, ends)));
-        Ok((Self { input, kill, ended, said }, Lines::new(BufReader::new(stdout), LONGEST_LINE)))
+        Ok((
+            Self { input, kill, closes: AtomicBool::new(false), ended, said },
+            Lines::new(BufReader::new(stdout), LONGEST_LINE),
+        ))
     }
 
     /// Writes one line.
@@ -76,6 +81,18 @@ impl Process {
     /// Closes its input, by which it ends; it is made to, if it does not.
     pub(super) fn close(&self) {
         self.input.close();
+        // One that reads nothing never sees the end of its input.
+        let (kill, mut ended) = (Arc::clone(&self.kill), self.ended.clone());
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && !self.closes.swap(true, Ordering::Relaxed)
+        {
+            runtime.spawn(async move {
+                let ended = tokio::time::timeout(CLOSED, ended.wait_for(|ended| *ended)).await;
+                if ended.is_err() {
+                    kill.notify_one();
+                }
+            });
+        }
     }
 
     /// Ends it at once, with everything that it started.
@@ -94,6 +111,11 @@ impl Process {
         self.said.hear(why.as_bytes());
     }
 
+    /// What it said, as it may be shown.
+    pub(super) fn redacted(&self, said: &str) -> String {
+        self.said.redacted(said)
+    }
+
     /// What it wrote to stderr last.
     pub(super) fn last_words(&self) -> String {
         self.said.text()
@@ -102,7 +124,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.input.close();
+        self.close();
     }
 }
 
@@ -155,5 +177,8 @@ const LONGEST_LINE: usize = 32 * 1024 * 1024;
 
 /// The longest line of stderr that is looked at as one, in bytes.
 const LONGEST_WORDS: usize = 64 * 1024;
+
+/// How long a process may take to end by itself; its supervisor makes it within half of that, unless the input never ends.
+const CLOSED: std::time::Duration = std::time::Duration::from_secs(10);
 
 const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(200);

@@ -152,7 +152,17 @@ impl Seat {
     }
 
     pub(super) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Acquire) > 0
+        self.uses() > 0
+    }
+
+    /// By how many it is used at the moment.
+    pub(super) fn uses(&self) -> usize {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Somebody is about to use it.
+    pub(super) fn touch(&self) {
+        *self.last_used.lock().unwrap_or_else(PoisonError::into_inner) = self.clock.elapsed();
     }
 
     /// How long nobody has used it.
@@ -177,10 +187,67 @@ impl Seat {
         if *self.given_up.borrow() {
             return false;
         }
+        self.retire(&mut state);
         state.phase = Phase::Running(fingerprint, Arc::clone(link), self.clock.elapsed());
-        drop(state);
         self.links.send_replace(Some(Arc::clone(link)));
         true
+    }
+
+    /// A start failed: unless something else happened meanwhile, there is no process.
+    pub(super) fn not_started(&self, starting: &watch::Receiver<Option<Started>>, trouble: Trouble) {
+        let mut state = self.state();
+        if matches!(&state.phase, Phase::Starting(_, phase) if phase.same_channel(starting)) {
+            state.phase = Phase::Empty;
+        }
+        state.failed(trouble, self.clock.elapsed());
+    }
+
+    /// Takes note of a process that ended by itself; whether it is news.
+    pub(super) fn note_end(&self) -> bool {
+        let now = self.clock.elapsed();
+        let mut state = self.state();
+        let (link, since) = match &state.phase {
+            Phase::Running(_, link, since) if link.is_gone() => (Arc::clone(link), *since),
+            Phase::Running(..) | Phase::Starting(..) | Phase::Empty => return false,
+        };
+        if now.saturating_sub(since) >= LIVED {
+            state.failures = 0;
+        }
+        let what = match state.failures {
+            0 => "the process of the MCP server that is yours ended by itself".to_owned(),
+            before => format!(
+                "the process of the MCP server that is yours keeps ending by itself, {} times now",
+                before + 1
+            ),
+        };
+        state.phase = Phase::Empty;
+        state.failed(Trouble { what, last_words: link.process().last_words() }, now);
+        self.links.send_replace(None);
+        true
+    }
+
+    /// The process that runs takes no more.
+    fn retire(&self, state: &mut State) {
+        if !matches!(state.phase, Phase::Running(..)) {
+            return;
+        }
+        if let Phase::Running(fingerprint, link, _) = std::mem::take(&mut state.phase) {
+            state.before = Some((fingerprint, self.clock.elapsed()));
+            link.retire();
+            state.retired.retain(|link| link.strong_count() > 0);
+            state.retired.push(Arc::downgrade(&link));
+        }
+    }
+
+    /// Processes that take no more, and have not ended.
+    pub(super) fn dying(&self) -> usize {
+        let state = self.state();
+        state.retired.iter().filter_map(Weak::upgrade).filter(|link| !link.is_gone()).count()
+    }
+
+    /// Whether nobody listens to what comes of it, and nothing of it runs.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.links.receiver_count() == 0 && self.dying() == 0
     }
 
     /// The process for calls with this credential, if it runs.
@@ -197,17 +264,11 @@ impl Seat {
     /// Takes the process away. It ends when what it has to answer is answered, or at once with all that came before it.
     pub(super) fn vacate(&self, at_once: bool) {
         let mut state = self.state();
-        if let Phase::Running(fingerprint, link, _) = std::mem::take(&mut state.phase) {
-            state.before = Some((fingerprint, self.clock.elapsed()));
-            link.retire();
-            state.retired.retain(|link| link.strong_count() > 0);
-            state.retired.push(Arc::downgrade(&link));
-        }
+        self.retire(&mut state);
         if at_once {
             let retired = std::mem::take(&mut state.retired);
             retired.iter().filter_map(Weak::upgrade).for_each(|link| link.process().kill());
         }
-        drop(state);
         self.links.send_replace(None);
     }
 
@@ -240,7 +301,6 @@ impl State {
             0 | 1 => Duration::ZERO,
             failures => LONGEST_WAIT.min(Duration::from_secs(1) * 2_u32.saturating_pow(failures - 2)),
         };
-        self.phase = Phase::Empty;
         self.trouble = Some((trouble, now.saturating_add(wait)));
     }
 
@@ -253,13 +313,16 @@ impl State {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self.0.last_used.lock().unwrap_or_else(PoisonError::into_inner) = self.0.clock.elapsed();
+        self.0.touch();
         self.0.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// How long a call with the credential before may be on its way.
 const LATE: Duration = Duration::from_secs(10);
+
+/// A process that lived so long did not fail at its start.
+const LIVED: Duration = Duration::from_secs(30);
 
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 

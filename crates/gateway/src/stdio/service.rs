@@ -27,7 +27,7 @@ use super::legacy::{self, LegacyCall};
 use super::link::Link;
 use super::listen;
 use super::meet::{Hello, Manners};
-use super::modern::{self, ModernCall, SERVER_ERROR};
+use super::modern::{self, ModernCall, NO_STATE, SERVER_ERROR};
 use super::outbox::{Inbox, Outbox, Resumed, accepted, json, stream_of, takes_streams};
 use super::pool::{NoLink, Pool, Server};
 use super::seat::{PlaceKey, Seat, SeatKey, Trouble};
@@ -168,7 +168,9 @@ impl Shared {
         let asked = Resumed { text: text.to_owned(), id: id.raw().to_owned(), outbox };
         let retried = Retried::of_request(text).state.map(|state| seat.hub.parked(&state));
         if let Some(Some(parked)) = retried {
-            if let Err(refused) = parked.send(asked).await {
+            let resumed = parked.send(asked).await;
+            drop(parked);
+            if let Err(refused) = resumed {
                 refused.0.outbox.answer(refusal(id.raw(), INVALID_PARAMS, NO_STATE)).await;
             }
             return Ok(inbox.respond().await);
@@ -189,7 +191,7 @@ impl Shared {
                 break (link, None);
             }
             modern::set_log_level(&ready.seat, &link, text).await;
-            match in_time(modern::send(&link, &call.method, text)).await? {
+            match in_time(modern::send(&ready.seat, &link, (&call.method, text))).await? {
                 Ok(calling) => break (link, Some(calling.ok_or(Failure::NotAMessage)?)),
                 Err(_) if link.is_open() => return Err(Failure::Crowded),
                 Err(_) => {}
@@ -221,7 +223,7 @@ impl Shared {
         }
         let subject = caller.map(|caller| &caller.user().subject);
         let hello = || Hello::Client(ModernClient { log_level: None, ..client });
-        Ok(self.pool.seat(key, subject, self.server.config.idle, hello))
+        self.pool.seat(key, subject, self.server.config.idle, hello).ok_or(Failure::Crowded)
     }
 
     // === 2025-11-25 and before ===
@@ -252,7 +254,7 @@ impl Shared {
         for (message, text) in judged.messages().iter().zip(messages(text)) {
             match (message, &ready) {
                 (Message::Response { .. }, _) => seat.hub.answered(text),
-                (Message::Notification { call }, _) => notify(&seat, &call.method, text).await,
+                (Message::Notification { call }, _) => in_time(notify(&seat, &call.method, text)).await?,
                 (Message::Request { id, call }, Some(ready)) => {
                     let asked =
                         Resumed { text: text.to_owned(), id: id.raw().to_owned(), outbox: outbox.clone() };
@@ -294,6 +296,7 @@ impl Shared {
         let key = self.key(caller, PlaceKey::Session(session.clone()));
         let subject = caller.map(|caller| &caller.user().subject);
         let seat = self.pool.seat(key, subject, self.server.config.idle, || Hello::Session(params));
+        let seat = seat.ok_or(Failure::Crowded)?;
         let _busy = seat.busy();
         let linked = match self.ready(caller, Some(judged), Arc::clone(&seat)).await {
             Ok(ready) => self.link(&ready).await,
@@ -337,8 +340,9 @@ impl Shared {
                     return Ok(None);
                 }
             };
-            if let Some(result) = legacy::answered_here(&ready.seat, &link, method, &asked.text) {
-                asked.outbox.answer(answer(&asked.id, result)).await;
+            let known = legacy::answered_here(&ready.seat, &link, method, (&asked.id, &asked.text));
+            if let Some(text) = known {
+                asked.outbox.answer(text).await;
                 return Ok(None);
             }
             match in_time(legacy::send(&ready.seat, &link, (&asked.id, &asked.text))).await? {
@@ -365,6 +369,9 @@ impl Shared {
             Some(caller) => self.wants.wallet(caller, judged.map(Arc::as_ref)).await?,
             None => crate::proxy::Wallet::default(),
         };
+        if seat.uses() > MOST_AT_ONCE {
+            return Err(Failure::Crowded);
+        }
         let plan = self.server.config.plan(caller, &wallet.tokens, &self.variables, Path::new(""));
         let plan = plan.map_err(|refusal| Failure::NoPlan(refusal.to_string()))?;
         Ok(Ready { seat, plan, left_out: wallet.left_out })
@@ -458,9 +465,11 @@ const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// Bytes that a client may say about itself. They are kept as long as its seat.
 const LONGEST_HELLO: usize = 64 * 1024;
 
+/// Calls of one client that wait at once.
+const MOST_AT_ONCE: usize = 256;
+
 /// How long a server may take to read a message.
 const SENDING: Duration = Duration::from_secs(30);
 
 const INVALID_REQUEST: i32 = -32600;
 const INVALID_PARAMS: i32 = -32602;
-const NO_STATE: &str = "this requestState is not known, or has expired; make the call again without it";
