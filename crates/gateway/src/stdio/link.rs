@@ -136,6 +136,17 @@ impl Link {
         Ok(Some(calling))
     }
 
+    /// Sends a request of the gateway's own; `params` are JSON text.
+    ///
+    /// # Errors
+    /// [`Gone`] when the server did not get it.
+    pub(super) async fn request(self: &Arc<Self>, method: &str, params: &str) -> Result<Calling, Gone> {
+        let write = |number: u64| {
+            Some(Outgoing { text: envelope::request(&number.to_string(), method, params), token: None })
+        };
+        self.call(About::default(), write).await?.ok_or(Gone)
+    }
+
     /// Sends what has no answer.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coatroom::protocol::bridge::envelope::{request, with_id};
+use coatroom::protocol::bridge::envelope::with_id;
 use coatroom::protocol::bridge::{Envelope, Filter, Kind, Outgoing, Welcome, calls, listening};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -141,11 +141,7 @@ async fn retired(mut links: watch::Receiver<Option<Arc<Link>>>, link: &Arc<Link>
 
 /// Lets a server of an older revision tell of a resource. What it answers changes nothing.
 pub(super) async fn subscribe(link: &Arc<Link>, uri: &str) {
-    let write = |number: u64| {
-        let text = request(&number.to_string(), "resources/subscribe", &params_of(uri));
-        Some(Outgoing { text, token: None })
-    };
-    if let Ok(Some(calling)) = link.call(About::default(), write).await {
+    if let Ok(calling) = link.request("resources/subscribe", &params_of(uri)).await {
         calling.answer_soon().await;
     }
 }

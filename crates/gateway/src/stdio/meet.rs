@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use coatroom::protocol::bridge::envelope::request;
-use coatroom::protocol::bridge::{Envelope, Kind, ModernClient, Outgoing, Welcome, handshake};
+use coatroom::protocol::bridge::{Envelope, Kind, ModernClient, Welcome, handshake};
 
-use super::link::{About, Calling, Link};
+use super::link::Link;
 use super::process::Gone;
 
 /// Who a server is introduced to.
@@ -105,8 +104,7 @@ pub(super) async fn meet(link: &Arc<Link>, hello: &Hello, manners: &Manners) -> 
 
 async fn initialize(link: &Arc<Link>, hello: &Hello) -> Result<Welcome, NotMet> {
     let params = hello.initialize_params();
-    let calling = call(link, |number| request(&number.to_string(), "initialize", &params)).await?;
-    let answer = calling.answer().await.ok_or(NotMet::Ended)?;
+    let answer = link.request("initialize", &params).await?.answer().await.ok_or(NotMet::Ended)?;
     let message = Envelope::read(&answer).ok_or(NotMet::Ended)?;
     match (message.result(), message.error()) {
         (Some(result), _) => Ok(Welcome::Legacy(result.to_owned())),
@@ -117,7 +115,7 @@ async fn initialize(link: &Arc<Link>, hello: &Hello) -> Result<Welcome, NotMet> 
 /// `None` when the server is an older one: it refuses, or does not answer what it does not know.
 async fn discover(link: &Arc<Link>, hello: &Hello) -> Result<Option<Welcome>, NotMet> {
     let client = hello.client();
-    let mut calling = call(link, |number| handshake::discover(number, &client)).await?;
+    let mut calling = link.request("server/discover", &handshake::discover_params(&client)).await?;
     // An older server has no such request that it could stop.
     calling.leave_running();
     let Ok(answer) = tokio::time::timeout(PROBE, calling.answer()).await else { return Ok(None) };
@@ -125,11 +123,6 @@ async fn discover(link: &Arc<Link>, hello: &Hello) -> Result<Option<Welcome>, No
     let Some(message) = Envelope::read(&answer) else { return Ok(None) };
     let is_result = matches!(message.kind, Kind::Result { .. });
     Ok(message.result().filter(|_| is_result).and_then(Welcome::discovered))
-}
-
-async fn call(link: &Arc<Link>, write: impl FnOnce(u64) -> String + Send) -> Result<Calling, Gone> {
-    let outgoing = |number| Some(Outgoing { text: write(number), token: None });
-    link.call(About::default(), outgoing).await?.ok_or(Gone)
 }
 
 /// How long a server may think about `server/discover`. Many take seconds to start; one that answers later, after `initialize`, is taken

@@ -10,9 +10,7 @@ use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::protocol::access::{Capabilities, RpcError, check_input_required};
 use coatroom::protocol::bridge::asking::{essence, input_required};
 use coatroom::protocol::bridge::envelope::{answer, refusal, with_id};
-use coatroom::protocol::bridge::{
-    Asked, Envelope, Kind, ModernClient, Outgoing, Retried, UrlElicitation, Welcome, calls, results,
-};
+use coatroom::protocol::bridge::{Asked, Envelope, Kind, Retried, UrlElicitation, Welcome, calls, results};
 use coatroom::protocol::words::base64url;
 use tokio::sync::mpsc;
 
@@ -25,14 +23,11 @@ use super::seat::{Busy, Seat};
 pub(super) struct ModernCall {
     seat: Arc<Seat>,
     calling: Calling,
-    welcome: Welcome,
     method: String,
     /// What the client said that it can be asked for.
     declared: Capabilities,
     /// The request as it came last, and where its answer goes.
     asked: Resumed,
-    /// What makes it the same call when it is made again.
-    essence: serde_json::Value,
     /// How many questions the server has asked.
     questions: usize,
     _busy: Busy,
@@ -52,6 +47,7 @@ pub(super) async fn send(
     seat: &Seat,
     link: &Arc<Link>,
     (method, text): (&str, &str),
+    log_level: Option<String>,
 ) -> Result<Option<Calling>, Gone> {
     let is_modern = link.welcome().is_some_and(Welcome::is_modern);
     // On stdio an older server does not say which call it asks or logs about.
@@ -59,7 +55,7 @@ pub(super) async fn send(
     let about = About {
         client_id: None,
         may_be_asked: !is_modern && is_known && ASKING.contains(&method),
-        log_level: ModernClient::of_request(text).log_level.filter(|_| is_known),
+        log_level: log_level.filter(|_| is_known),
     };
     let write =
         |number| if is_modern { calls::unchanged(text, number) } else { calls::to_legacy(text, number) };
@@ -72,22 +68,15 @@ pub(super) fn discovered(link: &Link, id: &str, method: &str) -> Option<String> 
     Some(answer(id, &results::completed(&welcome.to_discover(), method, welcome)?))
 }
 
-/// Lets an older server send the log messages that a request wants.
-pub(super) async fn set_log_level(seat: &Seat, link: &Arc<Link>, text: &str) {
+/// Lets an older server send log messages from a level on, as a request wants; the level is JSON text.
+pub(super) async fn set_log_level(seat: &Seat, link: &Arc<Link>, level: &str) {
     if !link.welcome().is_some_and(|welcome| !welcome.is_modern() && welcome.has("logging")) {
         return;
     }
-    let Some(level) = ModernClient::of_request(text).log_level else { return };
-    if seat.hub.set_log_level(Some(level.clone())).as_ref() == Some(&level) {
+    if seat.hub.set_log_level(Some(level.to_owned())).as_deref() == Some(level) {
         return;
     }
-    let write = |number: u64| {
-        let params = format!(r#"{{"level":{level}}}"#);
-        let text =
-            coatroom::protocol::bridge::envelope::request(&number.to_string(), "logging/setLevel", &params);
-        Some(Outgoing { text, token: None })
-    };
-    if let Ok(Some(calling)) = link.call(About::default(), write).await {
+    if let Ok(calling) = link.request("logging/setLevel", &format!(r#"{{"level":{level}}}"#)).await {
         calling.answer_soon().await;
     }
 }
@@ -98,25 +87,13 @@ impl ModernCall {
         calling: Calling,
         (method, declared): (String, Capabilities),
         asked: Resumed,
-    ) -> Option<Self> {
-        let welcome = calling.link.welcome()?.clone();
-        let essence = if welcome.is_modern() { serde_json::Value::Null } else { essence(&asked.text) };
-        Some(Self {
-            _busy: seat.busy(),
-            seat: Arc::clone(seat),
-            calling,
-            welcome,
-            method,
-            declared,
-            asked,
-            essence,
-            questions: 0,
-        })
+    ) -> Self {
+        Self { _busy: seat.busy(), seat: Arc::clone(seat), calling, method, declared, asked, questions: 0 }
     }
 
     /// Waits for the answer, and tells the client.
     pub(super) async fn run(mut self) {
-        if ASKING.contains(&self.method.as_str()) && !self.welcome.is_modern() {
+        if ASKING.contains(&self.method.as_str()) && !self.is_modern() {
             while let Some(text) = self.seat.hub.take_held(&self.calling.link) {
                 if let Next::Done = self.ask(text).await {
                     return;
@@ -155,14 +132,21 @@ impl ModernCall {
         }
     }
 
+    fn is_modern(&self) -> bool {
+        self.calling.link.welcome().is_some_and(Welcome::is_modern)
+    }
+
     async fn answer(&self, text: &str) {
         let id = &self.asked.id;
-        let answer = if self.welcome.is_modern() {
+        let answer = if self.is_modern() {
             with_id(text, id)
         } else if let Some(links) = UrlElicitation::of_answer(text) {
             Some(links.to_modern(id))
         } else {
-            results::to_modern(text, id, &self.method, &self.welcome)
+            self.calling
+                .link
+                .welcome()
+                .and_then(|welcome| results::to_modern(text, id, &self.method, welcome))
         };
         self.asked
             .outbox
@@ -252,7 +236,7 @@ impl ModernCall {
                     None => has_ended = true,
                 },
                 Some(again) = resumed.recv() => {
-                    if essence(&again.text) != self.essence {
+                    if essence(&again.text) != essence(&self.asked.text) {
                         let why = "this requestState belongs to another call";
                         again.outbox.answer(refusal(&again.id, INVALID_PARAMS, why)).await;
                         continue;

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use coatroom::Revocations;
 use coatroom::clock::Clock;
-use coatroom::protocol::bridge::{Filter, Outgoing, Welcome, envelope};
+use coatroom::protocol::bridge::{Filter, Welcome};
 use coatroom::protocol::words::Subject;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::link::{About, Link};
+use super::link::Link;
 use super::listen;
 use super::meet::{Hello, Manners, meet};
 use super::place::{Place, Places};
@@ -99,10 +99,7 @@ impl Pool {
             return Some(Arc::clone(seat));
         }
         let seat = Seat::new(key.clone(), user.cloned(), hello(), idle, Arc::clone(&self.clock));
-        if let Some(surplus) = self.surplus(&seats, &seat)? {
-            seats.remove(&surplus.key);
-            surplus.give_up();
-        }
+        self.make_place(&mut seats, &seat)?;
         seats.insert(key, Arc::clone(&seat));
         drop(seats);
         if let Some(grant) = seat.key.grant {
@@ -116,18 +113,19 @@ impl Pool {
         Some(seat)
     }
 
-    /// The longest unused seat of a user who has as many of its kind as there may be, if so; `None` when all are in use.
-    #[expect(clippy::option_option, reason = "whether there is room, and which seat makes it")]
-    fn surplus(&self, seats: &HashMap<SeatKey, Arc<Seat>>, newcomer: &Seat) -> Option<Option<Arc<Seat>>> {
+    /// Gives up the longest unused seat of a user who has as many of its kind as there may be; `None` when all are in use.
+    fn make_place(&self, seats: &mut HashMap<SeatKey, Arc<Seat>>, newcomer: &Seat) -> Option<()> {
         let alike =
             |seat: &&Arc<Seat>| seat.is_session() == newcomer.is_session() && seat.user == newcomer.user;
         // Whoever did not sign in is not told apart.
         let most = if newcomer.user.is_some() { self.bounds.seats_per_user } else { SEATS_OF_NOBODY };
-        if seats.values().filter(alike).count() < most {
-            return Some(None);
+        if seats.values().filter(alike).count() >= most {
+            let unused = seats.values().filter(alike).filter(|seat| !seat.is_busy());
+            let longest = unused.max_by_key(|seat| seat.unused_for()).cloned()?;
+            seats.remove(&longest.key);
+            longest.give_up();
         }
-        let unused = seats.values().filter(alike).filter(|seat| !seat.is_busy());
-        unused.max_by_key(|seat| seat.unused_for()).cloned().map(Some)
+        Some(())
     }
 
     /// Gives a seat up: its session or grant has ended.
@@ -321,10 +319,7 @@ async fn restore(seat: &Seat, link: &Arc<Link>, welcome: &Welcome) {
     let wanted = Filter { uris: seat.hub.subscribed(), ..Filter::default() }.honoured(welcome);
     requests.extend(wanted.uris.iter().map(|uri| ("resources/subscribe", listen::params_of(uri))));
     let told = requests.into_iter().map(|(method, params)| async move {
-        let write = |number: u64| {
-            Some(Outgoing { text: envelope::request(&number.to_string(), method, &params), token: None })
-        };
-        if let Ok(Some(calling)) = link.call(About::default(), write).await {
+        if let Ok(calling) = link.request(method, &params).await {
             calling.answer_soon().await;
         }
     });

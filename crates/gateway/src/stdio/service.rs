@@ -162,6 +162,7 @@ impl Shared {
             return Ok(accepted());
         };
         let client = ModernClient::of_request(text);
+        let log_level = client.log_level.clone();
         let seat = self.seat_of(caller, client)?;
         let _busy = seat.busy();
         let (outbox, inbox) = Outbox::new(&parts.headers, Era::Modern, 1, false);
@@ -190,8 +191,10 @@ impl Shared {
             if call.method == "subscriptions/listen" {
                 break (link, None);
             }
-            modern::set_log_level(&ready.seat, &link, text).await;
-            match in_time(modern::send(&ready.seat, &link, (&call.method, text))).await? {
+            if let Some(level) = &log_level {
+                modern::set_log_level(&ready.seat, &link, level).await;
+            }
+            match in_time(modern::send(&ready.seat, &link, (&call.method, text), log_level.clone())).await? {
                 Ok(calling) => break (link, Some(calling.ok_or(Failure::NotAMessage)?)),
                 Err(_) if link.is_open() => return Err(Failure::Crowded),
                 Err(_) => {}
@@ -202,7 +205,7 @@ impl Shared {
             return Ok(respond(listen::for_client(Arc::clone(&ready.seat), asked), inbox).await);
         };
         let about = (call.method.clone().into_owned(), call.meta.capabilities.unwrap_or_default());
-        let call = ModernCall::new(&ready.seat, calling, about, asked).ok_or(Failure::Silent)?;
+        let call = ModernCall::new(&ready.seat, calling, about, asked);
         Ok(respond(call.run(), inbox).await)
     }
 

@@ -4,7 +4,7 @@
 
 use super::calls::{CAPABILITIES, INFO, ModernClient, VERSION};
 use super::draft::{Draft, quoted};
-use super::envelope::{notification, request};
+use super::envelope::notification;
 use crate::access::era::{LEGACY, MODERN};
 use crate::access::object::{Object, elements};
 
@@ -102,14 +102,14 @@ impl Welcome {
     }
 }
 
-/// Asks a server whether it speaks MCP 2026-07-28.
+/// The params of `server/discover`, which asks a server whether it speaks MCP 2026-07-28.
 #[must_use]
-pub fn discover(id: u64, client: &ModernClient) -> String {
+pub fn discover_params(client: &ModernClient) -> String {
     let mut meta = Draft::default();
     meta.set(VERSION, quoted(MODERN));
     meta.set(INFO, client.info.as_deref().unwrap_or(NOBODY));
     meta.set(CAPABILITIES, client.capabilities.as_deref().unwrap_or("{}"));
-    request(&id.to_string(), "server/discover", &format!(r#"{{"_meta":{}}}"#, meta.to_text()))
+    format!(r#"{{"_meta":{}}}"#, meta.to_text())
 }
 
 /// The params of `initialize` for a client that never sent one.
