@@ -43,6 +43,13 @@ pub(crate) fn flush(folder: &Path) -> Result<Duration> {
     Ok(times[times.len() / 2])
 }
 
+/// The middle one; of an even number, the higher of the two.
+pub(crate) fn median(rates: &[f64]) -> f64 {
+    let mut rates = rates.to_vec();
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}
+
 /// The value of the first line `name: value` of a file.
 fn value(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;

@@ -1,10 +1,13 @@
 //! Figures: `cargo run --release -p coatroom-bench -- stores`. One file for each subject; docs/benchmarks.md has what came out.
 
+mod calls;
 mod machine;
+mod processes;
 mod stdio;
 mod stores;
 
 use clap::Parser;
+use tokio::task::LocalSet;
 
 /// The allocator of the program.
 #[global_allocator]
@@ -12,16 +15,30 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Debug, Parser)]
 enum Subject {
+    /// One call of a tool, through the program, through others, and directly.
+    Calls(calls::Options),
     /// What each store does with few and with many live grants, and what committing together is worth.
     Stores(stores::Options),
     /// What a user's own process of a server on stdio costs.
     Stdio(stdio::Options),
+    /// The server behind the contenders of `calls`.
+    #[command(hide = true)]
+    Upstream,
+    /// A minimal proxy, a contender of `calls`.
+    #[command(hide = true)]
+    Floor(calls::FloorOptions),
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Subject::parse() {
-        Subject::Stores(options) => stores::run(options).await,
-        Subject::Stdio(options) => stdio::run(options).await,
+fn main() -> anyhow::Result<()> {
+    let subject = Subject::parse();
+    // The server of `calls` shares its core with the load.
+    let one_thread = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let all_threads = || tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match subject {
+        Subject::Calls(options) => all_threads()?.block_on(calls::run(options)),
+        Subject::Stores(options) => all_threads()?.block_on(stores::run(options)),
+        Subject::Stdio(options) => all_threads()?.block_on(stdio::run(options)),
+        Subject::Upstream => LocalSet::new().block_on(&one_thread()?, calls::run_upstream()),
+        Subject::Floor(options) => all_threads()?.block_on(calls::run_floor(options)),
     }
 }

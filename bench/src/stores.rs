@@ -20,7 +20,7 @@ use self::minted::Minted;
 use self::place::{Place, StoreKind};
 use self::server::Server;
 use self::work::{Clients, Task};
-use crate::machine;
+use crate::machine::{self, median};
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
@@ -155,13 +155,6 @@ async fn store(kind: StoreKind, minted: &Minted, options: &Options) -> Result<Ve
         }
     }
     Ok(sizes.iter().map(|size| size.line(&sizes[0])).collect())
-}
-
-/// The middle one; of an even number, the higher of the two.
-fn median(rates: &[f64]) -> f64 {
-    let mut rates = rates.to_vec();
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }
 
 const MOST_INSERTED: u64 = 10_000;

@@ -1,6 +1,6 @@
 //! Circumstances in which the program is started: a command of the system that becomes the program.
 //!
-//! Each needs root, because nobody else may mount or become another user.
+//! Most need root, because nobody else may mount or become another user.
 
 use std::path::Path;
 
@@ -45,6 +45,12 @@ impl Launcher {
     pub fn as_powerless_root() -> Self {
         let none = "for kind in user mnt pid ipc; do echo 0 >/proc/sys/user/max_${kind}_namespaces; done; exec \"$@\"";
         Self::of(&["unshare", "--user", "--map-root-user", "sh", "-c", none, "sh"])
+    }
+
+    /// The program has one core, starts as many threads as that needs, and logs what it logs by default.
+    #[must_use]
+    pub fn on_core(core: usize) -> Self {
+        Self::of(&["taskset", "-c", &core.to_string(), "env", "-u", "COATROOM_LOG"])
     }
 
     fn of(words: &[&str]) -> Self {

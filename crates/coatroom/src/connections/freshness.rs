@@ -24,17 +24,23 @@ pub(super) fn freshness(record: &ConnectionRecord, now: Timestamp) -> Freshness 
         return Freshness::Dead;
     }
     let Some(ends_at) = record.ends_at else { return Freshness::Good };
-    let ended = now.has_reached(ends_at);
+    match (now.has_reached(ends_at), record.renewable) {
+        (true, true) => Freshness::Ended,
+        (true, false) => Freshness::Dead,
+        (false, _) if good_until(record).is_some_and(|until| now.has_reached(until)) => Freshness::EndsSoon,
+        (false, _) => Freshness::Good,
+    }
+}
+
+/// Until when a credential is good without a further look; `None` is for ever.
+pub(super) fn good_until(record: &ConnectionRecord) -> Option<Timestamp> {
+    let ends_at = record.ends_at?;
     if !record.renewable {
-        return if ended { Freshness::Dead } else { Freshness::Good };
+        return Some(ends_at);
     }
     let life = ends_at.since(record.issued_at);
     let margin = (life / 10).max(SOONEST).min(life / 2);
-    match (ended, now.plus(margin).has_reached(ends_at)) {
-        (true, _) => Freshness::Ended,
-        (false, true) => Freshness::EndsSoon,
-        (false, false) => Freshness::Good,
-    }
+    Some(record.issued_at.plus(life.saturating_sub(margin)))
 }
 
 /// The least time before the end at which a token is renewed.

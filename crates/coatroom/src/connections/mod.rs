@@ -29,10 +29,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use coatroom_protocol::words::{GrantId, ProviderName, Subject};
+use coatroom_protocol::words::{GrantId, ProviderName, Subject, Timestamp};
 
 use self::check::Checks;
-use self::freshness::{Freshness, freshness};
+use self::freshness::{Freshness, freshness, good_until};
 #[cfg(feature = "server")]
 use self::readmit::Questions;
 use self::renew::{Flight, Held, take_off};
@@ -88,6 +88,15 @@ pub(crate) struct OpenGrant {
     pub(crate) key: Arc<VaultKey>,
 }
 
+/// A token, as it came out of the vault.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenToken {
+    /// The token.
+    pub(crate) token: UpstreamToken,
+    /// From when on its connection must be looked at again; `None` is never.
+    pub(crate) good_until: Option<Timestamp>,
+}
+
 /// Why a connection gives no token.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ConnectionError {
@@ -128,9 +137,13 @@ impl Connections {
         &self,
         grant: &OpenGrant,
         provider: &ProviderName,
-    ) -> Result<UpstreamToken, ConnectionError> {
+    ) -> Result<OpenToken, ConnectionError> {
         let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
-        Ok(self.fresh(grant, provider, &seen).await?.tokens.access_token)
+        let held = self.fresh(grant, provider, &seen).await?;
+        // What was renewed has another life than what was seen, and is looked at again.
+        let was_good = freshness(&seen.value, self.parts.clock.at_least()) == Freshness::Good;
+        let good_until = if was_good { good_until(&seen.value) } else { Some(Timestamp::from_unix(0)) };
+        Ok(OpenToken { token: held.tokens.access_token, good_until })
     }
 
     /// The same, and a credential that is never renewed is shown to its provider: nothing else tells that it was revoked

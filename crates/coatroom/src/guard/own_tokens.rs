@@ -1,7 +1,8 @@
 //! Verifies our own access tokens: the token's record and its grant, two reads, and nothing else.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use coatroom_protocol::grant::RevokedReason;
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 use super::caller::{Caller, CallerClient, CallerParts, UpstreamCredentials, UpstreamError};
 use super::grant_data::{DataError, GrantData, KeptData};
 use super::verify::{VerifyError, VerifyToken};
-use crate::connections::{ConnectionError, OpenGrant};
+use crate::connections::{ConnectionError, OpenGrant, OpenToken};
 use crate::context::{AccessRefusal, Context, LiveAccess};
 use crate::error::Error;
 use crate::providers::UpstreamToken;
@@ -66,6 +67,7 @@ fn caller(
         subject: grant.grant.subject,
         vault,
         key: OnceLock::new(),
+        tokens: Mutex::default(),
         kept_until,
     });
     Ok(Caller::new(CallerParts {
@@ -91,11 +93,43 @@ struct VaultOfGrant {
     vault: GrantVault,
     /// Opened on first use, and gone with the caller.
     key: OnceLock<Arc<VaultKey>>,
+    /// What came out of it lately, remembered for as long as verified access tokens are, and gone with the caller too.
+    tokens: Mutex<Vec<KeptToken>>,
     /// How long what the grant holds is kept.
     kept_until: Timestamp,
 }
 
+/// An upstream token that need not be read and opened again yet.
+struct KeptToken {
+    provider: ProviderName,
+    opened: OpenToken,
+    until: Duration,
+}
+
 impl VaultOfGrant {
+    fn remembered(&self, provider: &ProviderName) -> Option<UpstreamToken> {
+        let (elapsed, now) = (self.context.clock.elapsed(), self.context.clock.at_least());
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|kept| {
+            elapsed < kept.until && kept.opened.good_until.is_none_or(|until| !now.has_reached(until))
+        });
+        tokens.iter().find(|kept| kept.provider == *provider).map(|kept| kept.opened.token.clone())
+    }
+
+    fn remember(&self, provider: &ProviderName, opened: OpenToken) {
+        let until = self.context.clock.elapsed().saturating_add(self.context.settings.remembered);
+        let kept = KeptToken { provider: provider.clone(), opened, until };
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|kept| kept.provider != *provider);
+        tokens.push(kept);
+    }
+
+    /// The server refused what was opened, so it is read again.
+    fn forget(&self, provider: &ProviderName) {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|kept| kept.provider != *provider);
+    }
+
     async fn open(&self) -> Result<OpenGrant, UpstreamError> {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
@@ -175,9 +209,16 @@ impl VaultOfGrant {
 #[async_trait]
 impl UpstreamCredentials for VaultOfGrant {
     async fn token(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+        if let Some(token) = self.remembered(provider) {
+            return Ok(token);
+        }
         self.known(provider)?;
         match self.context.connections.token(&self.open().await?, provider).await {
-            Ok(token) => Ok(token),
+            Ok(opened) => {
+                let token = opened.token.clone();
+                self.remember(provider, opened);
+                Ok(token)
+            }
             Err(error) => Err(self.failed(provider, error).await),
         }
     }
@@ -188,6 +229,7 @@ impl UpstreamCredentials for VaultOfGrant {
         rejected: &UpstreamToken,
     ) -> Result<UpstreamToken, UpstreamError> {
         self.known(provider)?;
+        self.forget(provider);
         match self.context.connections.renew(&self.open().await?, provider, rejected).await {
             Ok(token) => Ok(token),
             Err(error) => Err(self.failed(provider, error).await),

@@ -1,5 +1,6 @@
 //! Which headers pass, in both directions. Everything that says who is calling is removed and set anew.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use coatroom::guard::Caller;
@@ -19,42 +20,48 @@ pub(super) struct Arrival<'a> {
     pub(super) request_id: Option<&'a str>,
 }
 
-/// Removes what must not reach an upstream: the client's credentials, what only proxies may say, what belongs to this
+/// What of a request's headers reaches an upstream: not the client's credentials, nor what only proxies may say, what belongs to this
 /// connection, and each header that the gateway is configured to set (whether or not it has a value this time). An
-/// `X-Api-Key` may be meant for the server, and stays.
-pub(super) fn clean_request<'a>(headers: &mut HeaderMap, configured: impl Iterator<Item = &'a HeaderName>) {
-    let configured: Vec<String> = configured.map(folded).collect();
-    remove_hop_by_hop(headers);
-    remove_where(headers, |name| {
-        let name = folded(name);
-        REQUEST_ONLY.contains(&name.as_str())
-            || OF_PROXIES.contains(&name.as_str())
-            || [PREFIXES, PREFIXES_OF_PROXIES]
-                .iter()
-                .copied()
-                .flatten()
-                .any(|prefix| name.starts_with(prefix))
-            || configured.contains(&name)
-    });
+/// `X-Api-Key` may be meant for the server, and passes.
+pub(super) fn passing<'a>(
+    sent: &HeaderMap,
+    configured: impl Iterator<Item = &'a HeaderName> + Clone,
+) -> HeaderMap {
+    let named = named_by_connection(sent);
+    let stays_here = |name: &HeaderName| {
+        let folded = folded(name);
+        is_hop_by_hop(name, &named)
+            || REQUEST_ONLY.contains(&folded.as_ref())
+            || OF_PROXIES.contains(&folded.as_ref())
+            || [PREFIXES, PREFIXES_OF_PROXIES].iter().copied().flatten().any(|prefix| folded.starts_with(prefix))
+            || configured.clone().any(|set| self::folded(set) == folded)
+    };
+    let mut passing = HeaderMap::with_capacity(sent.keys_len() + ADDED);
+    for (name, value) in sent {
+        if !stays_here(name) {
+            passing.append(name.clone(), value.clone());
+        }
+    }
+    passing
 }
 
 /// Sets what an upstream learns of the client, its connection and the user.
 pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Option<&Caller>) {
-    let scheme = if arrival.is_https { "https" } else { "http" };
-    set(headers, "x-forwarded-proto", scheme);
-    set(headers, "x-forwarded-host", arrival.host);
+    let scheme = HeaderValue::from_static(if arrival.is_https { "https" } else { "http" });
+    headers.insert(FORWARDED_PROTO, scheme);
+    set(headers, FORWARDED_HOST, arrival.host);
     if let Some(client) = arrival.client {
-        set(headers, "x-forwarded-for", &client.to_string());
+        set(headers, FORWARDED_FOR, &client.to_string());
     }
     if let Some(id) = arrival.request_id {
-        set(headers, "x-request-id", id);
+        set(headers, REQUEST_ID, id);
     }
     if let Some(caller) = caller {
-        set(headers, "x-coatroom-user", &caller.user().subject.to_string());
-        set(headers, "x-coatroom-client", caller.client().id.as_str());
-        set(headers, "x-coatroom-scopes", &caller.scopes().to_string());
+        set(headers, USER, &caller.user().subject.to_string());
+        set(headers, CLIENT, caller.client().id.as_str());
+        set(headers, SCOPES, &caller.scopes().to_string());
         if let Some(email) = verified_email(caller.user()) {
-            set(headers, "x-coatroom-email", email);
+            set(headers, EMAIL, email);
         }
     }
 }
@@ -76,21 +83,25 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     if headers.contains_key(header::TRANSFER_ENCODING) {
         headers.remove(header::CONTENT_LENGTH);
     }
-    remove_hop_by_hop(headers);
-    remove_where(headers, |name| {
-        RESPONSE_ONLY.contains(&name.as_str())
+    let named = named_by_connection(headers);
+    let stays_here = |name: &HeaderName| {
+        is_hop_by_hop(name, &named)
+            || RESPONSE_ONLY.contains(&name.as_str())
             || RESPONSE_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
             || name.as_str().ends_with("cdn-cache-control")
-    });
-    set(headers, "content-security-policy", NO_PAGE);
-    set(headers, "x-content-type-options", "nosniff");
-    let is_stream = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+    };
+    let removed: Vec<HeaderName> = headers.keys().filter(|name| stays_here(name)).cloned().collect();
+    for name in removed {
+        headers.remove(name);
+    }
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let is_stream = headers.get(header::CONTENT_TYPE).is_some_and(|kind| is_event_stream(kind.as_bytes()));
     // An answer is one user's. A stream says so as MCP servers do, which also keeps proxies from compressing it.
-    set(headers, "cache-control", if is_stream { "no-cache, no-transform" } else { "no-store" });
+    let cache = HeaderValue::from_static(if is_stream { "no-cache, no-transform" } else { "no-store" });
+    headers.insert(header::CACHE_CONTROL, cache);
     if is_stream {
-        set(headers, "x-accel-buffering", "no");
+        headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
 }
 
@@ -100,21 +111,26 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
     let is_ours = PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
     let frames = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ACCEPT];
     !is_ours
-        && !HOP_BY_HOP.contains(&folded.as_str())
+        && !HOP_BY_HOP.contains(&folded.as_ref())
         && !frames.contains(name)
         && !folded.starts_with("mcp-")
 }
 
-/// Removes the headers of one connection: the fixed ones, and those that `Connection` names (RFC 9110 §7.6.1). What MCP says
-/// in headers is never of one connection: the guard judged by it, and the server must see the same.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
+fn is_event_stream(content_type: &[u8]) -> bool {
+    content_type.get(..EVENT_STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+/// The headers that belong to one connection because it says so, in lower case.
+fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::CONNECTION).into_iter().filter_map(|line| line.to_str().ok());
-    let named: Vec<String> =
-        lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect();
-    remove_where(headers, |name| {
-        let is_named = named.iter().any(|other| other == name.as_str());
-        HOP_BY_HOP.contains(&name.as_str()) || (is_named && !is_of_mcp(name))
-    });
+    lines.flat_map(|line| line.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+/// Whether a header is of one connection: one of the fixed ones, or of those that `Connection` names (RFC 9110 §7.6.1). What MCP
+/// says in headers never is: the guard judged by it, and the server must see the same.
+fn is_hop_by_hop(name: &HeaderName, named: &[String]) -> bool {
+    let is_named = named.iter().any(|other| other == name.as_str());
+    HOP_BY_HOP.contains(&name.as_str()) || (is_named && !is_of_mcp(name))
 }
 
 fn is_of_mcp(name: &HeaderName) -> bool {
@@ -122,26 +138,34 @@ fn is_of_mcp(name: &HeaderName) -> bool {
     name.starts_with("mcp-") || matches!(name, "accept" | "content-type" | "last-event-id")
 }
 
-fn remove_where(headers: &mut HeaderMap, mut is_removed: impl FnMut(&HeaderName) -> bool) {
-    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_removed(name)).cloned().collect();
-    for name in removed {
-        headers.remove(name);
-    }
-}
-
 /// The name as servers may see it that make variables of headers: `X_Coatroom_User` is `X-Coatroom-User` to them.
-fn folded(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+fn folded(name: &HeaderName) -> Cow<'_, str> {
+    let name = name.as_str();
+    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
 }
 
 /// Sets a header; a value that no header can carry removes it instead.
-fn set(headers: &mut HeaderMap, name: &'static str, value: &str) {
-    let name = HeaderName::from_static(name);
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     match HeaderValue::from_bytes(value.as_bytes()) {
         Ok(value) => drop(headers.insert(name, value)),
         Err(_) => drop(headers.remove(name)),
     }
 }
+
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const USER: HeaderName = HeaderName::from_static("x-coatroom-user");
+const CLIENT: HeaderName = HeaderName::from_static("x-coatroom-client");
+const SCOPES: HeaderName = HeaderName::from_static("x-coatroom-scopes");
+const EMAIL: HeaderName = HeaderName::from_static("x-coatroom-email");
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// How many headers are set beside those that pass, so that the map need not grow.
+const ADDED: usize = 12;
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 const HOP_BY_HOP: &[&str] = &[
     "connection",
@@ -280,7 +304,7 @@ mod tests {
             ("mcp-session-id", "s"),
             ("traceparent", "00-1-2-01"),
         ]);
-        clean_request(&mut sent, [HeaderName::from_static("x-login")].iter());
+        sent = passing(&sent, [HeaderName::from_static("x-login")].iter());
         assert_eq!(names(&sent), ["mcp-session-id", "traceparent"]);
     }
 
@@ -316,7 +340,7 @@ mod tests {
         ];
         for name in claims {
             let mut sent = headers(&[(name, "mallory"), ("x-api-key", "k"), ("x-user-agent", "grpc-web")]);
-            clean_request(&mut sent, std::iter::empty());
+            sent = passing(&sent, std::iter::empty());
             assert_eq!(names(&sent), ["x-api-key", "x-user-agent"], "{name}");
             assert!(is_settable(&HeaderName::from_static(name)), "{name}");
         }
@@ -331,7 +355,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("accept", "text/event-stream"),
         ]);
-        clean_request(&mut sent, std::iter::empty());
+        sent = passing(&sent, std::iter::empty());
         assert_eq!(names(&sent), ["accept"]);
     }
 
@@ -349,7 +373,7 @@ mod tests {
         let mut sent = headers(&lines);
         let named = lines.map(|(name, _)| name).join(", ").to_uppercase();
         sent.insert(header::CONNECTION, named.parse().unwrap());
-        clean_request(&mut sent, std::iter::empty());
+        sent = passing(&sent, std::iter::empty());
         assert_eq!(names(&sent), lines.map(|(name, _)| name));
     }
 

@@ -24,7 +24,7 @@ use tracing::Instrument;
 use super::answer::{Failure, request_id};
 use super::connect::UpstreamClient;
 use super::endpoint::{self, SESSION_ID};
-use super::headers::{Arrival, clean_request, clean_response, identify};
+use super::headers::{Arrival, clean_response, identify, passing};
 use super::upstream::{Transport, Upstream};
 use super::wallet::{Tokens, Wallet};
 use crate::edge::RequestId;
@@ -148,8 +148,7 @@ impl Proxy {
 
     fn headers(&self, parts: &Parts, tokens: &Tokens) -> Result<HeaderMap, Failure> {
         let caller = parts.extensions.get::<Caller>();
-        let mut headers = parts.headers.clone();
-        clean_request(&mut headers, self.upstream.headers.iter().map(|(name, _)| name));
+        let mut headers = passing(&parts.headers, self.upstream.headers.iter().map(|(name, _)| name));
         if self.upstream.transport == Transport::Sse {
             headers.remove(&SESSION_ID);
         }

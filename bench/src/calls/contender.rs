@@ -1,0 +1,147 @@
+//! Who stands before the server, and how each is started.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::process::Child;
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+use coatroom_e2e::upstream::Crowd;
+use coatroom_e2e::{Gateway, Launcher, OAuthClient, tools};
+
+use super::nginx::Nginx;
+use super::upstream::{Upstream, started};
+use super::{CONTENDER_CORE, load};
+use crate::processes;
+
+/// A kind of contender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Contender {
+    /// Nothing: the server itself.
+    Direct,
+    /// nginx as a plain proxy, without authentication.
+    Nginx,
+    /// nginx with `auth_request`, and each user's credential from a map.
+    NginxAuth,
+    /// A proxy on hyper that does nothing else.
+    Hyper,
+    /// The same with tokens that it knows by heart, one scope, and each user's credential.
+    Floor,
+    /// The program.
+    Coatroom,
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Direct => "the server itself",
+            Self::Nginx => "nginx, no authentication",
+            Self::NginxAuth => "nginx with `auth_request`",
+            Self::Hyper => "minimal hyper proxy, no authentication",
+            Self::Floor => "minimal hyper proxy, tokens remembered (floor)",
+            Self::Coatroom => "Coatroom",
+        })
+    }
+}
+
+/// One user: the token that its client presents, and the credential that arrives at the server.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(super) presents: String,
+    pub(super) arrives: String,
+}
+
+/// A contender that runs.
+pub(crate) struct Running {
+    pub(super) contender: Contender,
+    pub(super) address: SocketAddr,
+    pub(super) path: String,
+    pub(super) callers: Vec<Caller>,
+    /// Whose computing is counted.
+    pub(super) process: Option<u32>,
+    _kept: Kept,
+}
+
+/// What goes when the contender goes.
+#[expect(dead_code, reason = "they are held until they go")]
+enum Kept {
+    Nothing,
+    Nginx(Nginx),
+    Process(Own),
+    Gateway(Box<Gateway>, Crowd),
+}
+
+struct Own(Child);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Running {
+    /// Starts it, with as many users as there are callers.
+    pub(crate) async fn start(contender: Contender, upstream: &Upstream, callers: usize) -> Result<Self> {
+        if contender == Contender::Coatroom {
+            return Self::coatroom(upstream, callers).await;
+        }
+        let swaps = matches!(contender, Contender::NginxAuth | Contender::Floor);
+        let caller = |number| {
+            let arrives = format!("credential-{number:04}-0123456789abcdef0123456789abcdef");
+            let presents = if swaps { format!("presented-{number:04}-0123456789abcdef0123") } else { arrives.clone() };
+            Caller { presents, arrives }
+        };
+        let callers: Vec<Caller> = (0..callers).map(caller).collect();
+        let (address, process, kept) = match contender {
+            Contender::Direct | Contender::Coatroom => (upstream.address, None, Kept::Nothing),
+            Contender::Nginx | Contender::NginxAuth => {
+                let nginx = Nginx::start(upstream, swaps.then_some(callers.as_slice()))?;
+                (nginx.address, Some(nginx.process.id()), Kept::Nginx(nginx))
+            }
+            Contender::Hyper | Contender::Floor => {
+                let own = std::env::current_exe()?;
+                let mut command = processes::on_core(CONTENDER_CORE, own.to_str().context("its own path")?);
+                command.args(["floor", "--upstream", &upstream.address.to_string()]);
+                if swaps {
+                    let pairs = callers.iter().flat_map(|caller| [caller.presents.as_str(), caller.arrives.as_str()]);
+                    command.args(["--tokens", &pairs.collect::<Vec<_>>().join(",")]);
+                }
+                let (process, address) = started(&mut command)?;
+                (address, Some(process.id()), Kept::Process(Own(process)))
+            }
+        };
+        Ok(Self { contender, address, path: "/mcp".to_owned(), callers, process, _kept: kept })
+    }
+
+    /// The program as its README says: the default store in a file, rules for tools, and users who signed in.
+    async fn coatroom(upstream: &Upstream, callers: usize) -> Result<Self> {
+        let crowd = Crowd::start(callers, None).await;
+        let port = tools::free_port();
+        let configuration = format!(
+            "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"sqlite:{{data}}/coatroom.db\"\n{}\n\
+             [servers.mcp]\npath = \"/mcp\"\nupstream = \"http://{}/mcp\"\nprovider = \"crowd\"\n\
+             [servers.mcp.scopes]\n\"repos:read\" = {{ default = true }}\n\"repos:write\" = {{ implies = [\"repos:read\"] }}\n\
+             [servers.mcp.tools]\n\"get_*\" = {{ scopes = [\"repos:read\"] }}\n\"delete_*\" = {{ scopes = [\"repos:write\"] }}\n",
+            crowd.configuration(),
+            upstream.address,
+        );
+        let launcher = Launcher::on_core(CONTENDER_CORE);
+        let gateway = Gateway::serve_by(launcher, port, &configuration).await;
+        let client = OAuthClient::connect(&gateway.mcp_url()).await;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut known = Vec::new();
+        for number in 0..callers {
+            let tokens = client.sign_in(&Crowd::name(number)).await;
+            let arrives = load::credential(&gateway.mcp_url(), &tokens.access).await?;
+            anyhow::ensure!(
+                crowd.owner_of(&arrives).as_deref() == Some(Crowd::name(number).as_str()),
+                "the server was given the credential of somebody else"
+            );
+            known.push(Caller { presents: tokens.access, arrives });
+        }
+        let process = Some(gateway.id());
+        let kept = Kept::Gateway(Box::new(gateway), crowd);
+        Ok(Self { contender: Contender::Coatroom, address, path: "/mcp".to_owned(), callers: known, process, _kept: kept })
+    }
+}

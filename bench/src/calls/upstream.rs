@@ -1,0 +1,69 @@
+//! The server behind all contenders: as fast as hyper is, it says who calls by the credential that it was given.
+
+use std::convert::Infallible;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result};
+use http::{HeaderValue, Request, Response, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// The server as a process of its own.
+pub(crate) struct Upstream {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Upstream {
+    /// Starts it on the core of whoever starts it.
+    pub(crate) fn start() -> Result<Self> {
+        let (process, address) = started(Command::new(std::env::current_exe()?).arg("upstream"))?;
+        Ok(Self { process, address })
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A server of this program, which says in its first line where it listens.
+pub(super) fn started(command: &mut Command) -> Result<(Child, SocketAddr)> {
+    let mut process = command.stdout(Stdio::piped()).spawn()?;
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().context("its output")?).read_line(&mut line)?;
+    Ok((process, line.trim().parse().context("it did not say where it listens")?))
+}
+
+/// Serves until it is killed.
+pub(crate) async fn run() -> Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("{}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::task::spawn_local(async move {
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+        });
+    }
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let credential = request.headers().get(header::AUTHORIZATION).cloned();
+    let credential = credential.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("nobody").to_owned();
+    let _ = request.into_body().collect().await;
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"complete","content":[{{"type":"text","text":"{credential}"}}],"isError":false}}}}"#
+    );
+    let mut response = Response::new(Full::from(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
