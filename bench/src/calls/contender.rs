@@ -89,7 +89,8 @@ impl Running {
         let swaps = matches!(contender, Contender::NginxAuth | Contender::Floor);
         let caller = |number| {
             let arrives = format!("credential-{number:04}-0123456789abcdef0123456789abcdef");
-            let presents = if swaps { format!("presented-{number:04}-0123456789abcdef0123") } else { arrives.clone() };
+            let presents =
+                if swaps { format!("presented-{number:04}-0123456789abcdef0123") } else { arrives.clone() };
             Caller { presents, arrives }
         };
         let callers: Vec<Caller> = (0..callers).map(caller).collect();
@@ -104,7 +105,8 @@ impl Running {
                 let mut command = processes::on_core(CONTENDER_CORE, own.to_str().context("its own path")?);
                 command.args(["floor", "--upstream", &upstream.address.to_string()]);
                 if swaps {
-                    let pairs = callers.iter().flat_map(|caller| [caller.presents.as_str(), caller.arrives.as_str()]);
+                    let pairs =
+                        callers.iter().flat_map(|caller| [caller.presents.as_str(), caller.arrives.as_str()]);
                     command.args(["--tokens", &pairs.collect::<Vec<_>>().join(",")]);
                 }
                 let (process, address) = started(&mut command)?;
@@ -142,6 +144,13 @@ impl Running {
         }
         let process = Some(gateway.id());
         let kept = Kept::Gateway(Box::new(gateway), crowd);
-        Ok(Self { contender: Contender::Coatroom, address, path: "/mcp".to_owned(), callers: known, process, _kept: kept })
+        Ok(Self {
+            contender: Contender::Coatroom,
+            address,
+            path: "/mcp".to_owned(),
+            callers: known,
+            process,
+            _kept: kept,
+        })
     }
 }

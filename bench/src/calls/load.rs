@@ -78,7 +78,13 @@ impl Load<'_> {
             times.sort_unstable();
             let quantile = |per_cent: usize| f64::from(times[(times.len() - 1) * per_cent / 100]) / 1000.0;
             let calls = f64::from(u32::try_from(times.len())?);
-            Ok(Measured { calls, seconds: time.as_secs_f64(), computed, p50: quantile(50), p99: quantile(99) })
+            Ok(Measured {
+                calls,
+                seconds: time.as_secs_f64(),
+                computed,
+                p50: quantile(50),
+                p99: quantile(99),
+            })
         })
     }
 
@@ -126,7 +132,10 @@ async fn call(
         stream.write_all(&request).await?;
         answer.clear();
         while !is_whole(&answer)? {
-            ensure!(stream.read_buf(&mut answer).await? > 0, "the connection was closed in the middle of an answer");
+            ensure!(
+                stream.read_buf(&mut answer).await? > 0,
+                "the connection was closed in the middle of an answer"
+            );
         }
         let now = Instant::now();
         ensure!(finder.find(&answer).is_some(), "a wrong answer: {}", String::from_utf8_lossy(&answer));

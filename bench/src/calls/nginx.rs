@@ -67,12 +67,14 @@ impl Drop for Nginx {
 
 /// A map of tokens, the lines that ask it, and the place that answers.
 fn authentication(callers: &[Caller]) -> (String, String, String) {
-    let mut map = String::from("map_hash_bucket_size 256;\nmap $http_authorization $credential {\ndefault \"\";\n");
+    let mut map =
+        String::from("map_hash_bucket_size 256;\nmap $http_authorization $credential {\ndefault \"\";\n");
     for caller in callers {
         let _ = writeln!(map, "\"Bearer {}\" \"Bearer {}\";", caller.presents, caller.arrives);
     }
     map.push_str("}\n");
     let asks = "auth_request /auth; proxy_set_header Authorization $credential; ".to_owned();
-    let answers = "location = /auth { internal; if ($credential = \"\") { return 401; } return 204; }\n".to_owned();
+    let answers =
+        "location = /auth { internal; if ($credential = \"\") { return 401; } return 204; }\n".to_owned();
     (map, asks, answers)
 }

@@ -23,6 +23,7 @@ use coatroom::{Coatroom, Protection, ResourceServer};
 use http::Uri;
 use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
+use tower_service::Service as _;
 
 pub(crate) use commands::what_keeps_apart;
 
@@ -31,7 +32,7 @@ use crate::config::{
     AccountsConfig, Auth, ClientConfig, Config, KeysLocation, ListsConfig, Registration, Replay, RuleConfig,
     ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
-use crate::edge::{Edge, Hosts};
+use crate::edge::{Edge, Endpoint, Hosts};
 use crate::proxy::{Proxy, SseFront, Transport, Upstream, Waiting, Wants, client};
 
 /// Everything that is served, with the checks that stand before it. `more` is merged beside it: the demo's own provider.
@@ -48,6 +49,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     log_who_may_enter(config);
     let commands = Commands::open(config, &coatroom)?;
     let mut router = coatroom.routes().merge(more);
+    let mut endpoints: Vec<(String, Endpoint)> = Vec::new();
     for server in &config.servers {
         warn_of_openness(config, server);
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
@@ -57,7 +59,11 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
                 let upstream = upstream(config, (server, url, *transport), assertions);
                 let guarded = guard.layer(Proxy::new(upstream, client.clone()));
                 match transport {
-                    Transport::Streamable => any_service(guarded),
+                    Transport::Streamable => {
+                        let endpoint = Box::new(move |request| guarded.clone().call(request));
+                        endpoints.push((server.path.clone(), endpoint));
+                        continue;
+                    }
                     Transport::Sse => any_service(SseFront::new(&server.path, guarded)),
                 }
             }
@@ -69,7 +75,8 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
         router = router.route_service(&server.path, guarded);
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
-    Ok(Edge::new(router, config.trusted_proxies.clone(), hosts))
+    let edge = Edge::new(router, config.trusted_proxies.clone(), hosts);
+    Ok(endpoints.into_iter().fold(edge, |edge, (path, endpoint)| edge.with(path, endpoint)))
 }
 
 /// Says who may enter by each provider and issuer, so that nobody is surprised by whom they let in.

@@ -1,7 +1,9 @@
 //! What is decided about every request before the router sees it: its name in the log, whose address it comes from,
 //! whether its `Host` may be used here, and that a panic costs one answer and nothing else.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +15,8 @@ use coatroom::ClientAddress;
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::pages::PASSWORD_PATH;
 use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
-use futures_util::FutureExt;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower_service::Service;
@@ -38,10 +41,16 @@ impl RequestId {
     }
 }
 
-/// The router, and what stands before it. Shared by all connections.
-#[derive(Debug)]
+/// What answers one MCP endpoint.
+pub(crate) type Endpoint = Box<dyn Fn(Request<Body>) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+type Answer = Result<Response<Body>, Infallible>;
+
+/// Everything that is served, and what stands before it. Shared by all connections.
 pub(crate) struct Edge {
     router: Router,
+    /// By their paths. Nearly every request is for one of these, and takes no way through the router.
+    endpoints: HashMap<String, Endpoint>,
     trusted_proxies: Vec<IpRange>,
     hosts: Hosts,
 }
@@ -60,13 +69,26 @@ pub(crate) enum Hosts {
 
 impl Edge {
     /// Puts the checks before `router`.
-    pub(crate) const fn new(router: Router, trusted_proxies: Vec<IpRange>, hosts: Hosts) -> Self {
-        Self { router, trusted_proxies, hosts }
+    pub(crate) fn new(router: Router, trusted_proxies: Vec<IpRange>, hosts: Hosts) -> Self {
+        Self { router, endpoints: HashMap::new(), trusted_proxies, hosts }
+    }
+
+    /// Puts them before an endpoint too, which the router must not know.
+    pub(crate) fn with(mut self, path: String, endpoint: Endpoint) -> Self {
+        self.endpoints.insert(path, endpoint);
+        self
+    }
+
+    fn routed(&self, request: Request<Body>) -> BoxFuture<'static, Answer> {
+        match self.endpoints.get(request.uri().path()) {
+            Some(endpoint) => endpoint(request),
+            None => self.router.clone().call(request).boxed(),
+        }
     }
 
     /// Answers a request that came from `peer`.
     pub(crate) fn answer(
-        &self,
+        self: &Arc<Self>,
         mut request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
@@ -87,8 +109,9 @@ impl Edge {
         }
         let has_one_host = has_one_host(&request);
         let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
-        let mut router = self.router.clone();
         let (request, unread) = watch(request);
+        let request = request.map(Body::new);
+        let edge = Arc::clone(self);
         let answering = async move {
             if !has_one_host {
                 // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
@@ -98,7 +121,7 @@ impl Edge {
                 tracing::debug!("the host is not ours");
                 return refusal(StatusCode::MISDIRECTED_REQUEST, advice);
             }
-            let answering = AssertUnwindSafe(async move { router.call(request).await });
+            let answering = AssertUnwindSafe(async move { edge.routed(request).await });
             match answering.catch_unwind().await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
@@ -111,6 +134,12 @@ impl Edge {
             response
         };
         settling.map(Ok).instrument(span)
+    }
+}
+
+impl fmt::Debug for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Edge").field("hosts", &self.hosts).finish_non_exhaustive()
     }
 }
 

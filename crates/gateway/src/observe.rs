@@ -2,7 +2,10 @@
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Environment, LogFormat};
 
@@ -17,13 +20,14 @@ use crate::config::{Environment, LogFormat};
 pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<(), NotStarted> {
     let wanted = environment.variables().remove("COATROOM_LOG");
     let filter = wanted.filter(|text| !text.is_empty()).unwrap_or_else(|| "info".to_owned());
-    let filter = EnvFilter::try_new(without_messages(&filter)).map_err(|_| NotStarted::Filter(filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = targets(&filter).ok_or(NotStarted::Filter(filter))?;
+    // What passes is for the targets to say, which is asked once for each place that logs.
+    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
     // For a terminal the builder has looked at NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     let started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.finish().with(filter).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().with(filter).try_init(),
     };
     started.map_err(|_| NotStarted::Twice)?;
     std::panic::set_hook(Box::new(|panic| {
@@ -33,16 +37,33 @@ pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<
     Ok(())
 }
 
-/// A filter that asks everything to be talkative, without what writes the messages of people into its lines; that has to be
-/// named.
-fn without_messages(filter: &str) -> String {
-    let talkative =
-        |part: &str| ["debug", "trace"].iter().any(|level| part.trim().eq_ignore_ascii_case(level));
-    if filter.split(',').any(talkative) {
-        // A directive for a module goes before a general one, and a later one before an earlier one for the same module.
-        return format!("{WRITES_MESSAGES}=info,{filter}");
+/// Reads a filter. One that asks everything to be talkative does not mean what writes the messages of people into its lines: that has
+/// to be named.
+fn targets(filter: &str) -> Option<Targets> {
+    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
+    let mut targets = Targets::new();
+    for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        targets = match part.split_once('=') {
+            Some((target, level)) if is_target(target) => {
+                targets.with_target(target, level.parse::<LevelFilter>().ok()?)
+            }
+            None if is_level(part) => targets.with_default(part.parse::<LevelFilter>().ok()?),
+            None if is_target(part) => targets.with_target(part, LevelFilter::TRACE),
+            Some(_) | None => return None,
+        };
     }
-    filter.to_owned()
+    let is_talkative = targets.default_level().is_some_and(|level| level > LevelFilter::INFO);
+    let is_named = targets.iter().any(|(target, _)| target == WRITES_MESSAGES);
+    Some(if is_talkative && !is_named {
+        targets.with_target(WRITES_MESSAGES, LevelFilter::INFO)
+    } else {
+        targets
+    })
+}
+
+/// The name of a module, as code spells it.
+fn is_target(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '-'))
 }
 
 /// The MCP server of the demo is built on it.
@@ -61,17 +82,36 @@ pub(crate) enum NotStarted {
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
     fn what_writes_messages_is_talkative_only_where_it_is_named() {
-        assert_eq!(without_messages("trace"), "rmcp=info,trace");
-        assert_eq!(without_messages("hyper=info, DEBUG"), "rmcp=info,hyper=info, DEBUG");
-        assert_eq!(without_messages("debug,rmcp=trace"), "rmcp=info,debug,rmcp=trace");
-        for quiet in ["info", "off", "coatroom=debug,hyper=info"] {
-            assert_eq!(without_messages(quiet), quiet);
+        let level = |filter: &str| {
+            let targets = targets(filter).unwrap();
+            [Level::TRACE, Level::DEBUG, Level::INFO]
+                .into_iter()
+                .find(|level| targets.would_enable("rmcp::service", level))
+        };
+        assert_eq!(level("trace"), Some(Level::INFO));
+        assert_eq!(level("hyper=info, DEBUG"), Some(Level::INFO));
+        assert_eq!(level("debug,rmcp=trace"), Some(Level::TRACE));
+        assert_eq!(level("rmcp=debug,trace"), Some(Level::DEBUG));
+        assert_eq!(level("info"), Some(Level::INFO));
+        assert_eq!(level("off"), None);
+        assert_eq!(level("coatroom=debug,hyper=info"), None);
+    }
+
+    #[test]
+    fn a_filter_names_levels_and_modules() {
+        let enables = |filter: &str, target| targets(filter).unwrap().would_enable(target, &Level::DEBUG);
+        assert!(enables("debug", "coatroom::guard"));
+        assert!(enables("info,coatroom=debug", "coatroom::guard"));
+        assert!(enables("coatroom", "coatroom::guard"), "all of a module that is named alone");
+        assert!(!enables("info,coatroom=debug", "hyper"));
+        for bad in ["coatroom=loud", "=debug", "coatroom[span]=debug", "a b"] {
+            assert!(targets(bad).is_none(), "{bad}");
         }
-        let filter = EnvFilter::try_new(without_messages("trace,rmcp=debug")).unwrap().to_string();
-        assert!(filter.contains("rmcp=debug") && !filter.contains("rmcp=info"), "{filter}");
     }
 }

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::body::Body;
 use http::{Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -26,7 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::crowd::Crowd;
-use self::patience::{Heads, Open, Patient, Streams, counted};
+use self::patience::{Heads, Open, Patient, Streams, UnderWay, counted};
 use crate::client_address::IpRange;
 use crate::config::Config;
 use crate::edge::Edge;
@@ -197,14 +196,12 @@ impl Connection {
             requests.fetch_add(1, Ordering::Relaxed);
             let is_http2 = request.version() == Version::HTTP_2;
             is_http1.store(!is_http2, Ordering::Relaxed);
-            let (answering, open) = (self.edge.answer(request, peer), Arc::clone(&open));
+            let answering = self.edge.answer(request, peer);
             // A request that is being answered is counted like an answer that is being read.
-            let waiting = counted(Body::empty(), &open, false);
+            let under_way = UnderWay::count(&open);
             async move {
                 let response = answering.await;
-                let counted = response.map(|response| response.map(|body| counted(body, &open, is_http2)));
-                drop(waiting);
-                counted
+                response.map(|response| response.map(|body| counted(body, under_way, is_http2)))
             }
         });
         let heads =

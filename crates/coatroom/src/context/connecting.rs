@@ -95,8 +95,11 @@ impl CallOf<'_> {
 /// How the states of a resource begin, so that those of a server behind it, another Coatroom perhaps, are left alone.
 pub(crate) fn state_prefix(resource: &Resource) -> String {
     let digest = sha256(resource.as_str().as_bytes());
-    format!("coat_rs_{}_", base64url(digest.first_chunk::<6>().unwrap_or(&[0; 6])))
+    format!("{STATE_MARK}{}_", base64url(digest.first_chunk::<6>().unwrap_or(&[0; 6])))
 }
+
+/// How each of our states begins, whatever the resource.
+pub(crate) const STATE_MARK: &str = "coat_rs_";
 
 const LINK: &str = "connect link";
 const STATE: &str = "request state";

@@ -19,7 +19,7 @@ pub(crate) use blocks::Blocks;
 pub use blocks::{Block, BlockForm};
 #[cfg(feature = "server")]
 pub(crate) use clients::{ClientRefusal, FoundClient};
-pub(crate) use connecting::{CallOf, ConnectLink, link_address, state_prefix};
+pub(crate) use connecting::{CallOf, ConnectLink, STATE_MARK, link_address, state_prefix};
 pub use grants::GrantSummary;
 pub(crate) use introspection::AskingServer;
 pub use introspection::ResourceServer;

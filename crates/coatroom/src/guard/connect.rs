@@ -14,12 +14,13 @@ use coatroom_protocol::access::retry::{self, Action, StateRefusal};
 use coatroom_protocol::access::{Era, Field, Id, Judged, Message, RpcCode, RpcError};
 use coatroom_protocol::words::{ProviderName, base64url, sha256};
 use http::{HeaderMap, StatusCode};
+use memchr::memmem;
 
 use super::caller::Caller;
 use super::headers::{PROTOCOL_VERSION, field};
 use super::respond::{Refusal, json, reads_results};
 use super::settings::Settings;
-use crate::context::{CallOf, ConnectLink, Context, link_address, state_prefix};
+use crate::context::{CallOf, ConnectLink, Context, STATE_MARK, link_address, state_prefix};
 use crate::entropy::NoEntropy;
 
 /// What leads users to the page where they connect a provider.
@@ -147,8 +148,11 @@ impl Settings {
 
 /// `None` for a call that has no state of ours.
 fn retried(connecting: &Connecting, caller: &Caller, body: &Bytes) -> Result<Option<Restored>, StateRefusal> {
-    let prefix = state_prefix(caller.resource());
     // Nearly every call ends here, unread.
+    if memmem::find(body, STATE_MARK.as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let prefix = state_prefix(caller.resource());
     let text = std::str::from_utf8(body).ok().filter(|text| text.contains(&prefix));
     let Some((text, retry)) = text.and_then(|text| Some((text, retry::read(text)?))) else { return Ok(None) };
     if !retry.state.starts_with(&prefix) {

@@ -35,13 +35,13 @@ use crate::edge::RequestId;
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     upstream: Arc<Upstream>,
-    client: UpstreamClient,
+    client: Arc<UpstreamClient>,
 }
 
 impl Proxy {
     /// A proxy of one server.
     pub(crate) fn new(upstream: Upstream, client: UpstreamClient) -> Self {
-        Self { upstream: Arc::new(upstream), client }
+        Self { upstream: Arc::new(upstream), client: Arc::new(client) }
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -57,7 +57,8 @@ impl Proxy {
             }
             Err(failure) => {
                 let cause = causes(&failure);
-                tracing::info!(reason = %failure, cause, "the call was not answered by the server");
+                let server = &self.upstream.name;
+                tracing::info!(server.name = %server, reason = %failure, cause, "the call was not answered by the server");
                 failure.into_response(request_id(&body))
             }
         }
@@ -148,7 +149,7 @@ impl Proxy {
 
     fn headers(&self, parts: &Parts, tokens: &Tokens) -> Result<HeaderMap, Failure> {
         let caller = parts.extensions.get::<Caller>();
-        let mut headers = passing(&parts.headers, self.upstream.headers.iter().map(|(name, _)| name));
+        let mut headers = passing(&parts.headers, &self.upstream.headers.iter().map(|(name, _)| name));
         if self.upstream.transport == Transport::Sse {
             headers.remove(&SESSION_ID);
         }
@@ -182,7 +183,8 @@ impl Service<Request<Body>> for Proxy {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let span = tracing::info_span!("proxy.http", server.name = %self.upstream.name);
+        // Each call is in a span of its own already, and a second one would cost as much again.
+        let span = tracing::debug_span!("proxy.http", server.name = %self.upstream.name);
         let proxy = self.clone();
         Box::pin(async move { Ok(proxy.answer(request).await) }.instrument(span))
     }

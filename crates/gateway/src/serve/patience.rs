@@ -190,18 +190,34 @@ impl<F: Future> Future for Watched<F> {
 /// How many answers of a connection are under way.
 pub(super) type Open = Arc<AtomicUsize>;
 
+/// One of them, for as long as it lives.
+pub(super) struct UnderWay(Open);
+
+impl UnderWay {
+    /// Counts one more.
+    pub(super) fn count(open: &Open) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A body that is counted as long as it lives, and that hands over small parts on HTTP/2.
 struct Counted {
     inner: Body,
     rest: Bytes,
     splits: bool,
-    open: Open,
+    _under_way: UnderWay,
 }
 
 /// Counts a body of an answer; for HTTP/2 it is cut into parts, so that no stream holds much for a reader that takes nothing.
-pub(super) fn counted(body: Body, open: &Open, is_http2: bool) -> Body {
-    open.fetch_add(1, Ordering::Relaxed);
-    Body::new(Counted { inner: body, rest: Bytes::new(), splits: is_http2, open: Arc::clone(open) })
+pub(super) fn counted(body: Body, under_way: UnderWay, is_http2: bool) -> Body {
+    Body::new(Counted { inner: body, rest: Bytes::new(), splits: is_http2, _under_way: under_way })
 }
 
 impl HttpBody for Counted {
@@ -245,12 +261,6 @@ impl HttpBody for Counted {
             hint.set_upper(upper.saturating_add(rest));
         }
         hint
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
