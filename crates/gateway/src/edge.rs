@@ -1,6 +1,7 @@
 //! What is decided about every request before the router sees it: its name in the log, whose address it comes from,
 //! whether its `Host` may be used here, and that a panic costs one answer and nothing else.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -25,10 +26,6 @@ use url::Host;
 
 use crate::client_address::{IpRange, client_address};
 use crate::unread::watch;
-
-/// The address at the other end of the connection, in each request's extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PeerAddr(pub(crate) SocketAddr);
 
 /// The name of a request in the log, in its extensions and in `X-Request-Id` towards upstream servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +99,6 @@ impl Edge {
             client.address = %client,
         );
         let extensions = request.extensions_mut();
-        extensions.insert(PeerAddr(peer));
         extensions.insert(ClientAddress(client));
         if let Some(id) = id {
             extensions.insert(id);
@@ -198,9 +194,21 @@ fn has_one_host<B>(request: &Request<B>) -> bool {
 
 /// Draws a name. Without random bytes the request goes on without one; what needs them for security fails by itself.
 fn request_id() -> Option<RequestId> {
-    let bytes = draw::<9>(&SystemEntropy::new()).ok()?;
-    Some(RequestId(base64url(&bytes).into()))
+    NAMES.with_borrow_mut(|drawn| {
+        if drawn.is_empty() {
+            drawn.extend(draw::<{ 9 * NAMES_AT_ONCE }>(&SystemEntropy::new()).ok()?);
+        }
+        let at = drawn.len().saturating_sub(9);
+        Some(RequestId(base64url(&drawn.split_off(at)).into()))
+    })
 }
+
+thread_local! {
+    /// Random bytes for the names of the next requests: many at once cost as much as few.
+    static NAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+const NAMES_AT_ONCE: usize = 64;
 
 fn refusal(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());

@@ -161,8 +161,10 @@ fn builder(settings: &ServeSettings) -> auto::Builder<Streams> {
         .timer(TokioTimer::new())
         // It would count the time between two requests as well: see `Heads`, and `idle`.
         .header_read_timeout(None)
-        .max_headers(settings.header_lines)
         .max_buf_size(settings.header_block);
+    if settings.header_lines != HEADER_LINES {
+        builder.http1().max_headers(settings.header_lines);
+    }
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -250,6 +252,9 @@ impl Connection {
         }
     }
 }
+
+/// So many header lines hyper takes by itself, and then reads them without memory of their own.
+const HEADER_LINES: usize = 100;
 
 /// After a failed accept: long enough for a descriptor to become free.
 const PAUSE: Duration = Duration::from_millis(100);

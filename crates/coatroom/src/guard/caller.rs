@@ -1,7 +1,9 @@
 //! Who is calling: the user, the client, and the way to the user's own upstream token.
 
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use coatroom_protocol::words::{ClientId, GrantId, ProviderName, Resource, Scopes, Timestamp};
@@ -22,8 +24,22 @@ use crate::user::User;
 #[derive(Clone)]
 pub struct Caller {
     /// What the token says; calls with the same token share it.
-    said: Arc<CallerParts>,
+    said: Arc<Said>,
     call: Option<Arc<Call>>,
+}
+
+#[derive(Debug)]
+struct Said {
+    parts: CallerParts,
+    derived: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Deref for Said {
+    type Target = CallerParts;
+
+    fn deref(&self) -> &CallerParts {
+        &self.parts
+    }
 }
 
 /// The client through which a user calls.
@@ -84,7 +100,7 @@ impl Caller {
     /// Makes a caller of what a verified token says.
     #[must_use]
     pub fn new(parts: CallerParts) -> Self {
-        Self { said: Arc::new(parts), call: None }
+        Self { said: Arc::new(Said { parts, derived: OnceLock::new() }), call: None }
     }
 
     /// The same caller, in this very call.
@@ -144,6 +160,13 @@ impl Caller {
     #[must_use]
     pub(super) fn is_sender_constrained(&self) -> bool {
         self.said.sender_constrained
+    }
+
+    /// What a proxy makes of the caller: made at the first call, and shared by all calls with the same token for as long as that is
+    /// remembered. `make` sees what the token says, and must depend on nothing else. Only the first type that is asked for is kept.
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl Fn(&Self) -> T) -> Arc<T> {
+        let kept = Arc::clone(self.said.derived.get_or_init(|| Arc::new(make(self))));
+        kept.downcast().unwrap_or_else(|_| Arc::new(make(self)))
     }
 
     /// The way to the user's upstream tokens, for a proxy that decides itself what becomes of errors.

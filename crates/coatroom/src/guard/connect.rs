@@ -75,7 +75,7 @@ impl Asked {
         body: &Bytes,
         (judged, answers): (Judged<'static>, HashMap<String, Action>),
     ) -> Self {
-        let version = match field(headers, PROTOCOL_VERSION.as_str()) {
+        let version = match field(headers, &PROTOCOL_VERSION) {
             Field::Text(version) => Some(version.to_owned()),
             Field::Absent | Field::Malformed => None,
         };

@@ -1,6 +1,7 @@
 //! Which headers of a request the guard reads, refuses and removes.
 
 use coatroom_protocol::access::{EraRefusal, Field, MirrorHeaders};
+use http::header::AsHeaderName;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 
@@ -33,9 +34,9 @@ pub(super) fn media_type(headers: &HeaderMap) -> &str {
 /// The headers that mirror the body.
 pub(super) fn mirrors(headers: &HeaderMap) -> MirrorHeaders<'_> {
     MirrorHeaders {
-        version: field(headers, PROTOCOL_VERSION.as_str()),
-        method: field(headers, MCP_METHOD.as_str()),
-        name: field(headers, MCP_NAME.as_str()),
+        version: field(headers, &PROTOCOL_VERSION),
+        method: field(headers, &MCP_METHOD),
+        name: field(headers, &MCP_NAME),
     }
 }
 
@@ -51,7 +52,7 @@ pub(super) fn check_mcp_headers(headers: &HeaderMap) -> Result<(), EraRefusal> {
 }
 
 /// All values of a header.
-pub(super) fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
+pub(super) fn field(headers: &HeaderMap, name: impl AsHeaderName) -> Field<'_> {
     Field::read(headers.get_all(name).iter().map(HeaderValue::as_bytes))
 }
 

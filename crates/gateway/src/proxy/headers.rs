@@ -58,12 +58,25 @@ pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Op
         set(headers, REQUEST_ID, id);
     }
     if let Some(caller) = caller {
-        set(headers, USER, &caller.user().subject.to_string());
-        set(headers, CLIENT, caller.client().id.as_str());
-        set(headers, SCOPES, &caller.scopes().to_string());
-        if let Some(email) = verified_email(caller.user()) {
-            set(headers, EMAIL, email);
-        }
+        let identity = caller.derived(Identity::of);
+        headers.extend(identity.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+}
+
+/// What servers are told of a caller, whatever they are called for.
+struct Identity(Vec<(HeaderName, HeaderValue)>);
+
+impl Identity {
+    fn of(caller: &Caller) -> Self {
+        let said = [
+            (USER, Some(caller.user().subject.to_string())),
+            (CLIENT, Some(caller.client().id.as_str().to_owned())),
+            (SCOPES, Some(caller.scopes().to_string())),
+            (EMAIL, verified_email(caller.user()).map(str::to_owned)),
+        ];
+        // What no header can carry is left out.
+        let value = |text: Option<String>| HeaderValue::try_from(text?).ok();
+        Self(said.into_iter().filter_map(|(name, text)| Some((name, value(text)?))).collect())
     }
 }
 

@@ -9,7 +9,9 @@ use tokio::task::JoinHandle;
 use hyper_util::rt::TokioExecutor;
 
 use super::*;
-use crate::edge::{Edge, Hosts, PeerAddr};
+use coatroom::ClientAddress;
+
+use crate::edge::{Edge, Hosts};
 
 async fn panics() -> &'static str {
     panic!("on purpose")
@@ -36,7 +38,7 @@ async fn start(settings: ServeSettings) -> Running {
 
 async fn start_with(settings: ServeSettings, router: Router) -> Running {
     let router = router
-        .route("/peer", get(|peer: axum::Extension<PeerAddr>| async move { peer.0.0.ip().to_string() }))
+        .route("/peer", get(|client: axum::Extension<ClientAddress>| async move { client.0.0.to_string() }))
         .route("/panic", any(panics))
         .route(
             "/slow",
