@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use axum::body::Body;
@@ -30,6 +30,10 @@ use super::headers::media_type;
 use super::learned::Learned;
 use super::respond::Refusal;
 use super::settings::{Lists, Settings};
+
+/// Finds the word by which a server asks for input.
+static ASKS_FOR_INPUT: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(INPUT_REQUIRED.as_bytes()));
 
 /// What is looked at in the answers to one request.
 pub(super) struct Inspection {
@@ -129,7 +133,7 @@ impl Inspection {
 
     /// Whether these bytes may be of an answer that matters.
     pub(super) fn wants(&self, bytes: &[u8]) -> bool {
-        self.is_about_lists() || memmem::find(bytes, INPUT_REQUIRED.as_bytes()).is_some()
+        self.is_about_lists() || ASKS_FOR_INPUT.find(bytes).is_some()
     }
 
     /// Whether answers that were not looked at must not pass.
@@ -277,7 +281,7 @@ impl Form {
         let essence = media_type(headers);
         let is_json = !headers.contains_key(CONTENT_TYPE)
             || essence.eq_ignore_ascii_case("application/json")
-            || essence.to_ascii_lowercase().ends_with("+json");
+            || essence.rsplit_once('+').is_some_and(|(_, suffix)| suffix.eq_ignore_ascii_case("json"));
         if is_json && !encoded { Self::Json } else { Self::Other }
     }
 }

@@ -5,7 +5,7 @@
 //! restored here, before anything of it is judged.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::body::Bytes;
 use axum::response::Response;
@@ -146,10 +146,14 @@ impl Settings {
     }
 }
 
+/// Finds what each of our states begins with.
+static MAY_BE_OURS: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(STATE_MARK.as_bytes()));
+
 /// `None` for a call that has no state of ours.
 fn retried(connecting: &Connecting, caller: &Caller, body: &Bytes) -> Result<Option<Restored>, StateRefusal> {
     // Nearly every call ends here, unread.
-    if memmem::find(body, STATE_MARK.as_bytes()).is_none() {
+    if MAY_BE_OURS.find(body).is_none() {
         return Ok(None);
     }
     let prefix = state_prefix(caller.resource());

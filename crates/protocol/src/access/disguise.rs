@@ -2,8 +2,11 @@
 
 /// Whether a key equals a name of the protocol only after unescaping, case folding or dropping NULs.
 pub(super) fn is_disguised(key: &str, written_plainly: bool) -> bool {
+    if written_plainly && PROTOCOL_NAMES.contains(&key) {
+        return false;
+    }
     if written_plainly && key.is_ascii() {
-        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key) && *name != key);
+        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
     }
     PROTOCOL_NAMES.iter().any(|name| folded(key).eq(folded(name)))
 }

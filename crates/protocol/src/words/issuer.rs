@@ -74,7 +74,8 @@ impl Issuer {
     /// Host and port as they stand in a `Host` header.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.0.split_once("://").map_or("", |(_, rest)| rest)
+        let rest = self.0.strip_prefix("https://").or_else(|| self.0.strip_prefix("http://"));
+        rest.unwrap_or("")
     }
 }
 
