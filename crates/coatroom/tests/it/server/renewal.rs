@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coatroom::settings::Settings;
 use coatroom::store::{Kind, NewRecord, Record, Store as _};
 use futures_util::future::join_all;
 use http::StatusCode;
@@ -238,6 +239,40 @@ async fn a_token_that_the_upstream_server_refuses_is_renewed_once() {
     assert_ne!(second, first);
     assert!(answers.iter().all(|(status, told)| *status == 200 && upstream(told) == second));
     assert_eq!(upstream(&world.call_again(&tokens.access, &first).await.1), second);
+    assert_eq!(world.idp.renewals(), 1);
+}
+
+// Decision 0045: a call whose token is remembered reads nothing, and what it opened is remembered for no longer.
+#[tokio::test]
+async fn what_a_token_opened_is_remembered_for_as_long_as_the_token() {
+    let (world, _, tokens) = world().await;
+    let first = world.call(&tokens.access).await.1["upstream"].clone();
+    world.store.break_verb(Verb::Get);
+    let (status, told) = world.call(&tokens.access).await;
+    assert_eq!((status, &told["upstream"]), (200, &first));
+    world.advance(1);
+    assert_eq!(world.call(&tokens.access).await.0, 503, "it is read again after a second");
+    world.store.recover();
+    assert_eq!(world.call(&tokens.access).await.1["upstream"], first);
+}
+
+// The same second, for a handler that lives longer than its call.
+#[tokio::test]
+async fn what_is_remembered_is_renewed_in_time_and_forgotten_when_it_is_refused() {
+    let settings = |settings: &mut Settings| {
+        settings.access_token_life = Duration::from_hours(24);
+        settings.remembered = Duration::from_mins(1);
+    };
+    let world = World::with_settings(settings).await;
+    world.idp.set_token_life(100);
+    let (_, tokens) = world.signed_in("alice").await;
+    let first = world.call(&tokens.access).await.1["upstream"].as_str().unwrap().to_owned();
+    world.advance(49);
+    assert_eq!(world.call(&tokens.access).await.1["upstream"], first.as_str());
+    world.advance(1);
+    let second = world.call(&tokens.access).await.1["upstream"].as_str().unwrap().to_owned();
+    assert_ne!(second, first, "in the middle of its life such a short one is renewed, remembered or not");
+    assert_eq!(world.call_again(&tokens.access, &first).await.1["upstream"], second.as_str());
     assert_eq!(world.idp.renewals(), 1);
 }
 

@@ -23,9 +23,8 @@ async fn a_revocation_is_felt_by_every_replica_within_a_second() {
     assert_eq!(world.status(&tokens.access).await, 200);
     client.revoke(&tokens.refresh).await;
     assert_eq!(world.status(&tokens.access).await, 401, "the replica that revoked forgets at once");
-    let (status, told) = call(&replica, &tokens.access, "/mcp").await;
-    // Remembered for a second; but the credential is gone at once, everywhere.
-    assert_eq!((status, told["upstream"].as_str()), (502, Some("the sign-in at demo has ended")));
+    // Elsewhere the token and what it opened are remembered, for a second at the most (decision 0045).
+    assert_eq!(call(&replica, &tokens.access, "/mcp").await.0, 200);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(call(&replica, &tokens.access, "/mcp").await.0, 401);
 }
