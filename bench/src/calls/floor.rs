@@ -86,7 +86,7 @@ impl Proxy {
         (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(self.upstream.clone()));
         *request.uri_mut() = Uri::from_parts(uri)?;
         Ok(match self.client.request(request).await {
-            Ok(answer) => answer.map(|body| Either::Left(body)),
+            Ok(answer) => answer.map(Either::Left),
             Err(_) => refused(StatusCode::BAD_GATEWAY),
         })
     }

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 
 use super::contender::Caller;
+use super::upstream::CALLED;
 use crate::processes;
 
 /// Which calls.
@@ -89,19 +90,16 @@ impl Load<'_> {
     }
 
     fn request(&self, caller: &Caller) -> Vec<u8> {
-        let body = json!({
-            "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-            "params": {
-                "name": "get_repos",
-                "arguments": {"owner": "alice", "filter": "x".repeat(self.argument)},
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
+        let params = json!({
+            "name": "get_repos",
+            "arguments": {"owner": "alice", "filter": "x".repeat(self.argument)},
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": {"name": "load", "version": "1"},
+                "io.modelcontextprotocol/clientCapabilities": {},
             },
-        })
-        .to_string();
+        });
+        let body = format!("{CALLED},\"params\":{params}}}");
         format!(
             "POST {} HTTP/1.1\r\nhost: localhost:{}\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
              accept: application/json, text/event-stream\r\nmcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\n\
