@@ -2,9 +2,12 @@
 
 mod calls;
 mod machine;
+mod peers;
 mod processes;
+mod served;
 mod stdio;
 mod stores;
+mod tokens;
 
 use clap::Parser;
 use tokio::task::LocalSet;
@@ -21,6 +24,11 @@ enum Subject {
     Stores(stores::Options),
     /// What a user's own process of a server on stdio costs.
     Stdio(stdio::Options),
+    /// Refreshes and code grants, of the program and of others.
+    Tokens(tokens::Options),
+    /// What SQLite does by itself, a row of `tokens`.
+    #[command(hide = true)]
+    Rotations(tokens::AloneOptions),
     /// The server behind the contenders of `calls`.
     #[command(hide = true)]
     Upstream,
@@ -38,6 +46,8 @@ fn main() -> anyhow::Result<()> {
         Subject::Calls(options) => all_threads()?.block_on(calls::run(options)),
         Subject::Stores(options) => all_threads()?.block_on(stores::run(options)),
         Subject::Stdio(options) => all_threads()?.block_on(stdio::run(options)),
+        Subject::Tokens(options) => LocalSet::new().block_on(&one_thread()?, tokens::run(options)),
+        Subject::Rotations(options) => tokens::run_alone(&options),
         Subject::Upstream => LocalSet::new().block_on(&one_thread()?, calls::run_upstream()),
         Subject::Floor(options) => all_threads()?.block_on(calls::run_floor(options)),
     }

@@ -36,3 +36,15 @@ pub(crate) fn computed(process: u32) -> Duration {
     let all = [process].into_iter().chain(processes::descendants(process));
     Duration::from_nanos(all.filter_map(of_one).sum())
 }
+
+/// What a process and all that it started hold in memory, and the part of it that is theirs where it is shared, in KiB.
+pub(crate) fn memory(process: u32) -> (u64, u64) {
+    let of_one = |process: u32, name: &str| -> u64 {
+        let said = fs::read_to_string(format!("/proc/{process}/smaps_rollup")).unwrap_or_default();
+        let line = said.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or_default()
+    };
+    let all: Vec<u32> = [process].into_iter().chain(processes::descendants(process)).collect();
+    let sum = |name: &str| all.iter().map(|process| of_one(*process, name)).sum();
+    (sum("Rss:"), sum("Pss:"))
+}

@@ -1,17 +1,40 @@
-//! That the benchmark still runs. What it measures here means nothing.
+//! That the benchmarks still run. What they measure here means nothing.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 #[test]
 fn the_benchmark_of_the_stores_prints_its_tables() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_coatroom-bench"));
-    command.args(["stores", "--stores", "memory,sqlite", "--grants", "100,200", "--clients", "8"]);
-    let output = command.args(["--rounds", "1", "--seconds", "0.2"]).output().unwrap();
+    let few = ["stores", "--stores", "memory,sqlite", "--grants", "100,200", "--clients", "8"];
+    let rows =
+        ["| memory | 100 |", "| memory | 200 |", "| SQLite 3", "| durable refreshes |", "| durable writes |"];
+    prints(Command::new(BENCH).args(few).args(BRIEFLY), &rows);
+}
+
+#[test]
+fn the_benchmark_of_the_token_endpoint_prints_its_table() {
+    let few = ["tokens", "--contenders", "coatroom-memory,coatroom", "--warmup", "0.1", "--users", "2"];
+    let rows =
+        ["| Coatroom, memory |", "| Coatroom, SQLite (FULL) |", "| SQLite alone, FULL, sixteen together |"];
+    prints(Command::new(BENCH).args(few).args(BRIEFLY).env("COATROOM_BIN", program()), &rows);
+}
+
+fn prints(command: &mut Command, rows: &[&str]) {
+    let output = command.output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    for row in
-        ["| memory | 100 |", "| memory | 200 |", "| SQLite 3", "| durable refreshes |", "| durable writes |"]
-    {
+    for row in rows {
         assert!(said.contains(row), "{row} is missing in: {said}");
     }
 }
+
+/// The program, which a build of the whole workspace puts beside the benchmark.
+fn program() -> PathBuf {
+    let program = std::env::var_os("COATROOM_BIN")
+        .map_or_else(|| Path::new(BENCH).with_file_name("coatroom"), PathBuf::from);
+    assert!(program.exists(), "{} is not built: cargo build -p coatroom-gateway", program.display());
+    program
+}
+
+const BENCH: &str = env!("CARGO_BIN_EXE_coatroom-bench");
+const BRIEFLY: [&str; 4] = ["--rounds", "1", "--seconds", "0.2"];
