@@ -26,7 +26,11 @@ use crate::processes;
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Which contenders. The ratios are to nginx as a plain proxy, if it is one of them, and to the floor.
-    #[arg(long, value_delimiter = ',', default_value = "direct,nginx,nginx-auth,hyper,floor,coatroom")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "direct,nginx,nginx-auth,hyper,floor,coatroom,typescript-sdk,fastmcp,fastmcp-tuned,mcp-use"
+    )]
     contenders: Vec<Contender>,
     /// How often each figure is measured; the median counts.
     #[arg(long, default_value_t = 5)]
@@ -45,6 +49,7 @@ pub(crate) struct Options {
 /// Measures, and prints what came out.
 pub(crate) async fn run(options: Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.connections > 0, "there is nothing to measure");
+    let machine = machine::describe(tempfile::tempdir()?.path())?;
     processes::stay_on(LOAD_CORE)?;
     let upstream = upstream::Upstream::start()?;
     let mut running = Vec::new();
@@ -68,7 +73,9 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         }
         eprintln!("round {round} of {} is done", options.rounds);
     }
-    print(&options, &running)
+    println!("{machine}\n");
+    print(&options, &running);
+    Ok(())
 }
 
 /// One contender, and what it did in each round.
@@ -90,9 +97,7 @@ impl Line {
     }
 }
 
-fn print(options: &Options, lines: &[Line]) -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    println!("{}\n", machine::describe(folder.path())?);
+fn print(options: &Options, lines: &[Line]) {
     println!("{HEAD}");
     let of = |contender| lines.iter().find(|line| line.running.contender == contender);
     let (nginx, floor) = (of(Contender::Nginx), of(Contender::Floor));
@@ -122,7 +127,6 @@ fn print(options: &Options, lines: &[Line]) -> Result<()> {
         "\nMedians of {} rounds of {} s with {} connections, and of half as long with one; arguments of {} bytes.",
         options.rounds, options.seconds, options.connections, options.body
     );
-    Ok(())
 }
 
 /// The core that contenders have to themselves, and the one of everything else.

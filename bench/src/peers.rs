@@ -40,7 +40,6 @@ pub(crate) enum Peer {
 }
 
 /// A peer before an MCP server.
-#[expect(dead_code, reason = "for the subject `calls`")]
 pub(crate) struct Before {
     pub(crate) served: Served,
     /// The path of its MCP endpoint.
@@ -56,7 +55,6 @@ impl Peer {
     }
 
     /// Starts it on one core before the MCP server at `upstream`, to which each user's calls go with this credential.
-    #[expect(dead_code, reason = "for the subject `calls`")]
     pub(crate) async fn before(
         self,
         core: usize,

@@ -19,6 +19,13 @@ fn the_benchmark_of_the_token_endpoint_prints_its_table() {
     prints(Command::new(BENCH).args(few).args(BRIEFLY).env("COATROOM_BIN", program()), &rows);
 }
 
+#[test]
+fn the_benchmark_of_calls_prints_its_table() {
+    let few = ["calls", "--contenders", "direct,hyper,floor,coatroom", "--connections", "2"];
+    let rows = ["| the server itself |", "| minimal hyper proxy, tokens remembered (floor) |", "| Coatroom |"];
+    prints(Command::new(BENCH).args(few).args(BRIEFLY).env("COATROOM_BIN", program()), &rows);
+}
+
 fn prints(command: &mut Command, rows: &[&str]) {
     let output = command.output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();

@@ -12,6 +12,7 @@ use coatroom_e2e::{Gateway, Launcher, OAuthClient, tools};
 use super::nginx::Nginx;
 use super::upstream::{Upstream, started};
 use super::{CONTENDER_CORE, load};
+use crate::peers::{Before, Peer};
 use crate::processes;
 
 /// A kind of contender.
@@ -29,6 +30,27 @@ pub(crate) enum Contender {
     Floor,
     /// The program.
     Coatroom,
+    /// The TypeScript SDK: `requireBearerAuth`, and each call passed on.
+    TypescriptSdk,
+    /// `FastMCP` as a proxy, as it comes.
+    Fastmcp,
+    /// The same, whose clients stay connected.
+    FastmcpTuned,
+    /// mcp-use.
+    McpUse,
+}
+
+impl Contender {
+    /// Who is a program of others.
+    const fn peer(self) -> Option<Peer> {
+        match self {
+            Self::TypescriptSdk => Some(Peer::TypescriptSdk),
+            Self::Fastmcp => Some(Peer::Fastmcp),
+            Self::FastmcpTuned => Some(Peer::FastmcpTuned),
+            Self::McpUse => Some(Peer::McpUse),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Contender {
@@ -40,6 +62,10 @@ impl fmt::Display for Contender {
             Self::Hyper => "minimal hyper proxy, no authentication",
             Self::Floor => "minimal hyper proxy, tokens remembered (floor)",
             Self::Coatroom => "Coatroom",
+            Self::TypescriptSdk => "TypeScript SDK, `requireBearerAuth`",
+            Self::Fastmcp => "FastMCP proxy, as it comes",
+            Self::FastmcpTuned => "FastMCP proxy, connections kept",
+            Self::McpUse => "mcp-use, a tool that asks the server",
         })
     }
 }
@@ -69,6 +95,7 @@ enum Kept {
     Nginx(Nginx),
     Process(Own),
     Gateway(Box<Gateway>, Crowd),
+    Peer(Before),
 }
 
 struct Own(Child);
@@ -86,16 +113,19 @@ impl Running {
         if contender == Contender::Coatroom {
             return Self::coatroom(upstream, callers).await;
         }
+        if let Some(peer) = contender.peer() {
+            return Self::peer((contender, peer), upstream, callers).await;
+        }
         let swaps = matches!(contender, Contender::NginxAuth | Contender::Floor);
         let caller = |number| {
-            let arrives = format!("credential-{number:04}-0123456789abcdef0123456789abcdef");
+            let arrives = credential(number);
             let presents =
                 if swaps { format!("presented-{number:04}-0123456789abcdef0123") } else { arrives.clone() };
             Caller { presents, arrives }
         };
         let callers: Vec<Caller> = (0..callers).map(caller).collect();
         let (address, process, kept) = match contender {
-            Contender::Direct | Contender::Coatroom => (upstream.address, None, Kept::Nothing),
+            Contender::Direct => (upstream.address, None, Kept::Nothing),
             Contender::Nginx | Contender::NginxAuth => {
                 let nginx = Nginx::start(upstream, swaps.then_some(callers.as_slice()))?;
                 (nginx.address, Some(nginx.process.id()), Kept::Nginx(nginx))
@@ -112,6 +142,7 @@ impl Running {
                 let (process, address) = started(&mut command)?;
                 (address, Some(process.id()), Kept::Process(Own(process)))
             }
+            _ => unreachable!("started above"),
         };
         Ok(Self { contender, address, path: "/mcp".to_owned(), callers, process, _kept: kept })
     }
@@ -153,4 +184,22 @@ impl Running {
             _kept: kept,
         })
     }
+
+    async fn peer((contender, peer): (Contender, Peer), upstream: &Upstream, callers: usize) -> Result<Self> {
+        let credentials: Vec<String> = (0..callers).map(credential).collect();
+        let before = peer.before(CONTENDER_CORE, upstream.address, &credentials).await?;
+        let pairs = before.tokens.iter().cloned().zip(credentials);
+        Ok(Self {
+            contender,
+            address: before.served.address,
+            path: before.path.to_owned(),
+            callers: pairs.map(|(presents, arrives)| Caller { presents, arrives }).collect(),
+            process: Some(before.served.process()),
+            _kept: Kept::Peer(before),
+        })
+    }
+}
+
+fn credential(number: usize) -> String {
+    format!("credential-{number:04}-0123456789abcdef0123456789abcdef")
 }

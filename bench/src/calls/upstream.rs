@@ -80,9 +80,22 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
                 }),
             ),
             (true, Some("tools/list")) => {
-                let schema = json!({"type": "object", "additionalProperties": true});
-                reply(&message["id"], &json!({"tools": [{"name": "get_repos", "inputSchema": schema}]}))
+                let tools = json!([{"name": "get_repos", "inputSchema": {"type": "object"}}]);
+                let list =
+                    json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "public"});
+                reply(&message["id"], &list)
             }
+            (true, Some("server/discover")) => reply(
+                &message["id"],
+                &json!({
+                    "resultType": "complete",
+                    "supportedVersions": ["2026-07-28"],
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "bench", "version": "1"},
+                    "ttlMs": 0,
+                    "cacheScope": "public",
+                }),
+            ),
             (true, Some("tools/call")) => called(&message["id"], &credential),
             (true, Some("ping")) => reply(&message["id"], &json!({})),
             (true, _) => return Ok(bare(StatusCode::ACCEPTED)),
