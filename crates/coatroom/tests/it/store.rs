@@ -112,6 +112,7 @@ async fn the_contract_notices_each_broken_promise() {
         (Fault::ReplaceIgnoresVersion, "any but the current version"),
         (Fault::ReplaceRaces, "of 32 replacements"),
         (Fault::ReplaceChangesOwner, "keeps the owner"),
+        (Fault::LeavesWhatItInserted, "an insert is taken back"),
         (Fault::ListIgnoresKind, "a list holds the owner's records of that kind"),
         (Fault::ExpiresASecondLate, "until the second of its expiry"),
         (Fault::PurgesNothing, "a purge deletes what is expired"),
@@ -150,6 +151,7 @@ enum Fault {
     ReplaceIgnoresVersion,
     ReplaceRaces,
     ReplaceChangesOwner,
+    LeavesWhatItInserted,
     ListIgnoresKind,
     ExpiresASecondLate,
     PurgesNothing,
@@ -217,6 +219,19 @@ impl Store for FaultyStore {
             }
             _ => self.inner.replace(record, seen).await,
         }
+    }
+
+    async fn insert_then_replace(
+        &self,
+        new: NewRecord,
+        record: NewRecord,
+        seen: Version,
+    ) -> Result<(), StoreError> {
+        if matches!(self.fault, Fault::LeavesWhatItInserted) {
+            self.inner.insert(new).await?;
+            return self.inner.replace(record, seen).await;
+        }
+        self.inner.insert_then_replace(new, record, seen).await
     }
 
     async fn delete(&self, kind: Kind, key: &str) -> Result<(), StoreError> {

@@ -16,6 +16,7 @@
 
 #![expect(clippy::panic, reason = "a check fails by a panic that says which promise was broken")]
 
+mod both;
 mod contents;
 mod expiry;
 mod lists;
@@ -65,6 +66,7 @@ where
     };
     let trial = Trial { store: open().await, replica: open().await, clock: clock.clone(), session };
     once::check(&trial).await;
+    both::check(&trial).await;
     contents::check(&trial).await;
     lists::check(&trial).await;
     expiry::check(&trial).await;

@@ -93,6 +93,15 @@ impl Store for SqliteStore {
         self.write(Write::Replace(record, seen)).await.map(drop)
     }
 
+    async fn insert_then_replace(
+        &self,
+        new: NewRecord,
+        record: NewRecord,
+        seen: Version,
+    ) -> Result<(), StoreError> {
+        self.write(Write::InsertThenReplace(Box::new((new, record)), seen)).await.map(drop)
+    }
+
     async fn delete(&self, kind: Kind, key: &str) -> Result<(), StoreError> {
         self.write(Write::Delete(kind, key.to_owned())).await.map(drop)
     }

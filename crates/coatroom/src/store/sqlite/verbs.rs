@@ -11,6 +11,8 @@ use crate::store::{Kind, NewRecord, Page, Record, StoreError, Version};
 pub(super) enum Write {
     Insert(NewRecord),
     Replace(NewRecord, Version),
+    /// Inserts the first record and replaces the second, or does neither.
+    InsertThenReplace(Box<(NewRecord, NewRecord)>, Version),
     Delete(Kind, String),
     /// Writes a record over whatever has its key.
     Put(Record),
@@ -31,6 +33,10 @@ impl Write {
             Self::Insert(record) => (insert(connection, record, now)?, Some(StoreError::Exists)),
             Self::Replace(record, seen) => {
                 (replace(connection, record, *seen, now)?, Some(StoreError::Changed))
+            }
+            Self::InsertThenReplace(records, seen) => {
+                let (new, record) = records.as_ref();
+                insert_then_replace(connection, (new, record), *seen, now)?
             }
             Self::Delete(kind, key) => (delete(connection, *kind, key)?, None),
             Self::Put(record) => (put(connection, record)?, None),
@@ -81,6 +87,24 @@ fn replace(
         record.body,
         seconds(now)
     ])
+}
+
+/// How many records were replaced, and what it means if none was.
+fn insert_then_replace(
+    connection: &Connection,
+    (new, record): (&NewRecord, &NewRecord),
+    seen: Version,
+    now: Timestamp,
+) -> rusqlite::Result<(usize, Option<StoreError>)> {
+    if insert(connection, new, now)? == 0 {
+        return Ok((0, Some(StoreError::Exists)));
+    }
+    let replaced = replace(connection, record, seen, now)?;
+    if replaced == 0 {
+        // Nobody else has seen it: the transaction is open.
+        delete(connection, new.kind, &new.key)?;
+    }
+    Ok((replaced, Some(StoreError::Changed)))
 }
 
 fn delete(connection: &Connection, kind: Kind, key: &str) -> rusqlite::Result<usize> {
