@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use coatroom_protocol::words::{GrantId, ProviderName, Timestamp};
 
+#[cfg(feature = "server")]
+use super::freshness::{Freshness, freshness};
 use super::renew::{Flight, take_off};
 use super::{ConnectionError, ConnectionParts, Connections, OpenGrant, SETTLING};
 use crate::error::Error;
@@ -25,6 +27,28 @@ struct Check {
 }
 
 impl Connections {
+    /// Whether the user's credential at `provider` still stands: renewed first when it is about to end, and shown to its provider if it is
+    /// never renewed, since nothing else tells that it was revoked there. One that is good for a while and can be renewed is not opened.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`].
+    #[cfg(feature = "server")]
+    pub(crate) async fn stands(
+        &self,
+        grant: &OpenGrant,
+        provider: &ProviderName,
+    ) -> Result<(), ConnectionError> {
+        let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
+        let knows_key = || self.parts.keys.current().wrapping.knows_key_of(&seen.value.sealed);
+        match freshness(&seen.value, self.parts.clock.at_least()) {
+            Freshness::Good if !seen.value.renewable => {
+                self.check(grant, &seen, Duration::ZERO).await.map(drop)
+            }
+            Freshness::Good if knows_key() => Ok(()),
+            _ => self.fresh(grant, provider, &seen).await.map(drop),
+        }
+    }
+
     /// The token of a credential whose provider still takes it, as far as it said so in the last `fresh_for`.
     pub(super) async fn check(
         &self,

@@ -146,26 +146,6 @@ impl Connections {
         Ok(OpenToken { token: held.tokens.access_token, good_until })
     }
 
-    /// The same, and a credential that is never renewed is shown to its provider: nothing else tells that it was revoked
-    /// there.
-    ///
-    /// # Errors
-    /// See [`ConnectionError`].
-    #[cfg(feature = "server")]
-    pub(crate) async fn checked(
-        &self,
-        grant: &OpenGrant,
-        provider: &ProviderName,
-    ) -> Result<UpstreamToken, ConnectionError> {
-        let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
-        let held = self.fresh(grant, provider, &seen).await?;
-        if seen.value.renewable {
-            Ok(held.tokens.access_token)
-        } else {
-            self.check(grant, &seen, Duration::ZERO).await
-        }
-    }
-
     async fn fresh(
         &self,
         grant: &OpenGrant,

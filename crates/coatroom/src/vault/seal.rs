@@ -137,11 +137,21 @@ impl SealingKeys {
         envelope: &[u8],
     ) -> Result<Option<Result<Vec<u8>, NoEntropy>>, OpenRefusal> {
         let (key_id, _) = named_key(envelope).ok_or(OpenRefusal::Form)?;
-        if newer.iter().any(|key| key.id == key_id) {
+        if newer.find(key_id).is_some() {
             return Ok(None);
         }
         let text = self.open(purpose, bound_to, envelope)?;
         Ok(Some(newer.seal(entropy, purpose, bound_to, &text)))
+    }
+
+    /// Whether the key is here that an envelope, as text, names. It may still not open.
+    pub(crate) fn knows_key_of(&self, envelope: &str) -> bool {
+        let named = envelope.get(..NAMED_KEY_TEXT).and_then(from_base64url);
+        named.and_then(|named| named_key(&named).map(|(id, _)| id)).is_some_and(|id| self.find(id).is_some())
+    }
+
+    fn find(&self, id: KeyId) -> Option<&SealingKey> {
+        self.iter().find(|key| key.id == id)
     }
 
     /// Opens what [`seal`](Self::seal) made with the same purpose and binding.
@@ -156,8 +166,7 @@ impl SealingKeys {
     ) -> Result<Zeroizing<Vec<u8>>, OpenRefusal> {
         let (key_id, rest) = named_key(envelope).ok_or(OpenRefusal::Form)?;
         let (nonce, ciphertext) = rest.split_first_chunk::<NONCE_LEN>().ok_or(OpenRefusal::Form)?;
-        let key = self.iter().find(|key| key.id == key_id);
-        let cipher = key.and_then(SealingKey::cipher).ok_or(OpenRefusal::UnknownKey(key_id))?;
+        let cipher = self.find(key_id).and_then(SealingKey::cipher).ok_or(OpenRefusal::UnknownKey(key_id))?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let aad = Aad::from(associated_data(purpose, bound_to));
         let length = cipher
@@ -219,6 +228,9 @@ pub(super) fn derive_key(
 }
 
 const VERSION: u8 = 1;
+
+/// As much of the text of an envelope as holds its version and the name of its key.
+const NAMED_KEY_TEXT: usize = 8;
 
 #[cfg(test)]
 mod tests {

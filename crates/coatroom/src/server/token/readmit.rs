@@ -102,9 +102,9 @@ async fn sign_in_ended(
     let name = &record.grant.subject.provider;
     match context.provider(name).filter(|provider| !provider.allowlist().is_empty()) {
         Some(provider) => may_enter(context, record, (provider, &grant)).await,
-        None => Ok(match context.connections.checked(&grant, name).await {
+        None => Ok(match context.connections.stands(&grant, name).await {
             Err(ConnectionError::Dead) => Some(RevokedReason::SignInEnded),
-            Ok(_) | Err(ConnectionError::Missing | ConnectionError::Unavailable(_)) => None,
+            Ok(()) | Err(ConnectionError::Missing | ConnectionError::Unavailable(_)) => None,
         }),
     }
 }
