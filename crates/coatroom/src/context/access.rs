@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
-use coatroom_protocol::words::{AccessToken, Resource, Scopes};
+use coatroom_protocol::words::{AccessToken, Resource, Scopes, Timestamp};
 
 use super::Context;
 use crate::error::Error;
-use crate::records::{self, AccessTokenRecord, GrantRecord, Seen};
+use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Stored as _, Written};
+use crate::store::Kind;
 
 /// A token that is live at the moment.
 #[derive(Debug)]
@@ -77,7 +78,8 @@ impl Context {
             return Ok(Err(AccessRefusal::Blocked));
         }
         if !access.value.accepted {
-            mark_accepted(Arc::clone(self), access.clone());
+            let until = decides_until(&access.value, &grant);
+            tokio::spawn(note_acceptance(Arc::clone(self), access.clone(), until));
         }
         Ok(Ok(LiveAccess { access: access.value, grant }))
     }
@@ -89,15 +91,49 @@ impl Context {
     }
 }
 
-/// Notes, off the hot path, that the token was accepted: from now on a repetition of the refresh that it came with means something
-/// else (ARCHITECTURE.md, rule 4). It is written once.
-fn mark_accepted(context: Arc<Context>, access: Seen<AccessTokenRecord>) {
-    tokio::spawn(async move {
-        let Seen { mut value, version } = access;
-        value.accepted = true;
-        // Someone faster marked it, settled it or deleted it; a settled token is marked at its next use.
-        if let Err(error) = records::replace(context.store.as_ref(), &value, version).await {
-            tracing::warn!(%error, "an access token was not marked as accepted");
+/// Until when it decides anything that the token was accepted: from now on a repetition of the refresh that it came with means something
+/// else (ARCHITECTURE.md, rule 4). `None` for a token that came with a code, or with a refresh whose successor was used.
+fn decides_until(access: &AccessTokenRecord, grant: &GrantRecord) -> Option<Timestamp> {
+    let refresh = grant.grant.refresh()?;
+    let decides = refresh.previous.is_some() && refresh.issued.contains(&access.token);
+    decides.then_some(refresh.expires_at)
+}
+
+/// Notes, off the hot path, that the token was accepted, and keeps that for as long as it decides anything. It is written once.
+///
+/// What was kept of older tokens for the same reason decides nothing any more, and goes.
+async fn note_acceptance(context: Arc<Context>, access: Seen<AccessTokenRecord>, until: Option<Timestamp>) {
+    let Seen { mut value, version } = access;
+    value.accepted = true;
+    value.kept_until = until.map_or(value.kept_until, |until| until.max(value.kept_until));
+    let store = context.store.as_ref();
+    let noted = async {
+        // Someone faster noted it, or it was displaced.
+        if records::replace(store, &value, version).await? == Written::Beaten || until.is_none() {
+            return Ok(());
         }
-    });
+        for older in records::list::<AccessTokenRecord>(store, &value.grant.to_string()).await? {
+            if older.value.issued_at < value.issued_at {
+                let_go(&context, older).await?;
+            }
+        }
+        Ok::<(), Error>(())
+    };
+    if let Err(error) = noted.await {
+        tracing::warn!(%error, "it was not noted that an access token was accepted");
+    }
+}
+
+/// Keeps the record of a token no longer than the token is good.
+async fn let_go(context: &Context, mut seen: Seen<AccessTokenRecord>) -> Result<(), Error> {
+    let store = context.store.as_ref();
+    let kept_until = AccessTokenRecord::kept_at_least(seen.value.ends_at);
+    if context.clock.at_least().has_reached(kept_until) {
+        store.delete(Kind::AccessToken, &seen.value.key()).await?;
+    } else if seen.value.kept_until > kept_until {
+        seen.value.kept_until = kept_until;
+        // Someone faster lets it go as well, or notes something that decides nothing any more; then it goes with the next token.
+        let _ = records::replace(store, &seen.value, seen.version).await?;
+    }
+    Ok(())
 }

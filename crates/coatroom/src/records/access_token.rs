@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use coatroom_protocol::words::{GrantId, Resource, Scopes, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +21,8 @@ pub(crate) struct AccessTokenRecord {
     pub(crate) issued_at: Timestamp,
     /// From when on it is refused.
     pub(crate) ends_at: Timestamp,
-    /// How long the record is kept. A token that came with a refresh is kept as long as that refresh may be repeated,
-    /// because whether it was ever accepted decides what a repetition means (ARCHITECTURE.md, rule 4).
+    /// How long the record is kept: a little longer than the token is good. Once it was accepted, and that decides what a repetition
+    /// of the refresh means that it came with (ARCHITECTURE.md, rule 4), as long as that refresh may be repeated.
     pub(crate) kept_until: Timestamp,
     /// Whether a guard ever accepted it.
     #[serde(default)]
@@ -30,6 +32,11 @@ pub(crate) struct AccessTokenRecord {
 }
 
 impl AccessTokenRecord {
+    /// How long the record of a token is kept that ends then, if nothing rests on it.
+    pub(crate) fn kept_at_least(ends_at: Timestamp) -> Timestamp {
+        ends_at.plus(NOTING)
+    }
+
     /// The key of the token with this hash.
     pub(crate) fn key_of(token: &TokenHash) -> String {
         token.to_string()
@@ -51,3 +58,6 @@ impl Stored for AccessTokenRecord {
         Some(self.kept_until)
     }
 }
+
+/// How long it may take to note that a token was accepted, in its last second at the latest.
+const NOTING: Duration = Duration::from_mins(1);

@@ -112,12 +112,36 @@ pub(crate) async fn replace<T: Stored>(
     }
 }
 
-/// The envelope of every body: the version of its form.
-#[derive(Serialize, Deserialize)]
-struct Body<T> {
+/// Writes a record that does not exist yet, and then replaces one that was seen at a version: both, or neither.
+///
+/// # Errors
+/// [`Error::Unavailable`] when it is not known what was written; it may be `new` alone.
+#[cfg(feature = "server")]
+pub(crate) async fn insert_then_replace(
+    store: &dyn Store,
+    new: &impl Stored,
+    value: &impl Stored,
+    seen: Version,
+) -> Result<Written, Error> {
+    match store.insert_then_replace(write(new)?, write(value)?, seen).await {
+        Ok(()) => Ok(Written::Done),
+        Err(StoreError::Exists | StoreError::Changed) => Ok(Written::Beaten),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Every body as it is written: its members, and the version of their form.
+#[derive(Serialize)]
+struct Body<'a, T> {
     v: u32,
     #[serde(flatten)]
-    value: T,
+    value: &'a T,
+}
+
+/// The version of the form of a body, whatever else is in it.
+#[derive(Deserialize)]
+struct Form {
+    v: u32,
 }
 
 /// The typed body of a record.

@@ -11,9 +11,7 @@ use coatroom_protocol::words::{
 
 use super::super::authenticate::Authenticated;
 use super::super::respond::Failure;
-use super::{
-    Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
-};
+use super::{Issued, NewAccess, OpenVault, access_record, check_resource, load_grant, required};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
@@ -104,14 +102,11 @@ async fn activate(
         scopes: &record.grant.scopes,
         resource: &record.grant.resource,
         issued_at: now,
-        kept_until: access_ends,
     };
-    let (access_written, connections_kept) =
-        tokio::join!(write_access(context, &open, new), keep_connections(context, &record));
-    let _ = access_written?;
-    connections_kept?;
-    if records::replace(context.store.as_ref(), &record, version).await? == Written::Beaten {
-        forget_access(context, &access).await;
+    let new = access_record(context, &open, &new)?;
+    keep_connections(context, &record).await?;
+    let written = records::insert_then_replace(context.store.as_ref(), &new, &record, version).await?;
+    if written == Written::Beaten {
         return Ok(None);
     }
     Ok(Some(issued(context, access, refresh, &record)))

@@ -25,7 +25,7 @@ use super::respond::{Failure, json};
 use crate::allowance::ClientAddress;
 use crate::context::Context;
 use crate::error::Error;
-use crate::records::{self, AccessTokenRecord, GrantRecord, Seen, Written};
+use crate::records::{self, AccessTokenRecord, GrantRecord, Seen};
 use crate::vault::{GrantVault, Sealer, Ticket, VaultKey};
 
 /// Answers `POST /token`.
@@ -147,32 +147,27 @@ struct NewAccess<'a> {
     scopes: &'a Scopes,
     resource: &'a Resource,
     issued_at: Timestamp,
-    kept_until: Timestamp,
 }
 
-/// Writes the record of an access token. It comes before the grant's `replace`: a crash in between leaves an orphan that
-/// nobody holds, nothing else.
-async fn write_access(context: &Context, open: &OpenVault, new: NewAccess<'_>) -> Result<Written, Error> {
-    let record = AccessTokenRecord {
+/// The record of an access token. It is written before the grant is replaced: a crash in between leaves an orphan that nobody
+/// holds, nothing else.
+fn access_record(
+    context: &Context,
+    open: &OpenVault,
+    new: &NewAccess<'_>,
+) -> Result<AccessTokenRecord, Error> {
+    let ends_at = new.issued_at.plus(context.settings.access_token_life);
+    Ok(AccessTokenRecord {
         token: new.token.hash(),
         grant: *new.grant,
         scopes: new.scopes.clone(),
         resource: new.resource.clone(),
         issued_at: new.issued_at,
-        ends_at: new.issued_at.plus(context.settings.access_token_life),
-        kept_until: new.kept_until,
+        ends_at,
+        kept_until: AccessTokenRecord::kept_at_least(ends_at),
         accepted: false,
         wrapped: open.wrap(context, new.grant, Ticket::Access(new.token))?,
-    };
-    records::insert(context.store.as_ref(), &record).await
-}
-
-/// Takes back an access token that nobody was given.
-async fn forget_access(context: &Context, token: &AccessToken) {
-    let key = AccessTokenRecord::key_of(&token.hash());
-    if let Err(error) = context.store.delete(crate::store::Kind::AccessToken, &key).await {
-        tracing::warn!(%error, "an unused access token was not deleted; it expires");
-    }
+    })
 }
 
 async fn load_grant(context: &Context, id: &GrantId) -> Result<Option<Seen<GrantRecord>>, Error> {

@@ -9,15 +9,13 @@ use coatroom_protocol::grant::{
     RefreshVerdict, RevokedReason, SuccessorUse, access_token, decide_refresh, derived_access_secret,
     narrow_scopes, parse_refresh_token, refresh_token, successor_secret,
 };
-use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes, Timestamp, TokenHash};
+use coatroom_protocol::words::{AccessToken, MacKey, Params, RefreshToken, Scopes, Timestamp};
 
 use super::super::authenticate::Authenticated;
 use super::super::respond::Failure;
 use super::code::refresh_ends;
 use super::readmit::readmit;
-use super::{
-    Issued, NewAccess, OpenVault, check_resource, forget_access, load_grant, required, write_access,
-};
+use super::{Issued, NewAccess, OpenVault, access_record, check_resource, load_grant, required};
 use crate::context::Context;
 use crate::entropy::draw;
 use crate::error::Error;
@@ -171,8 +169,7 @@ impl Refresh<'_> {
         let expires_at = refresh_ends(context, now, record.grant.created_at);
         let generation = old.generation.saturating_add(1);
         let pair = Pair::derive(key, self, &record, generation, &salt);
-        let written = self.write_access(open, &record, &pair.access, (now, expires_at)).await?;
-        debug_assert!(written == Written::Done, "a fresh salt gives a fresh token");
+        let access = self.access_record(open, &record, &pair.access, now)?;
         record.wrapped = Some(open.wrap(context, &record.grant.id, Ticket::Refresh(&pair.refresh))?);
         record.kept_until = expires_at;
         let next = RefreshState {
@@ -189,11 +186,10 @@ impl Refresh<'_> {
             }),
         };
         set_refresh(&mut record, next);
-        if records::replace(context.store.as_ref(), &record, version).await? == Written::Beaten {
-            forget_access(context, &pair.access).await;
+        let written = records::insert_then_replace(context.store.as_ref(), &access, &record, version).await?;
+        if written == Written::Beaten {
             return Ok(None);
         }
-        settle(context, &old.issued, context.clock.at_least()).await;
         Ok(Some(pair.issued(self, context.settings.access_token_life)))
     }
 
@@ -226,8 +222,9 @@ impl Refresh<'_> {
         if !state.issued.contains(&pair.access.hash()) {
             // The repetition asks for other scopes than the rotation did: another access token, derived as well.
             let open = OpenVault::open(context, &record, Ticket::Refresh(&pair.refresh)).await?;
+            let access = self.access_record(&open, &record, &pair.access, rotated_at)?;
             // One that exists was written by a repetition that is just as entitled.
-            let _ = self.write_access(&open, &record, &pair.access, (rotated_at, state.expires_at)).await?;
+            let _ = records::insert(context.store.as_ref(), &access).await?;
             state.issued.push(pair.access.hash());
         }
         if let Some(previous) = &mut state.previous {
@@ -259,23 +256,16 @@ impl Refresh<'_> {
         Ok(Some((pair, previous.rotated_at)))
     }
 
-    async fn write_access(
+    fn access_record(
         &self,
         open: &OpenVault,
         record: &GrantRecord,
         token: &AccessToken,
-        times: (Timestamp, Timestamp),
-    ) -> Result<Written, Error> {
-        let (issued_at, kept_until) = times;
-        let new = NewAccess {
-            token,
-            grant: &record.grant.id,
-            scopes: &self.scopes,
-            resource: &record.grant.resource,
-            issued_at,
-            kept_until,
-        };
-        write_access(self.context, open, new).await
+        issued_at: Timestamp,
+    ) -> Result<AccessTokenRecord, Error> {
+        let (grant, resource) = (&record.grant.id, &record.grant.resource);
+        let new = NewAccess { token, grant, scopes: &self.scopes, resource, issued_at };
+        access_record(self.context, open, &new)
     }
 }
 
@@ -314,30 +304,6 @@ impl Pair {
 fn set_refresh(record: &mut GrantRecord, next: RefreshState) {
     if let GrantState::Active(active) = &mut record.grant.state {
         active.refresh = Some(next);
-    }
-}
-
-/// Lets the records of access tokens go that were kept only because it mattered whether they were ever accepted.
-async fn settle(context: &Context, issued: &[TokenHash], now: Timestamp) {
-    let store = context.store.as_ref();
-    for token in issued {
-        let settled = async {
-            let key = AccessTokenRecord::key_of(token);
-            let Some(mut seen) = records::load::<AccessTokenRecord>(store, &key).await? else {
-                return Ok(());
-            };
-            if now.has_reached(seen.value.ends_at) {
-                store.delete(Kind::AccessToken, &key).await?;
-            } else if seen.value.kept_until != seen.value.ends_at {
-                seen.value.kept_until = seen.value.ends_at;
-                // Someone faster marks it as accepted; it is settled by its expiry then.
-                let _ = records::replace(store, &seen.value, seen.version).await?;
-            }
-            Ok::<(), Error>(())
-        };
-        if let Err(error) = settled.await {
-            tracing::warn!(%error, "the record of an older access token was not settled; it expires");
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `POST /token` with a refresh token: ARCHITECTURE.md, rule 4, row by row.
 
+use std::time::Duration;
+
 use coatroom::protocol::words::RefreshToken;
 use coatroom::store::{Kind, Store as _};
 use futures_util::future::join_all;
@@ -323,6 +325,35 @@ async fn records_of_older_tokens_do_not_pile_up() {
         tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
         assert_eq!(world.store.list(Kind::AccessToken, &id).await.unwrap().len(), 1);
     }
+}
+
+// That a token was accepted is remembered for as long as its refresh may be repeated, and no longer.
+#[tokio::test]
+async fn records_of_used_tokens_do_not_pile_up() {
+    let world = World::new().await;
+    world.idp.set_token_life(365 * 24 * 3600);
+    let (client, mut tokens) = world.signed_in("alice").await;
+    let id = world.grant_of(&tokens.access).await;
+    let kept = async || world.store.list(Kind::AccessToken, &id).await.unwrap().len();
+    for _ in 0..5 {
+        world.advance(7200);
+        tokens = Tokens::of(&client.refresh(&tokens.refresh).await);
+        assert_eq!(world.status(&tokens.access).await, 200);
+        world.noted(&tokens.access).await;
+        let settled = async {
+            while kept().await > 1 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), settled).await.unwrap();
+    }
+    world.advance(7200);
+    assert_eq!(kept().await, 1, "it decides what a repetition means");
+    assert_eq!(client.refresh(&tokens.refresh).await.status, 200);
+    world.advance(20 * 24 * 3600);
+    assert_eq!(kept().await, 1, "nobody used the last one");
+    world.advance(11 * 24 * 3600);
+    assert_eq!(kept().await, 0);
 }
 
 // ARCHITECTURE.md, "Refresh tokens": the salt that derives a successor is gone once that is used, and first tokens
