@@ -226,7 +226,7 @@ pub(crate) async fn store(
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Arc<dyn Portable>> {
     let about = || match location {
-        StoreLocation::Sqlite(path) => format!("the store {} cannot be used", path.display()),
+        StoreLocation::Sqlite(path, _) => format!("the store {} cannot be used", path.display()),
         _ => "the store cannot be used".to_owned(),
     };
     location.open(Arc::clone(clock)).await.with_context(about)

@@ -67,7 +67,7 @@ pub(crate) fn tell_about_keys(config: &Config) {
 
 fn sqlite(config: &Config) -> anyhow::Result<&Path> {
     match &config.store {
-        StoreLocation::Sqlite(path) => Ok(path),
+        StoreLocation::Sqlite(path, _) => Ok(path),
         StoreLocation::Memory => {
             bail!("with `store = \"memory:\"` records end with the program that keeps them")
         }

@@ -19,10 +19,10 @@ pub(crate) async fn run(options: &cli::Grants) -> anyhow::Result<()> {
             bail!("with `store = \"memory:\"` grants end with the program that keeps them")
         }
         // A question makes no store, and no keys.
-        StoreLocation::Sqlite(path) if !path.exists() => {
+        StoreLocation::Sqlite(path, _) if !path.exists() => {
             bail!("there is no store at {}; nobody has signed in yet, or it is elsewhere", path.display())
         }
-        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
+        StoreLocation::Sqlite(..) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
     }
     let coatroom = assemble::coatroom(&config).await?;
     match &options.what {

@@ -19,12 +19,12 @@ pub(crate) async fn run(options: &cli::Users) -> anyhow::Result<()> {
             bail!("with `store = \"memory:\"` accounts end with the program that keeps them")
         }
         // Only who is invited makes a store, and keys.
-        StoreLocation::Sqlite(path)
+        StoreLocation::Sqlite(path, _)
             if !path.exists() && !matches!(options.what, UsersCommand::Add { .. }) =>
         {
             bail!("there is no store at {}; nobody was invited yet, or it is elsewhere", path.display())
         }
-        StoreLocation::Sqlite(_) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
+        StoreLocation::Sqlite(..) | StoreLocation::Postgres(_) | StoreLocation::Redis(_) => {}
     }
     if config.accounts.is_none() {
         bail!("there are no local accounts here; set COATROOM_ACCOUNTS_ENABLED=true, or add [accounts]");

@@ -36,7 +36,7 @@ fn demo_provider(config: &mut Config) -> anyhow::Result<Router> {
     };
     let Some(ours) = config.providers.iter_mut().find(is_ours) else { return Ok(Router::new()) };
     let data = match &config.store {
-        StoreLocation::Sqlite(path) => std::path::absolute(path.with_file_name("coatroom-demo"))?,
+        StoreLocation::Sqlite(path, _) => std::path::absolute(path.with_file_name("coatroom-demo"))?,
         _ => default_folder(config.listen.port()),
     };
     let about = |data: &Path| format!("the demo's provider cannot use {}", data.display());

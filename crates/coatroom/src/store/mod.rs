@@ -31,7 +31,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
-pub use location::{NoSuchPlace, StoreLocation, open};
+pub use location::{NoSuchPlace, StoreLocation, Synchronous, open};
 pub use memory::MemoryStore;
 pub use portable::{Page, Portable};
 #[cfg(feature = "postgres")]

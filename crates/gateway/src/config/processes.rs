@@ -42,7 +42,7 @@ pub(super) fn hide(
     keys: &KeysLocation,
     files: impl IntoIterator<Item = PathBuf>,
 ) {
-    if let StoreLocation::Sqlite(path) = store {
+    if let StoreLocation::Sqlite(path, _) = store {
         let beside = ["", "-wal", "-shm"].map(|ending| {
             let mut path = path.clone().into_os_string();
             path.push(ending);

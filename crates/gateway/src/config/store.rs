@@ -5,7 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use coatroom::protocol::words::Timestamp;
-use coatroom::store::StoreLocation;
+use coatroom::store::{StoreLocation, Synchronous};
 use coatroom::vault::KeyFile;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -38,7 +38,7 @@ impl KeysLocation {
     fn beside(store: &StoreLocation) -> Self {
         match store {
             StoreLocation::Memory => Self::Memory,
-            StoreLocation::Sqlite(path) => Self::File(path.with_file_name(KEYS_FILE)),
+            StoreLocation::Sqlite(path, _) => Self::File(path.with_file_name(KEYS_FILE)),
             StoreLocation::Postgres(_) | StoreLocation::Redis(_) => Self::File(PathBuf::from(KEYS_FILE)),
         }
     }
@@ -58,11 +58,12 @@ pub(super) fn read(root: &Section<'_>) -> (StoreLocation, KeysLocation) {
             .ok()
     });
     let store = match found {
-        Some((StoreLocation::Sqlite(path), place)) => {
-            StoreLocation::Sqlite(root.path(&Found { value: path.to_string_lossy().into_owned(), place }))
+        Some((StoreLocation::Sqlite(path, synchronous), place)) => {
+            let path = root.path(&Found { value: path.to_string_lossy().into_owned(), place });
+            StoreLocation::Sqlite(path, synchronous)
         }
         Some((location, _)) => location,
-        None => StoreLocation::Sqlite(PathBuf::from("coatroom.db")),
+        None => StoreLocation::Sqlite(PathBuf::from("coatroom.db"), Synchronous::Full),
     };
     let keys = read_keys(root).unwrap_or_else(|| KeysLocation::beside(&store));
     (store, keys)

@@ -491,7 +491,7 @@ fn flags_win_over_environment_over_file_over_defaults() {
     assert_eq!(config.lifetimes.code, Duration::from_secs(20));
     assert_eq!(config.log_format, LogFormat::Json);
     assert_eq!(config.lifetimes.flow, Duration::from_mins(10));
-    assert!(matches!(&config.store, StoreLocation::Sqlite(path) if path.as_os_str() == "coatroom.db"));
+    assert!(matches!(&config.store, StoreLocation::Sqlite(path, _) if path.as_os_str() == "coatroom.db"));
 }
 
 #[test]
@@ -613,7 +613,7 @@ fn paths_in_the_file_start_from_its_folder() {
     std::fs::write(&path, WHOLE).unwrap();
     let config = load(Some(&path), &Flags::new(), &FakeEnvironment::default()).unwrap();
     assert!(
-        matches!(&config.store, StoreLocation::Sqlite(path) if *path == folder.path().join("coatroom.db"))
+        matches!(&config.store, StoreLocation::Sqlite(path, _) if *path == folder.path().join("coatroom.db"))
     );
 }
 
@@ -866,6 +866,7 @@ fn every_store_is_known_and_no_password_is_shown() {
     for (store, keys) in [
         ("memory:", None),
         ("sqlite:/var/lib/coatroom/coatroom.db", Some("/var/lib/coatroom/keys.toml")),
+        ("sqlite:/var/lib/coatroom/coatroom.db?synchronous=normal", Some("/var/lib/coatroom/keys.toml")),
         ("postgres://u:canary@h/db", Some("keys.toml")),
         ("postgresql://u:canary@h/db?sslmode=require", Some("keys.toml")),
         ("redis://u:canary@h:6379/1", Some("keys.toml")),

@@ -9,16 +9,18 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::trouble::Trouble;
+use crate::store::Synchronous;
 
 /// A database file of the right format.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
+    synchronous: Synchronous,
 }
 
 impl DatabaseFile {
     /// Makes sure that there is a file at `path`; a new one is empty and only its owner may read it.
-    pub(super) fn create(path: &Path) -> Result<Self, Trouble> {
+    pub(super) fn create(path: &Path, synchronous: Synchronous) -> Result<Self, Trouble> {
         let trouble = |source| Trouble::Create { path: path.to_owned(), source };
         // An absolute path is never taken for one of SQLite's special names, such as `:memory:` or `file:…`.
         let path = std::path::absolute(path).map_err(trouble)?;
@@ -27,7 +29,7 @@ impl DatabaseFile {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(trouble(error)),
         }
-        Ok(Self { path })
+        Ok(Self { path, synchronous })
     }
 
     /// A file that has to be there.
@@ -35,7 +37,7 @@ impl DatabaseFile {
         let trouble = |source| Trouble::Missing { path: path.to_owned(), source };
         let path = std::path::absolute(path).map_err(trouble)?;
         std::fs::metadata(&path).map_err(trouble)?;
-        Ok(Self { path })
+        Ok(Self { path, synchronous: Synchronous::Full })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -54,7 +56,7 @@ impl DatabaseFile {
         if mode != "wal" {
             return Err(Trouble::NoWriteAheadLog { path: self.path.clone() });
         }
-        set_up_writing(&connection).map_err(open)?;
+        self.set_up_writing(&connection).map_err(open)?;
         // Also shows at start whether the file can be written.
         let layout = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(open)?;
         if self.check(&layout)? == Contents::Empty {
@@ -87,6 +89,17 @@ impl DatabaseFile {
         Ok(connection)
     }
 
+    fn set_up_writing(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // With FULL an answered write survives a power cut: the log is flushed at each commit, on macOS through the disk's own cache.
+        // With NORMAL it is flushed before it is folded into the file, so that the file is never half of something.
+        connection.pragma_update(None, "synchronous", self.synchronous.as_str())?;
+        connection.pragma_update(None, "fullfsync", true)?;
+        // What is deleted or replaced is overwritten with zeros, since a revoked grant must not linger in free pages.
+        connection.pragma_update(None, "secure_delete", true)?;
+        // The log shrinks again after a burst.
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)
+    }
+
     /// Starts a thread that works on the file.
     pub(super) fn thread(&self, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Trouble> {
         let thread = thread::Builder::new().name("coatroom-sqlite".to_owned()).spawn(work);
@@ -116,16 +129,6 @@ impl DatabaseFile {
 pub(super) enum Contents {
     Empty,
     Records,
-}
-
-fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {
-    // An answered write survives a power cut: the log is flushed at each commit, on macOS through the disk's own cache.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "fullfsync", true)?;
-    // What is deleted or replaced is overwritten with zeros, since a revoked grant must not linger in free pages.
-    connection.pragma_update(None, "secure_delete", true)?;
-    // The log shrinks again after a burst.
-    connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES)
 }
 
 /// Waits a little for another process that holds the lock; gives up after five seconds. For opening and reading: who
@@ -177,3 +180,19 @@ const WRITER_CACHE_KIB: i64 = 2048;
 const READER_CACHE_KIB: i64 = 256;
 
 const LOG_LIMIT_BYTES: i64 = 8 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_flushed_unless_less_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        for (synchronous, number) in [(Synchronous::Full, 2), (Synchronous::Normal, 1)] {
+            let file = DatabaseFile::create(&folder.path().join("coatroom.db"), synchronous).unwrap();
+            let writer = file.writer().unwrap();
+            let found: i64 = writer.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+            assert_eq!(found, number, "{synchronous:?}");
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! The embedded store: one SQLite file, durable to the last answered write, and nothing to run beside it.
+//! The embedded store: one SQLite file, durable to the last answered write unless the operator asks for less, and nothing to run
+//! beside it.
 //!
 //! One thread writes. It commits everything that waits in one transaction and answers only then, so that many callers
 //! share the cost of one flush to the disk. Reads go to a few read-only connections, which in WAL mode wait for nobody.
@@ -24,7 +25,7 @@ use self::file::DatabaseFile;
 use self::readers::Readers;
 use self::verbs::Write;
 use self::writer::Writer;
-use super::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Version};
+use super::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Synchronous, Version};
 use crate::clock::Clock;
 
 /// Keeps records in one SQLite file.
@@ -47,7 +48,19 @@ impl SqliteStore {
     /// [`StoreError::Unavailable`] when the file cannot be created, opened or written, is no database of this program,
     /// or was written by a newer one. Its source names the path.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let file = Arc::new(DatabaseFile::create(path)?);
+        Self::open_with(path, Synchronous::Full, clock)
+    }
+
+    /// The same, and says what an answered write survives.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(
+        path: &Path,
+        synchronous: Synchronous,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
+        let file = Arc::new(DatabaseFile::create(path, synchronous)?);
         let readers = Readers::start(&file, &clock)?;
         let writer = Writer::start(Arc::clone(&file), clock)?;
         Ok(Self { file, readers, writer })

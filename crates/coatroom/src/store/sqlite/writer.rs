@@ -211,7 +211,7 @@ mod tests {
     use super::super::verbs;
     use super::*;
     use crate::clock::ManualClock;
-    use crate::store::{Kind, NewRecord};
+    use crate::store::{Kind, NewRecord, Synchronous};
 
     #[test]
     fn a_full_disk_fails_the_whole_commit_until_there_is_space() {
@@ -346,7 +346,7 @@ mod tests {
     }
 
     fn scribe(folder: &Path) -> Scribe {
-        let file = DatabaseFile::create(&folder.join("coatroom.db")).unwrap();
+        let file = DatabaseFile::create(&folder.join("coatroom.db"), Synchronous::Full).unwrap();
         let connection = Some(file.writer().unwrap());
         let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_800_000_000)));
         Scribe { file: Arc::new(file), clock, connection }
