@@ -48,6 +48,12 @@ impl HookLine {
         Self(Some(Arc::new(Line { hooks, sender: OnceLock::new() })))
     }
 
+    /// Whether there are none.
+    #[cfg(feature = "server")]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Tells the hooks, some time. Costs nothing where there are none.
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
         let Some(line) = &self.0 else { return };
