@@ -11,10 +11,10 @@ mod shared_secret;
 use std::borrow::Cow;
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents,
-    UnparsedPublicKey, VerificationAlgorithm,
+    VerificationAlgorithm,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -206,21 +206,27 @@ impl KeySet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     kid: Option<String>,
-    /// The one algorithm of this key, if its issuer pins one; the material allows few anyway.
-    pinned: Option<Algorithm>,
     /// The one issuer whose tokens it is for, if its document says so. Microsoft publishes the keys of all tenants in one
     /// document, and writes `{tenantid}` where each may stand.
     issuer: Option<String>,
-    material: Material,
+    /// The key for each algorithm that its material allows, and its issuer does not rule out by pinning another one.
+    verifiers: Vec<Verifier>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Material {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    P256(Vec<u8>),
-    P384(Vec<u8>),
-    Ed25519(Vec<u8>),
+/// A public key for one algorithm, parsed once and not for each token.
+#[derive(Debug, Clone)]
+struct Verifier {
+    algorithm: Algorithm,
+    key: ParsedPublicKey,
 }
+
+impl PartialEq for Verifier {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key.as_ref() == other.key.as_ref()
+    }
+}
+
+impl Eq for Verifier {}
 
 #[derive(Deserialize)]
 struct Jwk {
@@ -250,8 +256,9 @@ impl Key {
             Some(name) => Some(Algorithm::parse(name)?),
             None => None,
         };
-        let material = Material::parse(&jwk)?;
-        Some(Self { kid: jwk.kid, pinned, issuer: jwk.issuer, material })
+        let mut verifiers = verifiers(&jwk)?;
+        verifiers.retain(|verifier| pinned.is_none_or(|pinned| pinned == verifier.algorithm));
+        Some(Self { kid: jwk.kid, issuer: jwk.issuer, verifiers })
     }
 
     /// Whether it is for the tokens of the issuer that the claims name.
@@ -267,49 +274,48 @@ impl Key {
     }
 
     fn verifies(&self, token: &Jws<'_>) -> bool {
-        self.pinned.is_none_or(|pinned| pinned == token.algorithm)
-            && self.material.verifies(token.algorithm, token.signed.as_bytes(), &token.signature)
+        let fitting = self.verifiers.iter().find(|verifier| verifier.algorithm == token.algorithm);
+        fitting.is_some_and(|verifier| {
+            verifier.key.verify_sig(token.signed.as_bytes(), &token.signature).is_ok()
+        })
     }
 }
 
-impl Material {
-    fn parse(jwk: &Jwk) -> Option<Self> {
-        let bytes = |member: &Option<String>| member.as_deref().and_then(from_base64url);
-        match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-            ("RSA", _) => Some(Self::Rsa { n: unsigned(bytes(&jwk.n)?), e: unsigned(bytes(&jwk.e)?) }),
-            ("EC", Some("P-256")) => Some(Self::P256(point(bytes(&jwk.x)?, bytes(&jwk.y)?, 32)?)),
-            ("EC", Some("P-384")) => Some(Self::P384(point(bytes(&jwk.x)?, bytes(&jwk.y)?, 48)?)),
-            ("OKP", Some("Ed25519")) => bytes(&jwk.x).filter(|x| x.len() == 32).map(Self::Ed25519),
-            _ => None,
+/// The key for every algorithm that its material allows; `None` when it cannot be read.
+fn verifiers(jwk: &Jwk) -> Option<Vec<Verifier>> {
+    let bytes = |member: &Option<String>| member.as_deref().and_then(from_base64url);
+    let one = |algorithm, by: &'static dyn VerificationAlgorithm, key: Vec<u8>| {
+        Some(vec![Verifier { algorithm, key: ParsedPublicKey::new(by, key).ok()? }])
+    };
+    match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        ("RSA", _) => {
+            let key = RsaPublicKeyComponents { n: unsigned(bytes(&jwk.n)?), e: unsigned(bytes(&jwk.e)?) };
+            let parsed =
+                |(algorithm, by)| Some(Verifier { algorithm, key: key.to_parsed_public_key(by).ok()? });
+            RSA.into_iter().map(parsed).collect()
         }
-    }
-
-    fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        let plain = |algorithm: &'static dyn VerificationAlgorithm, key: &[u8]| {
-            UnparsedPublicKey::new(algorithm, key).verify(message, signature).is_ok()
-        };
-        match (self, algorithm) {
-            (Self::Rsa { n, e }, _) => rsa_parameters(algorithm)
-                .is_some_and(|rsa| RsaPublicKeyComponents { n, e }.verify(rsa, message, signature).is_ok()),
-            (Self::P256(key), Algorithm::Es256) => plain(&ECDSA_P256_SHA256_FIXED, key),
-            (Self::P384(key), Algorithm::Es384) => plain(&ECDSA_P384_SHA384_FIXED, key),
-            (Self::Ed25519(key), Algorithm::EdDsa) => plain(&ED25519, key),
-            (Self::P256(_) | Self::P384(_) | Self::Ed25519(_), _) => false,
+        ("EC", Some("P-256")) => {
+            let point = point(bytes(&jwk.x)?, bytes(&jwk.y)?, 32)?;
+            one(Algorithm::Es256, &ECDSA_P256_SHA256_FIXED, point)
         }
+        ("EC", Some("P-384")) => {
+            let point = point(bytes(&jwk.x)?, bytes(&jwk.y)?, 48)?;
+            one(Algorithm::Es384, &ECDSA_P384_SHA384_FIXED, point)
+        }
+        ("OKP", Some("Ed25519")) => one(Algorithm::EdDsa, &ED25519, bytes(&jwk.x)?),
+        _ => None,
     }
 }
 
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    Some(match algorithm {
-        Algorithm::Rs256 => &RSA_PKCS1_2048_8192_SHA256,
-        Algorithm::Rs384 => &RSA_PKCS1_2048_8192_SHA384,
-        Algorithm::Rs512 => &RSA_PKCS1_2048_8192_SHA512,
-        Algorithm::Ps256 => &RSA_PSS_2048_8192_SHA256,
-        Algorithm::Ps384 => &RSA_PSS_2048_8192_SHA384,
-        Algorithm::Ps512 => &RSA_PSS_2048_8192_SHA512,
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => return None,
-    })
-}
+/// What one RSA key may be for.
+const RSA: [(Algorithm, &RsaParameters); 6] = [
+    (Algorithm::Rs256, &RSA_PKCS1_2048_8192_SHA256),
+    (Algorithm::Rs384, &RSA_PKCS1_2048_8192_SHA384),
+    (Algorithm::Rs512, &RSA_PKCS1_2048_8192_SHA512),
+    (Algorithm::Ps256, &RSA_PSS_2048_8192_SHA256),
+    (Algorithm::Ps384, &RSA_PSS_2048_8192_SHA384),
+    (Algorithm::Ps512, &RSA_PSS_2048_8192_SHA512),
+];
 
 /// An uncompressed point (SEC 1 §2.3.3) of its two coordinates, each of `size` bytes.
 fn point(x: Vec<u8>, y: Vec<u8>, size: usize) -> Option<Vec<u8>> {
