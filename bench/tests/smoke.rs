@@ -22,7 +22,8 @@ fn the_benchmark_of_the_token_endpoint_prints_its_table() {
 #[test]
 fn the_benchmark_of_calls_prints_its_table() {
     let few = ["calls", "--contenders", "direct,hyper,floor,coatroom", "--connections", "2"];
-    let rows = ["| the server itself |", "| minimal hyper proxy, tokens remembered (floor) |", "| Coatroom |"];
+    let rows =
+        ["| the server itself |", "| minimal hyper proxy, tokens remembered (floor) |", "| Coatroom |"];
     prints(Command::new(BENCH).args(few).args(BRIEFLY).env("COATROOM_BIN", program()), &rows);
 }
 
