@@ -2,6 +2,7 @@
 //! costs others a 503 at the worst, and not the process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
@@ -10,7 +11,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What the bodies of all calls may hold together.
 #[derive(Debug)]
-pub(super) struct Bodies(Arc<Semaphore>);
+pub(super) struct Bodies {
+    room: Arc<Semaphore>,
+    units: usize,
+    /// Whether the log knows that there was no room.
+    told: AtomicBool,
+}
 
 /// What one body holds of it, given back when the request is done with.
 #[derive(Debug, Clone)]
@@ -31,11 +37,19 @@ pub(super) enum BodyTrouble {
 
 impl Bodies {
     pub(super) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS))))
+        let units = bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS);
+        Self { room: Arc::new(Semaphore::new(units)), units, told: AtomicBool::new(false) }
     }
 
     fn take(&self, units: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_many_owned(u32::try_from(units).ok()?).ok()
+        let taken = Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(units).ok()?).ok();
+        // Said once, until half of it is free again.
+        if taken.is_none() && !self.told.swap(true, Ordering::Relaxed) {
+            tracing::warn!("there is no room for more bodies of calls");
+        } else if self.told.load(Ordering::Relaxed) && self.room.available_permits() > self.units / 2 {
+            self.told.store(false, Ordering::Relaxed);
+        }
+        taken
     }
 }
 
@@ -133,6 +147,6 @@ mod tests {
         drop(first);
         assert_eq!(read(9 * UNIT + 1).await.unwrap_err(), BodyTrouble::TooLarge);
         assert!(read(9 * UNIT).await.is_ok());
-        assert_eq!(bodies.0.available_permits(), 10);
+        assert_eq!(bodies.room.available_permits(), 10);
     }
 }

@@ -298,10 +298,7 @@ impl Settings {
         match tokio::time::timeout(BODY_PATIENCE, bodies::read(body, self.body_limit, bodies)).await {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(BodyTrouble::TooLarge)) => Err(Refusal::TooLarge(self.body_limit)),
-            Ok(Err(BodyTrouble::NoRoom)) => {
-                tracing::warn!("there is no room for more bodies of calls");
-                Err(Refusal::Unavailable)
-            }
+            Ok(Err(BodyTrouble::NoRoom)) => Err(Refusal::Unavailable),
             Ok(Err(BodyTrouble::Lost)) => Err(Refusal::BodyLost),
             Err(_) => Err(Refusal::BodySlow),
         }
