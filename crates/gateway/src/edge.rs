@@ -31,6 +31,10 @@ use crate::unread::watch;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestId(Arc<str>);
 
+/// In the extensions of an event stream that no call opened: answers to calls come in it all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AnswersComeHere;
+
 impl RequestId {
     /// The name.
     pub(crate) fn as_str(&self) -> &str {

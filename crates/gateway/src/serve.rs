@@ -4,6 +4,7 @@
 //! TLS is left to a proxy in front. Bodies are limited where they are read. Whoever reads answers slowly is for `patience`,
 //! whoever holds many connections for `crowd`.
 
+mod closing;
 mod crowd;
 mod patience;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Request, Version};
+use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -24,11 +25,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::closing::{Closing, Phase, is_event_stream};
 use self::crowd::Crowd;
 use self::patience::{Heads, Open, Patient, Streams, UnderWay, counted};
 use crate::client_address::IpRange;
 use crate::config::Config;
-use crate::edge::Edge;
+use crate::edge::{AnswersComeHere, Edge};
 
 /// What one connection, and all of them, may hold.
 #[derive(Debug, Clone)]
@@ -76,7 +78,8 @@ impl From<&Config> for ServeSettings {
     }
 }
 
-/// Serves until `shutdown` completes; then accepts no more, lets what runs finish, and ends the rest after the drain.
+/// Serves until `shutdown` completes; then accepts no more, lets what runs finish, and ends the rest after the drain. Event streams end
+/// as [`closing`] says.
 ///
 /// The listener's own trouble (too many open files) is logged and waited out.
 pub(crate) async fn run(
@@ -93,7 +96,7 @@ pub(crate) async fn run(
         settings.trusted_proxies.clone(),
         settings.limit_loopback,
     );
-    let (ending, has_ended) = watch::channel(());
+    let (phase, phases) = watch::channel(Phase::Serving);
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -114,7 +117,7 @@ pub(crate) async fn run(
                     header_read: settings.header_read,
                     idle: settings.idle,
                     write_stall: settings.write_stall,
-                    ending: has_ended.clone(),
+                    phase: phases.clone(),
                 };
                 connections.spawn(async move {
                     connection.serve(stream, peer).await;
@@ -129,12 +132,21 @@ pub(crate) async fn run(
         }
     }
     drop(listener);
-    drop(ending);
-    let finished = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(settings.drain, finished).await.is_err() {
-        tracing::info!(connections = connections.len(), "ending what still runs");
+    phase.send_replace(Phase::Ending);
+    if all_end(&mut connections, settings.drain).await {
+        return;
+    }
+    tracing::info!(connections = connections.len(), "ending what still runs");
+    phase.send_replace(Phase::Over);
+    if !all_end(&mut connections, LAST_WORDS).await {
         connections.shutdown().await;
     }
+}
+
+/// Whether all connections end within this time.
+async fn all_end(connections: &mut JoinSet<()>, time: Duration) -> bool {
+    let ending = async { while connections.join_next().await.is_some() {} };
+    tokio::time::timeout(time, ending).await.is_ok()
 }
 
 async fn accept(
@@ -186,7 +198,7 @@ struct Connection {
     header_read: Duration,
     idle: Duration,
     write_stall: Duration,
-    ending: watch::Receiver<()>,
+    phase: watch::Receiver<Phase>,
 }
 
 impl Connection {
@@ -194,16 +206,24 @@ impl Connection {
         let requests = AtomicUsize::new(0);
         let open = Open::default();
         let is_http1 = Arc::new(AtomicBool::new(false));
+        let phase = self.phase.clone();
         let service = service_fn(|request: Request<Incoming>| {
             requests.fetch_add(1, Ordering::Relaxed);
             let is_http2 = request.version() == Version::HTTP_2;
             is_http1.store(!is_http2, Ordering::Relaxed);
+            let is_call = request.method() == Method::POST;
             let answering = self.edge.answer(request, peer);
             // A request that is being answered is counted like an answer that is being read.
             let under_way = UnderWay::count(&open);
+            let phase = phase.clone();
             async move {
                 let response = answering.await;
-                response.map(|response| response.map(|body| counted(body, under_way, is_http2)))
+                response.map(|response| {
+                    let has_answers = is_call || response.extensions().get::<AnswersComeHere>().is_some();
+                    let closing =
+                        is_event_stream(response.headers()).then(|| Closing::new(phase, has_answers));
+                    response.map(|body| counted(body, under_way, is_http2, closing))
+                })
             }
         });
         let heads =
@@ -243,8 +263,7 @@ impl Connection {
                     }
                     (seen, was_idle) = (count, is_idle);
                 }
-                // The sender is dropped when the shutdown begins, which wakes every connection.
-                _ = self.ending.changed(), if !is_ending => {
+                _ = self.phase.changed(), if !is_ending => {
                     is_ending = true;
                     connection.as_mut().graceful_shutdown();
                 }
@@ -258,6 +277,9 @@ const HEADER_LINES: usize = 100;
 
 /// After a failed accept: long enough for a descriptor to become free.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long streams take to say that they end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Streams that a peer may have reset before we looked at them, and that we reset for its mistakes.
 const RESETS: usize = 50;

@@ -27,6 +27,7 @@ use url::form_urlencoded;
 
 use super::answer::request_id;
 use super::endpoint::SESSION_ID;
+use crate::edge::AnswersComeHere;
 
 /// The service before the guard of a server that speaks HTTP+SSE.
 #[derive(Debug, Clone)]
@@ -101,8 +102,9 @@ impl Streams {
         path: &str,
         session: &HeaderValue,
         credential: Option<HeaderValue>,
-        response: Response<Body>,
+        mut response: Response<Body>,
     ) -> Response<Body> {
+        response.extensions_mut().insert(AnswersComeHere);
         let (sender, answers) = mpsc::channel(WAITING_ANSWERS);
         let opened = OpenStream { credential, answers: sender };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(session.clone(), opened);

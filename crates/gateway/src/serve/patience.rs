@@ -21,6 +21,8 @@ use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::closing::Closing;
+
 /// A connection that is given up when its peer takes less than a kilobyte within the patience, while there is more to send,
 /// or has begun another request and does not say within the time of [`Heads`] what it is.
 pub(super) struct Patient<I> {
@@ -213,11 +215,30 @@ struct Counted {
     rest: Bytes,
     splits: bool,
     _under_way: UnderWay,
+    /// Of an event stream: what tells when it has to end.
+    closing: Option<Closing>,
 }
 
 /// Counts a body of an answer; for HTTP/2 it is cut into parts, so that no stream holds much for a reader that takes nothing.
-pub(super) fn counted(body: Body, under_way: UnderWay, is_http2: bool) -> Body {
-    Body::new(Counted { inner: body, rest: Bytes::new(), splits: is_http2, _under_way: under_way })
+pub(super) fn counted(body: Body, under_way: UnderWay, is_http2: bool, closing: Option<Closing>) -> Body {
+    Body::new(Counted { inner: body, rest: Bytes::new(), splits: is_http2, _under_way: under_way, closing })
+}
+
+impl Counted {
+    /// The next frame of what is counted, unless it has to end now.
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(closing) = &mut self.closing else { return Pin::new(&mut self.inner).poll_frame(cx) };
+        if closing.is_due(cx) {
+            self.closing = None;
+            self.inner = Body::empty();
+            return Poll::Ready(None);
+        }
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            closing.passes(frame.data_ref().map_or(&[][..], |piece| piece));
+        }
+        polled
+    }
 }
 
 impl HttpBody for Counted {
@@ -229,12 +250,12 @@ impl HttpBody for Counted {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if !self.splits {
-            return Pin::new(&mut self.inner).poll_frame(cx);
+            return self.poll_inner(cx);
         }
         // It is asked for, so the reader took what there was.
         FULL.set(false);
         if self.rest.is_empty() {
-            let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+            let frame = ready!(self.poll_inner(cx));
             match frame.map(|frame| frame.map(Frame::into_data)) {
                 Some(Ok(Ok(data))) => self.rest = data,
                 Some(Ok(Err(other))) => return Poll::Ready(Some(Ok(other))),

@@ -517,3 +517,83 @@ async fn rapid_resets_end_the_connection_and_nothing_else() {
     tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await.expect("closed").ok();
     assert!(talk(running.address, &get_request("/peer")).await.starts_with("HTTP/1.1 200"));
 }
+
+/// A router whose stream at `/events` says what the test has it say.
+fn saying() -> (mpsc::Sender<&'static str>, Router) {
+    let (say, said) = mpsc::channel::<&'static str>(8);
+    let said = Arc::new(std::sync::Mutex::new(Some(said)));
+    let open = move || {
+        let said = said.lock().unwrap().take().unwrap();
+        let events = futures_util::stream::unfold(said, |mut said| async {
+            Some((Ok::<_, std::convert::Infallible>(said.recv().await?), said))
+        });
+        async { ([("content-type", "text/event-stream; charset=utf-8")], Body::from_stream(events)) }
+    };
+    (say, Router::new().route("/events", any(open)))
+}
+
+/// Reads until the server closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut rest = Vec::new();
+    let reading = stream.read_to_end(&mut rest);
+    tokio::time::timeout(Duration::from_secs(4), reading).await.expect("closed in time").unwrap();
+    String::from_utf8(rest).unwrap()
+}
+
+const LAST_CHUNK: &str = "0\r\n\r\n";
+
+#[tokio::test]
+async fn at_shutdown_a_stream_for_whatever_comes_ends_whole_and_after_its_event() {
+    let (say, router) = saying();
+    let running = start_with(settings(), router).await;
+    say.send("data: 1\n").await.unwrap();
+    let stream = begin(running.address, "/events", "data: 1").await;
+    running.stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    say.send("\n").await.unwrap();
+    let rest = rest(stream).await;
+    assert!(rest.ends_with(LAST_CHUNK) && rest.contains('\n'), "{rest:?}");
+    running.done.await.unwrap();
+
+    // Between two events, at once.
+    let (say, router) = saying();
+    let running = start_with(settings(), router).await;
+    say.send("data: 1\r\n\r\n").await.unwrap();
+    let stream = begin(running.address, "/events", "data: 1").await;
+    running.stop.send(()).unwrap();
+    let rest = self::rest(stream).await;
+    assert!(rest.ends_with(LAST_CHUNK), "{rest:?}");
+    tokio::time::timeout(Duration::from_secs(1), running.done).await.expect("at once").unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_with_answers_to_calls_has_the_drain_and_then_ends_whole_too() {
+    let (say, router) = saying();
+    let running = start_with(ServeSettings { drain: Duration::from_millis(600), ..settings() }, router).await;
+    say.send("data: 1\n\n").await.unwrap();
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    read_until(&mut stream, "data: 1\n\n").await;
+    running.stop.send(()).unwrap();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    say.send("data: 2\n\ndata: 3").await.unwrap();
+    let rest = rest(stream).await;
+    assert!(rest.contains("data: 2\n\ndata: 3") && rest.ends_with(LAST_CHUNK), "{rest:?}");
+    running.done.await.unwrap();
+}
+
+#[tokio::test]
+async fn at_shutdown_a_stream_over_http2_ends_with_its_last_frame_and_no_reset() {
+    let (say, router) = saying();
+    let running = start_with(settings(), router).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let headers = frame(1, 0b101, 1, &header_block(GET, "localhost", "/events"));
+    stream.write_all(&[PREFACE, &frame(4, 0, 0, &[]), &headers].concat()).await.unwrap();
+    say.send("data: 1\n\n").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    running.stop.send(()).unwrap();
+    let mut answer = Vec::new();
+    // The other side answers no ping of the goodbye, so the connection stays for a while.
+    tokio::time::timeout(Duration::from_millis(700), stream.read_to_end(&mut answer)).await.ok();
+    assert_eq!(frames_of(1, &answer), [(1, false), (0, false), (0, true)]);
+}
