@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::any_service;
 use coatroom::accounts::Mailer;
 use coatroom::clock::{Clock, SystemClock};
@@ -20,6 +21,7 @@ use coatroom::settings::{Settings, SignUp};
 use coatroom::store::{Portable, StoreLocation};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
+use futures_util::future::Either;
 use http::Uri;
 use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
@@ -33,7 +35,8 @@ use crate::config::{
     ScopeConfig, ServerConfig, Unlisted, UpstreamConfig, variable,
 };
 use crate::edge::{Edge, Endpoint, Hosts};
-use crate::proxy::{Proxy, SseFront, Transport, Upstream, Waiting, Wants, client};
+use crate::overload::{CallsBefore, Overload, rest_before};
+use crate::proxy::{Connections, Places, Proxy, SseFront, Transport, Upstream, Waiting, Wants};
 
 /// Everything that is served, with the checks that stand before it. `more` is merged beside it: the demo's own provider.
 ///
@@ -45,30 +48,38 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     session_limits.idle = config.lifetimes.mcp_session;
     session_limits.per_user = config.limits.sessions_per_user;
     let sessions = coatroom.sessions(session_limits);
-    let client = client(config.limits.upstream_connect)?;
+    let connections = Connections::new(config.limits.upstream_connect)?;
+    let overload = Overload::watch(Arc::new(SystemClock::new()));
     log_who_may_enter(config);
     let commands = Commands::open(config, &coatroom)?;
-    let mut router = coatroom.routes().merge(more);
+    let before = from_fn_with_state(Arc::clone(&overload), rest_before);
+    let mut router = coatroom.routes().merge(more).layer(before);
     let mut endpoints: Vec<(String, Endpoint)> = Vec::new();
     for server in &config.servers {
         warn_of_openness(config, server);
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
+        let overload = Arc::clone(&overload);
         let guarded = match (&server.upstream, &commands) {
             (UpstreamConfig::Http(url, transport), _) => {
                 let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
                 let upstream = upstream(config, (server, url, *transport), assertions);
-                let guarded = guard.layer(Proxy::new(upstream, client.clone()));
+                let guarded = guard.layer(Proxy::new(upstream, connections.to(url, server.wire)));
                 match transport {
                     Transport::Streamable => {
-                        let endpoint = Box::new(move |request| guarded.clone().call(request));
+                        let before = CallsBefore::new(overload, guarded);
+                        let endpoint = Box::new(move |request| match before.clone().call(request) {
+                            Either::Left(answering) | Either::Right(answering) => answering,
+                        });
                         endpoints.push((server.path.clone(), endpoint));
                         continue;
                     }
-                    Transport::Sse => any_service(SseFront::new(&server.path, guarded)),
+                    Transport::Sse => {
+                        any_service(CallsBefore::new(overload, SseFront::new(&server.path, guarded)))
+                    }
                 }
             }
             (UpstreamConfig::Command(command), Some(commands)) => {
-                commands.serve(config, (server, command), &guard)
+                any_service(CallsBefore::new(overload, commands.serve(config, (server, command), &guard)))
             }
             (UpstreamConfig::Command(_), None) => continue,
         };
@@ -325,5 +336,6 @@ fn upstream(
         wants: Wants::of(server.headers.iter().map(|(_, template)| template), server.needs.clone()),
         public_url: config.public_url.clone(),
         waiting: Waiting { body: config.limits.mcp_body, first_byte: config.limits.upstream_first_byte },
+        places: Places::new(&server.name, config.limits.upstream_waiting, config.limits.upstream_requests),
     }
 }

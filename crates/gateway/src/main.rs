@@ -15,6 +15,7 @@ mod edge;
 mod grants;
 mod keys;
 mod observe;
+mod overload;
 mod progress;
 mod proxy;
 mod serve;

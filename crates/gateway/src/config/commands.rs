@@ -17,6 +17,7 @@ pub(super) fn read_command(section: &Section<'_>, templates: &Templates<'_>) -> 
     for (key, why) in [
         ("upstream", "a server is a command, or it has a URL"),
         ("transport", "a command speaks stdio"),
+        ("http2", "a command speaks stdio"),
         ("headers", "a command has no headers: give it what it needs by `env`"),
         ("assertion", "a command gets no assertion: each user has a process of their own"),
     ] {

@@ -67,6 +67,10 @@ pub(crate) struct Limits {
     pub(crate) upstream_connect: Duration,
     /// How long an upstream may take to begin its answer to a POST. Default 60 seconds.
     pub(crate) upstream_first_byte: Duration,
+    /// Requests at one upstream whose answers have not begun. Default 1000.
+    pub(crate) upstream_waiting: usize,
+    /// Requests under way at one upstream in all, streams too. Default 10 000.
+    pub(crate) upstream_requests: usize,
     /// How long running requests and streams get at shutdown. Default 30 seconds.
     pub(crate) drain: Duration,
 }
@@ -128,6 +132,8 @@ impl Limits {
             "header_read",
             "upstream_connect",
             "upstream_first_byte",
+            "upstream_waiting",
+            "upstream_requests",
             "drain",
         ]);
         let span = |key: &str, default| span(&section, key, default, SECOND / 10..=HOUR);
@@ -146,6 +152,8 @@ impl Limits {
             header_read: span("header_read", 10 * SECOND),
             upstream_connect: span("upstream_connect", 5 * SECOND),
             upstream_first_byte: span("upstream_first_byte", MINUTE),
+            upstream_waiting: number(&section, "upstream_waiting", 1000, 1..=1_000_000),
+            upstream_requests: number(&section, "upstream_requests", 10_000, 1..=1_000_000),
             drain: span("drain", 30 * SECOND),
         };
         if limits.mcp_bodies < limits.mcp_body {
@@ -153,6 +161,14 @@ impl Limits {
             section.refuse(
                 &place,
                 "`mcp_bodies` is less than `mcp_body`: large calls would never pass",
+                None,
+            );
+        }
+        if limits.upstream_requests < limits.upstream_waiting {
+            let found = section.text("upstream_requests").or_else(|| section.text("upstream_waiting"));
+            section.refuse(
+                &found.map_or(Place::Nowhere, |found| found.place),
+                "`upstream_requests` is less than `upstream_waiting`: those that wait are among them",
                 None,
             );
         }

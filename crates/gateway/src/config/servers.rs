@@ -13,7 +13,7 @@ use super::trust::Known;
 use super::values::truth;
 use crate::command::CommandConfig;
 use crate::proxy::credential::Template;
-use crate::proxy::{Needs, Transport};
+use crate::proxy::{Needs, Transport, Wire};
 
 /// An MCP server behind the gateway.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub(crate) struct ServerConfig {
     pub(crate) path: String,
     /// Where or what it is.
     pub(crate) upstream: UpstreamConfig,
+    /// Which HTTP it is spoken to, if it is not a command.
+    pub(crate) wire: Wire,
     /// The provider whose tokens it takes; `None` when it takes none.
     pub(crate) provider: Option<ProviderName>,
     /// The remote issuer whose tokens it takes; `None` for our own.
@@ -243,6 +245,7 @@ fn read_server(name: &Found<String>, section: &Section<'_>, known: &Known<'_>) -
         name: name.value.clone(),
         path: path?,
         upstream: upstream?,
+        wire: section.choice("http2", HTTP2).map_or(Wire::Auto, |found| found.value),
         provider: trusted.provider,
         issuer: trusted.issuer,
         auth,
@@ -410,6 +413,8 @@ fn endpoint_path(text: &str) -> Result<String, String> {
 const AUTH: &[(&str, Auth)] =
     &[("required", Auth::Required), ("optional", Auth::Optional), ("off", Auth::Off)];
 
+const HTTP2: &[(&str, Wire)] = &[("auto", Wire::Auto), ("true", Wire::Http2), ("false", Wire::Http1)];
+
 const TRANSPORT: &[(&str, Transport)] = &[("http", Transport::Streamable), ("sse", Transport::Sse)];
 
 const UNLISTED: &[(&str, Unlisted)] = &[("permitted", Unlisted::Permitted), ("denied", Unlisted::Denied)];
@@ -422,6 +427,7 @@ const KEYS: &[&str] = &[
     "path",
     "upstream",
     "transport",
+    "http2",
     "provider",
     "issuer",
     "auth",

@@ -9,7 +9,7 @@ use coatroom::vault::KeyFile;
 use secrecy::ExposeSecret as _;
 
 use super::*;
-use crate::proxy::Transport;
+use crate::proxy::{Transport, Wire};
 
 /// Writes `text` as the file `coatroom.toml` and reads it with `environment`.
 fn load_file(text: &str, environment: &FakeEnvironment) -> Result<Config, Report> {
@@ -530,6 +530,28 @@ fn a_server_speaks_streamable_http_unless_it_is_said_to_speak_sse() {
         mistyped.contains("`transport` cannot be `see`") && mistyped.contains("did you mean `sse`?"),
         "{mistyped}"
     );
+}
+
+#[test]
+fn a_server_is_spoken_to_over_the_http_that_it_is_said_to_speak() {
+    let wire = |line: &str| {
+        let text = TWO.replace("upstream = ", &format!("{line}\nupstream = "));
+        load_file(&text, &FakeEnvironment::default()).unwrap().servers[0].wire
+    };
+    assert_eq!(wire(""), Wire::Auto);
+    assert_eq!(wire("http2 = \"auto\""), Wire::Auto);
+    assert_eq!(wire("http2 = true"), Wire::Http2);
+    assert_eq!(wire("http2 = false"), Wire::Http1);
+    let refused = report(&TWO.replace("upstream = ", "http2 = true\ncommand = [\"server\"]\nupstream = "));
+    assert!(refused.contains("`http2` with `command`"), "{refused}");
+}
+
+#[test]
+fn what_waits_at_a_server_is_among_what_is_under_way_there() {
+    let refused = report(&format!("{TWO}\n[limits]\nupstream_requests = 10\n"));
+    assert!(refused.contains("`upstream_requests` is less than `upstream_waiting`"), "{refused}");
+    let refused = report(&format!("{TWO}\n[limits]\nupstream_waiting = 0\n"));
+    assert!(refused.contains("between 1 and 1000000"), "{refused}");
 }
 
 #[test]

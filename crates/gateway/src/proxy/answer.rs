@@ -8,11 +8,12 @@ use axum::response::IntoResponse as _;
 use coatroom::guard::{GuardAnswer, UpstreamError};
 use coatroom::protocol::words::ProviderName;
 use http::{HeaderValue, Response, StatusCode, header};
-use hyper_util::client::legacy::Error as UpstreamFailure;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::connect::{Cause, NoAnswer};
 use super::endpoint::EndpointRefusal;
+use super::places::Full;
 
 /// Why a call did not get the server's answer.
 #[derive(Debug, thiserror::Error)]
@@ -52,11 +53,14 @@ pub(crate) enum Failure {
     Header(http::HeaderName),
     /// No connection.
     #[error("the MCP server cannot be reached")]
-    Unreachable(#[source] UpstreamFailure),
+    Unreachable(#[source] Cause),
+    /// As many requests are under way there as may be, or as this user may have.
+    #[error("the MCP server has too much to do; try again in a moment")]
+    Full,
     /// Connected, and no answer that can be read. The call may have been carried out, so trying again is for the client to
     /// decide.
     #[error("the MCP server broke off, or answered with something that is not HTTP")]
-    Broken(#[source] UpstreamFailure),
+    Broken(#[source] Cause),
     /// Connected, and no answer in time.
     #[error("the MCP server did not answer in time")]
     Silent,
@@ -103,9 +107,18 @@ pub(crate) enum Failure {
     Answer(StatusCode),
 }
 
-impl From<UpstreamFailure> for Failure {
-    fn from(cause: UpstreamFailure) -> Self {
-        if cause.is_connect() { Self::Unreachable(cause) } else { Self::Broken(cause) }
+impl From<NoAnswer> for Failure {
+    fn from(cause: NoAnswer) -> Self {
+        match cause {
+            NoAnswer::Unconnected(cause) => Self::Unreachable(cause),
+            NoAnswer::Broken(cause) => Self::Broken(cause),
+        }
+    }
+}
+
+impl From<Full> for Failure {
+    fn from(Full: Full) -> Self {
+        Self::Full
     }
 }
 
@@ -159,6 +172,7 @@ impl Failure {
             Self::Unsigned(_) => (StatusCode::SERVICE_UNAVAILABLE, "unsigned", true),
             Self::Header(_) => (StatusCode::BAD_GATEWAY, "header", false),
             Self::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unreachable", true),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "full", true),
             Self::Broken(_) => (StatusCode::BAD_GATEWAY, "broken_answer", false),
             Self::Silent => (StatusCode::GATEWAY_TIMEOUT, "no_answer", true),
             Self::Refused => (StatusCode::BAD_GATEWAY, "credential_refused", false),

@@ -7,54 +7,147 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Uri;
+use http::{Request, Response, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-/// The client that all upstream servers share; cloning it is cheap.
-pub(crate) type UpstreamClient = Client<TimedConnector, Full<Bytes>>;
+use super::answering::Answering;
+use super::lanes::Lanes;
 
-/// Makes the client. Connecting, TLS included, may take `timeout`.
-///
-/// # Errors
-/// When the cryptographic provider supports no usable version of TLS.
-pub(crate) fn client(timeout: Duration) -> Result<UpstreamClient, rustls::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(KEEP_ALIVE));
+/// Which HTTP a server is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// Over TLS what the server chooses, else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, by prior knowledge where there is no TLS.
+    Http2,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    /// There is no connection.
+    #[error("no connection")]
+    Unconnected(#[source] Cause),
+    /// The connection or the stream broke off.
+    #[error("the connection broke off")]
+    Broken(#[source] Cause),
+}
+
+/// What is behind it.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What all upstream servers share; cloning it is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Connections {
+    http1: Client<Connector, Full<Bytes>>,
+    /// Offers both over TLS.
+    either: Connector,
+    /// Offers HTTP/2 alone over TLS.
+    http2: Connector,
+}
+
+impl Connections {
+    /// Connecting, TLS included, may take `timeout`.
+    ///
+    /// # Errors
+    /// When the cryptographic provider supports no usable version of TLS.
+    pub(crate) fn new(timeout: Duration) -> Result<Self, rustls::Error> {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEP_ALIVE));
+        let tls = tls()?;
+        let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+        let connector = |https| Connector { https, timeout };
+        let http1 = connector(builder().enable_http1().wrap_connector(tcp.clone()));
+        Ok(Self {
+            http1: Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(POOL_IDLE)
+                .pool_max_idle_per_host(MOST_IDLE)
+                .http1_max_buf_size(READ_BUFFER)
+                .build(http1),
+            either: connector(builder().enable_http1().enable_http2().wrap_connector(tcp.clone())),
+            http2: connector(builder().enable_http2().wrap_connector(tcp)),
+        })
+    }
+
+    /// The way to the server at this URL.
+    pub(crate) fn to(&self, url: &Uri, wire: Wire) -> Way {
+        let is_secure = url.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let lanes = match wire {
+            Wire::Auto if is_secure => Some(Lanes::new(self.either.clone(), url, false)),
+            Wire::Http2 => Some(Lanes::new(self.http2.clone(), url, true)),
+            Wire::Auto | Wire::Http1 => None,
+        };
+        Way { http1: self.http1.clone(), lanes }
+    }
+}
+
+/// TLS with the system's authorities. A minimal container has none of its own.
+fn tls() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    // A minimal container has no certificates of its own.
-    let https = match HttpsConnectorBuilder::new().with_provider_and_native_roots(Arc::clone(&provider)) {
-        Ok(https) => https,
+    let builder =
+        || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
+    match builder()?.with_native_roots() {
+        Ok(config) => Ok(config.with_no_client_auth()),
         Err(cause) => {
             tracing::info!(%cause, "the system has no root certificates; using those that are built in");
-            HttpsConnectorBuilder::new().with_provider_and_webpki_roots(provider)?
+            Ok(builder()?.with_webpki_roots().with_no_client_auth())
         }
-    };
-    let https = https.https_or_http().enable_http1().enable_http2().wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE)
-        .build(TimedConnector { https, timeout });
-    Ok(client)
+    }
+}
+
+/// The way to one server; cloning it is cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    http1: Client<Connector, Full<Bytes>>,
+    /// Connections of HTTP/2, unless only HTTP/1.1 is spoken.
+    lanes: Option<Arc<Lanes>>,
+}
+
+impl Way {
+    /// Sends a request, and waits until its answer begins.
+    ///
+    /// # Errors
+    /// [`NoAnswer`] when it does not.
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answering>, NoAnswer> {
+        let request = match &self.lanes {
+            Some(lanes) => match lanes.send(request).await? {
+                Ok(response) => return Ok(response),
+                // The server speaks HTTP/1.1 only.
+                Err(request) => request,
+            },
+            None => request,
+        };
+        match self.http1.request(request).await {
+            Ok(response) => Ok(response.map(Answering::new)),
+            Err(cause) if cause.is_connect() => Err(NoAnswer::Unconnected(cause.into())),
+            Err(cause) => Err(NoAnswer::Broken(cause.into())),
+        }
+    }
 }
 
 /// A connector whose whole work, TLS included, has one deadline.
 #[derive(Debug, Clone)]
-pub(crate) struct TimedConnector {
+pub(crate) struct Connector {
     https: HttpsConnector<HttpConnector>,
     timeout: Duration,
 }
 
-impl Service<Uri> for TimedConnector {
+impl Service<Uri> for Connector {
     type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
-    type Error = Box<dyn std::error::Error + Send + Sync>;
+    type Error = Cause;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
@@ -69,3 +162,9 @@ impl Service<Uri> for TimedConnector {
 
 const KEEP_ALIVE: Duration = Duration::from_mins(1);
 const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Connections to one server that are kept for the next call.
+const MOST_IDLE: usize = 256;
+
+/// What is read of an answer before its client took what came before; the longest header block of an answer.
+const READ_BUFFER: usize = 64 * 1024;

@@ -17,14 +17,15 @@ use coatroom::protocol::access::Judged;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use tower_service::Service;
 use tracing::Instrument;
 
 use super::answer::{Failure, request_id};
-use super::connect::UpstreamClient;
+use super::answering::Answering;
+use super::connect::Way;
 use super::endpoint::{self, SESSION_ID};
 use super::headers::{Arrival, clean_response, identify, passing};
+use super::places::{self, Place};
 use super::upstream::{Transport, Upstream};
 use super::wallet::{Tokens, Wallet};
 use crate::edge::RequestId;
@@ -35,13 +36,13 @@ use crate::edge::RequestId;
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     upstream: Arc<Upstream>,
-    client: Arc<UpstreamClient>,
+    way: Arc<Way>,
 }
 
 impl Proxy {
     /// A proxy of one server.
-    pub(crate) fn new(upstream: Upstream, client: UpstreamClient) -> Self {
-        Self { upstream: Arc::new(upstream), client: Arc::new(client) }
+    pub(crate) fn new(upstream: Upstream, way: Way) -> Self {
+        Self { upstream: Arc::new(upstream), way: Arc::new(way) }
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -58,7 +59,12 @@ impl Proxy {
             Err(failure) => {
                 let cause = causes(&failure);
                 let server = &self.upstream.name;
-                tracing::info!(server.name = %server, reason = %failure, cause, "the call was not answered by the server");
+                if matches!(failure, Failure::Full) {
+                    // Said once, where it was noticed.
+                    tracing::debug!(server.name = %server, "there is no room for the call");
+                } else {
+                    tracing::info!(server.name = %server, reason = %failure, cause, "the call was not answered by the server");
+                }
                 failure.into_response(request_id(&body))
             }
         }
@@ -131,20 +137,30 @@ impl Proxy {
         url: &Uri,
         body: Bytes,
         tokens: &Tokens,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Response<Answering>, Failure> {
+        let may_stay_silent = parts.method == Method::GET && self.upstream.transport == Transport::Streamable;
+        let place = self.enter(parts, !may_stay_silent)?;
         let mut request = Request::new(Full::new(body));
         request.method_mut().clone_from(&parts.method);
         request.uri_mut().clone_from(url);
         *request.headers_mut() = self.headers(parts, tokens)?;
-        let answering = self.client.request(request);
-        let may_stay_silent = parts.method == Method::GET && self.upstream.transport == Transport::Streamable;
+        let answering = self.way.send(request);
         let answered = if may_stay_silent {
             answering.await
         } else {
             let waiting = tokio::time::timeout(self.upstream.waiting.first_byte, answering);
             waiting.await.map_err(|_| Failure::Silent)?
         };
-        answered.map_err(Failure::from)
+        Ok(answered?.map(|body| body.at(place)))
+    }
+
+    /// A place at the server for a request of this user, or of this address where nobody signed in.
+    fn enter(&self, parts: &Parts, waits: bool) -> Result<Place, places::Full> {
+        let places = &self.upstream.places;
+        match parts.extensions.get::<Caller>() {
+            Some(caller) => places.enter(&caller.user().subject, waits),
+            None => places.enter(parts.extensions.get::<ClientAddress>().map(|client| client.0), waits),
+        }
     }
 
     fn headers(&self, parts: &Parts, tokens: &Tokens) -> Result<HeaderMap, Failure> {
@@ -208,7 +224,7 @@ fn causes(failure: &Failure) -> String {
 }
 
 /// The server's answer as the client gets it.
-fn passed_on(response: Response<Incoming>) -> Result<Response<Body>, Failure> {
+fn passed_on(response: Response<Answering>) -> Result<Response<Body>, Failure> {
     let status = response.status();
     // A 401 or 407 of ours would send the client to the wrong place to sign in, and a redirect past the guard.
     if status == StatusCode::UNAUTHORIZED {

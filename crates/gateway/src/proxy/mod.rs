@@ -4,20 +4,24 @@
 //! passes. This room knows a [`Caller`](coatroom::guard::Caller) and nothing of how it was verified.
 
 mod answer;
+mod answering;
 mod connect;
 pub(crate) mod credential;
 mod endpoint;
 pub(crate) mod headers;
 mod http;
+mod lanes;
 mod needs;
+mod places;
 mod sse;
 mod upstream;
 mod wallet;
 
 pub(crate) use answer::{Failure, request_id};
-pub(crate) use connect::client;
+pub(crate) use connect::{Connections, Wire};
 pub(crate) use http::Proxy;
 pub(crate) use needs::Needs;
+pub(crate) use places::Places;
 pub(crate) use sse::SseFront;
 pub(crate) use upstream::{Transport, Upstream, Waiting};
 pub(crate) use wallet::{Wallet, Wants};

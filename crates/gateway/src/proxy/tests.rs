@@ -22,7 +22,7 @@ use tower::ServiceExt;
 
 use super::credential::Template;
 use super::testing::{Renewal, Wallet, alice, caller, github};
-use super::{Needs, Proxy, Transport, Upstream, Waiting, Wants, client};
+use super::{Connections, Needs, Places, Proxy, Transport, Upstream, Waiting, Wants, Wire};
 
 /// Serves `router` on loopback, and gives the proxy of its `/mcp`.
 async fn proxy_of(router: Router) -> Proxy {
@@ -55,8 +55,10 @@ pub(super) fn proxy_speaking(transport: Transport, address: SocketAddr) -> Proxy
         headers,
         public_url: Issuer::parse("https://mcp.example.com").unwrap(),
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
+        places: Places::new("test", 100, 100),
     };
-    Proxy::new(upstream, client(Duration::from_secs(1)).unwrap())
+    let way = Connections::new(Duration::from_secs(1)).unwrap().to(&upstream.url, Wire::Auto);
+    Proxy::new(upstream, way)
 }
 
 /// A server that answers each connection's request with these bytes and closes, and the proxy of it.

@@ -1,5 +1,6 @@
 //! Which server a call goes to, and what it gets with it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use coatroom::guard::Assertions;
@@ -7,6 +8,7 @@ use coatroom::protocol::words::Issuer;
 use http::{HeaderName, Uri};
 
 use super::credential::Template;
+use super::places::Places;
 use super::wallet::Wants;
 
 /// An MCP server behind the gateway.
@@ -30,6 +32,8 @@ pub(crate) struct Upstream {
     pub(crate) public_url: Issuer,
     /// How much and how long to wait for.
     pub(crate) waiting: Waiting,
+    /// What may be under way there.
+    pub(crate) places: Arc<Places>,
 }
 
 /// How a server speaks MCP over HTTP.
