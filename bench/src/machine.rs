@@ -19,6 +19,17 @@ pub(crate) fn describe(folder: &Path) -> Result<String> {
     ))
 }
 
+/// Asks the system for so many open files, as far as the administrator lets us.
+pub(crate) fn allow_open_files(files: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < files) {
+        let possible = limit.maximum.map_or(files, |maximum| maximum.min(files));
+        setrlimit(Resource::Nofile, Rlimit { current: Some(possible), maximum: limit.maximum }).ok();
+    }
+}
+
 /// What this process holds in memory, in bytes.
 pub(crate) fn resident() -> Result<u64> {
     let held =

@@ -7,6 +7,7 @@ mod processes;
 mod served;
 mod stdio;
 mod stores;
+mod streams;
 mod tokens;
 
 use clap::Parser;
@@ -24,6 +25,8 @@ enum Subject {
     Stores(stores::Options),
     /// What a user's own process of a server on stdio costs.
     Stdio(stdio::Options),
+    /// What open event streams cost, how soon events pass, and how streams end.
+    Streams(streams::Options),
     /// Refreshes and code grants, of the program and of others.
     Tokens(tokens::Options),
     /// What SQLite does by itself, a row of `tokens`.
@@ -46,6 +49,7 @@ fn main() -> anyhow::Result<()> {
         Subject::Calls(options) => all_threads()?.block_on(calls::run(options)),
         Subject::Stores(options) => all_threads()?.block_on(stores::run(options)),
         Subject::Stdio(options) => all_threads()?.block_on(stdio::run(options)),
+        Subject::Streams(options) => all_threads()?.block_on(streams::run(options)),
         Subject::Tokens(options) => LocalSet::new().block_on(&one_thread()?, tokens::run(options)),
         Subject::Rotations(options) => tokens::run_alone(&options),
         Subject::Upstream => LocalSet::new().block_on(&one_thread()?, calls::run_upstream()),

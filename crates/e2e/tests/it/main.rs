@@ -24,6 +24,7 @@ mod keys;
 mod kills;
 mod library;
 mod limits;
+mod load;
 mod local_accounts;
 mod measured;
 mod nginx;
