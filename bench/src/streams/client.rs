@@ -106,14 +106,12 @@ pub(crate) struct EventStream {
 impl EventStream {
     /// The next piece, and when it came; `None` when the stream ended as streams should.
     pub(crate) async fn next(&mut self) -> Result<Option<(Bytes, Instant)>> {
-        match self.body.frame().await {
-            Some(frame) => Ok(frame?.into_data().ok().map(|piece| (piece, Instant::now()))),
-            None => {
-                // Hyper takes some resets for an end; END_STREAM is one.
-                ensure!(self.wire == Wire::Http1 || self.body.is_end_stream(), "a stream was reset");
-                Ok(None)
-            }
+        if let Some(frame) = self.body.frame().await {
+            return Ok(frame?.into_data().ok().map(|piece| (piece, Instant::now())));
         }
+        // Hyper takes some resets for an end; END_STREAM is one.
+        ensure!(self.wire == Wire::Http1 || self.body.is_end_stream(), "a stream was reset");
+        Ok(None)
     }
 
     /// The next piece, which comes within ten seconds.

@@ -8,7 +8,7 @@ use coatroom::outbound::Outbound;
 use coatroom::protocol::words::{ClientId, ClientSecret, ProviderName};
 use coatroom::providers::{Provider, ProviderConfig, ProviderKind};
 use coatroom::settings::{ClientDocuments, DocumentMode, Settings};
-use coatroom::store::StoreLocation;
+use coatroom::store::{StoreLocation, Synchronous};
 use coatroom::{Coatroom, Protection};
 use coatroom_e2e::{Gateway, OAuthClient, tools};
 use futures_util::future::try_join_all;
@@ -64,7 +64,9 @@ async fn seed(gateway: &Gateway, origin: &str, users: usize) -> Result<Vec<Strin
     config.base_url = Some("http://127.0.0.1:9".to_owned());
     let mut settings = Settings::default();
     settings.access_token_life = std::time::Duration::from_hours(24);
-    let store = StoreLocation::Sqlite(data.join("coatroom.db")).open(Arc::clone(&clock) as _).await?;
+    let store = StoreLocation::Sqlite(data.join("coatroom.db"), Synchronous::Full)
+        .open(Arc::clone(&clock) as _)
+        .await?;
     let server = Coatroom::builder(origin)
         .settings(settings)
         .client_documents(ClientDocuments::in_mode(DocumentMode::Off))

@@ -100,7 +100,7 @@ impl Gate {
         if !self.is_shut() {
             return Ok(());
         }
-        let (turn, called) = oneshot::channel();
+        let (turn, has_come) = oneshot::channel();
         let arrival = self.line().arrive(self.names.hash_one(caller), turn);
         match arrival {
             Arrival::Passes => return Ok(()),
@@ -111,7 +111,7 @@ impl Gate {
                 return Err(Overloaded);
             }
         }
-        match tokio::time::timeout(PATIENCE, called).await {
+        match tokio::time::timeout(PATIENCE, has_come).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(Overloaded),
         }

@@ -33,7 +33,7 @@ pub(super) struct Lanes {
     must: bool,
     /// What the server chose when it was asked.
     is_http1: AtomicBool,
-    lanes: Mutex<Vec<Lane>>,
+    opened: Mutex<Vec<Lane>>,
     /// One connection is opened at a time, for everybody who waits for one.
     opening: tokio::sync::Mutex<()>,
     failures: AtomicU64,
@@ -74,7 +74,7 @@ impl Lanes {
             url: url.clone(),
             must,
             is_http1: AtomicBool::new(false),
-            lanes: Mutex::default(),
+            opened: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
             failures: AtomicU64::new(0),
         })
@@ -171,7 +171,7 @@ impl Lanes {
     }
 
     fn locked(&self) -> MutexGuard<'_, Vec<Lane>> {
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

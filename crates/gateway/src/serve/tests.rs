@@ -1,6 +1,7 @@
 //! The accept loop with raw connections.
 
 use axum::Router;
+use axum::body::Body;
 use axum::routing::{any, get};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
