@@ -242,7 +242,7 @@ async fn a_token_that_the_upstream_server_refuses_is_renewed_once() {
     assert_eq!(world.idp.renewals(), 1);
 }
 
-// Decision 0045: a call whose token is remembered reads nothing, and what it opened is remembered for no longer.
+// Decision 0044: a call whose token is remembered reads nothing, and what it opened is remembered for no longer.
 #[tokio::test]
 async fn what_a_token_opened_is_remembered_for_as_long_as_the_token() {
     let (world, _, tokens) = world().await;

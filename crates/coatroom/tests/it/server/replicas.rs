@@ -23,7 +23,7 @@ async fn a_revocation_is_felt_by_every_replica_within_a_second() {
     assert_eq!(world.status(&tokens.access).await, 200);
     client.revoke(&tokens.refresh).await;
     assert_eq!(world.status(&tokens.access).await, 401, "the replica that revoked forgets at once");
-    // Elsewhere the token and what it opened are remembered, for a second at the most (decision 0045).
+    // Elsewhere the token and what it opened are remembered, for a second at the most (decision 0044).
     assert_eq!(call(&replica, &tokens.access, "/mcp").await.0, 200);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(call(&replica, &tokens.access, "/mcp").await.0, 401);
