@@ -145,6 +145,7 @@ impl SealingKeys {
     }
 
     /// Whether the key is here that an envelope, as text, names. It may still not open.
+    #[cfg(feature = "server")]
     pub(crate) fn knows_key_of(&self, envelope: &str) -> bool {
         let named = envelope.get(..NAMED_KEY_TEXT).and_then(from_base64url);
         named.and_then(|named| named_key(&named).map(|(id, _)| id)).is_some_and(|id| self.find(id).is_some())
@@ -230,6 +231,7 @@ pub(super) fn derive_key(
 const VERSION: u8 = 1;
 
 /// As much of the text of an envelope as holds its version and the name of its key.
+#[cfg(feature = "server")]
 const NAMED_KEY_TEXT: usize = 8;
 
 #[cfg(test)]
