@@ -3,12 +3,14 @@
 #[cfg_attr(not(target_os = "linux"), path = "assemble/no_commands.rs")]
 mod commands;
 
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::body::Body;
 use axum::middleware::from_fn_with_state;
-use axum::routing::any_service;
 use coatroom::accounts::Mailer;
 use coatroom::clock::{Clock, SystemClock};
 use coatroom::entropy::SystemEntropy;
@@ -21,11 +23,11 @@ use coatroom::settings::{Settings, SignUp};
 use coatroom::store::{Portable, StoreLocation};
 use coatroom::vault::KeyRing;
 use coatroom::{Coatroom, Protection, ResourceServer};
-use futures_util::future::Either;
-use http::Uri;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, Uri};
 use secrecy::ExposeSecret as _;
 use tower_layer::Layer as _;
-use tower_service::Service as _;
+use tower_service::Service;
 
 pub(crate) use commands::what_keeps_apart;
 
@@ -53,41 +55,40 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     log_who_may_enter(config);
     let commands = Commands::open(config, &coatroom)?;
     let before = from_fn_with_state(Arc::clone(&overload), rest_before);
-    let mut router = coatroom.routes().merge(more).layer(before);
-    let mut endpoints: Vec<(String, Endpoint)> = Vec::new();
+    let router = coatroom.routes().merge(more).layer(before);
+    let mut endpoints = HashMap::new();
     for server in &config.servers {
         warn_of_openness(config, server);
         let guard = coatroom.guard_of_proxy(&server.path, &sessions);
-        let overload = Arc::clone(&overload);
-        let guarded = match (&server.upstream, &commands) {
+        let endpoint = match (&server.upstream, &commands) {
             (UpstreamConfig::Http(url, transport), _) => {
                 let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
                 let upstream = upstream(config, (server, url, *transport), assertions);
                 let guarded = guard.layer(Proxy::new(upstream, connections.to(url, server.wire)));
                 match transport {
-                    Transport::Streamable => {
-                        let before = CallsBefore::new(overload, guarded);
-                        let endpoint = Box::new(move |request| match before.clone().call(request) {
-                            Either::Left(answering) | Either::Right(answering) => answering,
-                        });
-                        endpoints.push((server.path.clone(), endpoint));
-                        continue;
-                    }
-                    Transport::Sse => {
-                        any_service(CallsBefore::new(overload, SseFront::new(&server.path, guarded)))
-                    }
+                    Transport::Streamable => endpoint(&overload, guarded),
+                    Transport::Sse => endpoint(&overload, SseFront::new(&server.path, guarded)),
                 }
             }
             (UpstreamConfig::Command(command), Some(commands)) => {
-                any_service(CallsBefore::new(overload, commands.serve(config, (server, command), &guard)))
+                endpoint(&overload, commands.serve(config, (server, command), &guard))
             }
             (UpstreamConfig::Command(_), None) => continue,
         };
-        router = router.route_service(&server.path, guarded);
+        endpoints.insert(server.path.clone(), endpoint);
     }
     let hosts = Hosts::of(config.listen, &config.public_url);
-    let edge = Edge::new(router, config.trusted_proxies.clone(), hosts);
-    Ok(endpoints.into_iter().fold(edge, |edge, (path, endpoint)| edge.with(path, endpoint)))
+    Ok(Edge::new(router, endpoints, config.trusted_proxies.clone(), hosts))
+}
+
+/// A server behind its guard, with what stands before both.
+fn endpoint<S>(overload: &Arc<Overload>, server: S) -> Endpoint
+where
+    S: Clone + Send + Sync + 'static,
+    CallsBefore<S>: Service<Request<Body>, Future = BoxFuture<'static, Result<Response<Body>, Infallible>>>,
+{
+    let before = CallsBefore::new(Arc::clone(overload), server);
+    Box::new(move |request| before.clone().call(request))
 }
 
 /// Says who may enter by each provider and issuer, so that nobody is surprised by whom they let in.

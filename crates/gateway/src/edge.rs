@@ -18,7 +18,7 @@ use coatroom::pages::PASSWORD_PATH;
 use coatroom::protocol::words::{Issuer, base64url, is_loopback_host};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower_service::Service;
 use tracing::Instrument;
@@ -50,7 +50,7 @@ type Answer = Result<Response<Body>, Infallible>;
 /// Everything that is served, and what stands before it. Shared by all connections.
 pub(crate) struct Edge {
     router: Router,
-    /// By their paths. Nearly every request is for one of these, and takes no way through the router.
+    /// By their paths, which the router does not know. Nearly every request is for one of these.
     endpoints: HashMap<String, Endpoint>,
     trusted_proxies: Vec<IpRange>,
     hosts: Hosts,
@@ -69,15 +69,14 @@ pub(crate) enum Hosts {
 }
 
 impl Edge {
-    /// Puts the checks before `router`.
-    pub(crate) fn new(router: Router, trusted_proxies: Vec<IpRange>, hosts: Hosts) -> Self {
-        Self { router, endpoints: HashMap::new(), trusted_proxies, hosts }
-    }
-
-    /// Puts them before an endpoint too, which the router must not know.
-    pub(crate) fn with(mut self, path: String, endpoint: Endpoint) -> Self {
-        self.endpoints.insert(path, endpoint);
-        self
+    /// Puts the checks before `router` and before endpoints, by their paths.
+    pub(crate) const fn new(
+        router: Router,
+        endpoints: HashMap<String, Endpoint>,
+        trusted_proxies: Vec<IpRange>,
+        hosts: Hosts,
+    ) -> Self {
+        Self { router, endpoints, trusted_proxies, hosts }
     }
 
     fn routed(&self, request: Request<Body>) -> BoxFuture<'static, Answer> {
@@ -222,6 +221,14 @@ fn refusal(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
+
+/// Whether an answer is an event stream, whatever follows its media type.
+pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.as_bytes().get(..EVENT_STREAM.len()));
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+}
+
+const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// A path as it may be logged: what stands below [`PASSWORD_PATH`] sets a password.
 fn without_secrets(path: &str) -> &str {

@@ -40,16 +40,18 @@ pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<
 /// Reads a filter. One that asks everything to be talkative does not mean what writes the messages of people into its lines: that has
 /// to be named.
 fn targets(filter: &str) -> Option<Targets> {
-    let is_level = |text: &str| text.parse::<LevelFilter>().is_ok();
     let mut targets = Targets::new();
     for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         targets = match part.split_once('=') {
             Some((target, level)) if is_target(target) => {
                 targets.with_target(target, level.parse::<LevelFilter>().ok()?)
             }
-            None if is_level(part) => targets.with_default(part.parse::<LevelFilter>().ok()?),
-            None if is_target(part) => targets.with_target(part, LevelFilter::TRACE),
-            Some(_) | None => return None,
+            Some(_) => return None,
+            None => match part.parse::<LevelFilter>() {
+                Ok(level) => targets.with_default(level),
+                Err(_) if is_target(part) => targets.with_target(part, LevelFilter::TRACE),
+                Err(_) => return None,
+            },
         };
     }
     let is_talkative = targets.default_level().is_some_and(|level| level > LevelFilter::INFO);

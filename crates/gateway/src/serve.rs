@@ -25,12 +25,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use self::closing::{Closing, Phase, is_event_stream};
+use self::closing::{Closing, Phase};
 use self::crowd::Crowd;
 use self::patience::{Heads, Open, Patient, Streams, UnderWay, counted};
 use crate::client_address::IpRange;
 use crate::config::Config;
-use crate::edge::{AnswersComeHere, Edge};
+use crate::edge::{AnswersComeHere, Edge, is_event_stream};
 
 /// What one connection, and all of them, may hold.
 #[derive(Debug, Clone)]

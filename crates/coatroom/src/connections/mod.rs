@@ -140,10 +140,8 @@ impl Connections {
     ) -> Result<OpenToken, ConnectionError> {
         let seen = self.parts.load(grant, provider).await?.ok_or(ConnectionError::Missing)?;
         let held = self.fresh(grant, provider, &seen).await?;
-        // What was renewed has another life than what was seen, and is looked at again.
-        let was_good = freshness(&seen.value, self.parts.clock.at_least()) == Freshness::Good;
-        let good_until = if was_good { good_until(&seen.value) } else { Some(Timestamp::from_unix(0)) };
-        Ok(OpenToken { token: held.tokens.access_token, good_until })
+        // What was renewed meanwhile has another life than what was seen: by that it is to be looked at again at once.
+        Ok(OpenToken { token: held.tokens.access_token, good_until: good_until(&seen.value) })
     }
 
     async fn fresh(

@@ -1,7 +1,7 @@
 //! Verifies our own access tokens: the token's record and its grant, two reads, and nothing else.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -107,9 +107,13 @@ struct KeptToken {
 }
 
 impl VaultOfGrant {
+    fn kept(&self) -> MutexGuard<'_, Vec<KeptToken>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remembered(&self, provider: &ProviderName) -> Option<UpstreamToken> {
         let (elapsed, now) = (self.context.clock.elapsed(), self.context.clock.at_least());
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.kept();
         tokens.retain(|kept| {
             elapsed < kept.until && kept.opened.good_until.is_none_or(|until| !now.has_reached(until))
         });
@@ -118,16 +122,14 @@ impl VaultOfGrant {
 
     fn remember(&self, provider: &ProviderName, opened: OpenToken) {
         let until = self.context.clock.elapsed().saturating_add(self.context.settings.remembered);
-        let kept = KeptToken { provider: provider.clone(), opened, until };
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tokens = self.kept();
         tokens.retain(|kept| kept.provider != *provider);
-        tokens.push(kept);
+        tokens.push(KeptToken { provider: provider.clone(), opened, until });
     }
 
     /// The server refused what was opened, so it is read again.
     fn forget(&self, provider: &ProviderName) {
-        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
-        tokens.retain(|kept| kept.provider != *provider);
+        self.kept().retain(|kept| kept.provider != *provider);
     }
 
     async fn open(&self) -> Result<OpenGrant, UpstreamError> {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::routing::{MethodRouter, any_service};
 use coatroom::Coatroom;
 use coatroom::clock::SystemClock;
-use coatroom::guard::GuardLayer;
+use coatroom::guard::{Guard, GuardLayer};
 use tower_layer::Layer as _;
 
 use crate::command::CommandConfig;
@@ -40,7 +39,7 @@ impl Commands {
         config: &Config,
         (server, command): (&ServerConfig, &CommandConfig),
         guard: &GuardLayer,
-    ) -> MethodRouter {
+    ) -> Guard<Stdio> {
         let server = StdioServer {
             name: server.name.clone(),
             config: command.clone(),
@@ -49,7 +48,7 @@ impl Commands {
             variables: config.processes.own_variables.clone(),
             body: config.limits.mcp_body,
         };
-        any_service(guard.layer(Stdio::new(server, Arc::clone(&self.0))))
+        guard.layer(Stdio::new(server, Arc::clone(&self.0)))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Servers that are commands, where the system has nothing to keep the processes of users apart.
 
-use axum::routing::MethodRouter;
 use coatroom::Coatroom;
-use coatroom::guard::GuardLayer;
+use coatroom::guard::{Guard, GuardLayer};
 
 use crate::command::CommandConfig;
 use crate::config::{Config, ServerConfig};
+use crate::proxy::Proxy;
 
 /// There are none.
 pub(super) enum Commands {}
@@ -21,7 +21,7 @@ impl Commands {
         _: &Config,
         _: (&ServerConfig, &CommandConfig),
         _: &GuardLayer,
-    ) -> MethodRouter {
+    ) -> Guard<Proxy> {
         match *self {}
     }
 }

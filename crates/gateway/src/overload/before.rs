@@ -1,5 +1,6 @@
 //! What stands before the services: who comes while there is too much to do waits there, or is refused.
 
+use std::convert::Infallible;
 use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::Next;
 use coatroom::ClientAddress;
-use futures_util::future::{BoxFuture, Either};
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tower_service::Service;
 
@@ -29,34 +30,43 @@ impl<S> CallsBefore<S> {
     }
 }
 
+type Answer = Result<Response<Body>, Infallible>;
+
+/// What stands behind answers by a future in a box, as guards do: another box around it would be one more for each call.
 impl<S> Service<Request<Body>> for CallsBefore<S>
 where
-    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
+    S: Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future = BoxFuture<'static, Answer>,
+        > + Clone
+        + Send
+        + 'static,
 {
     type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Either<S::Future, BoxFuture<'static, Result<Response<Body>, S::Error>>>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Answer>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if !self.overload.calls.is_shut() || request.method() != Method::POST {
-            return Either::Left(self.inner.call(request));
+            return self.inner.call(request);
         }
         // The clone takes the place of the service that was found ready.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let overload = Arc::clone(&self.overload);
         let caller = caller(&request);
-        Either::Right(Box::pin(async move {
+        Box::pin(async move {
             match overload.calls.pass(caller).await {
                 Ok(()) => inner.call(request).await,
                 Err(Overloaded) => Ok(refusal("application/json", CALL_REFUSED)),
             }
-        }))
+        })
     }
 }
 
@@ -107,7 +117,6 @@ const PAGE_REFUSED: &str = "There is too much to do here for the moment. Please 
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
     use std::time::Duration;
 
     use http_body_util::BodyExt as _;
@@ -121,14 +130,14 @@ mod tests {
     impl Service<Request<Body>> for Fine {
         type Response = Response<Body>;
         type Error = Infallible;
-        type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+        type Future = BoxFuture<'static, Answer>;
 
         fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
             Poll::Ready(Ok(()))
         }
 
         fn call(&mut self, _: Request<Body>) -> Self::Future {
-            std::future::ready(Ok(Response::new(Body::empty())))
+            Box::pin(std::future::ready(Ok(Response::new(Body::empty()))))
         }
     }
 

@@ -7,6 +7,8 @@ use coatroom::guard::Caller;
 use coatroom::user::User;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use crate::edge::is_event_stream;
+
 /// How a request came to the gateway.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival<'a> {
@@ -110,7 +112,7 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     }
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(NO_PAGE));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    let is_stream = headers.get(header::CONTENT_TYPE).is_some_and(|kind| is_event_stream(kind.as_bytes()));
+    let is_stream = is_event_stream(headers);
     // An answer is one user's. A stream says so as MCP servers do, which also keeps proxies from compressing it.
     let cache = HeaderValue::from_static(if is_stream { "no-cache, no-transform" } else { "no-store" });
     headers.insert(header::CACHE_CONTROL, cache);
@@ -128,10 +130,6 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
         && !HOP_BY_HOP.contains(&folded.as_ref())
         && !frames.contains(name)
         && !folded.starts_with("mcp-")
-}
-
-fn is_event_stream(content_type: &[u8]) -> bool {
-    content_type.get(..EVENT_STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
 }
 
 /// The headers that belong to one connection because it says so, in lower case.
@@ -184,8 +182,6 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// How many headers are set beside those that pass, so that the map need not grow.
 const ADDED: usize = 12;
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 const HOP_BY_HOP: &[&str] = &[
     "connection",

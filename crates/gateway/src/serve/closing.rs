@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, header};
 use tokio::sync::watch;
 
 /// How far the shutdown has come.
@@ -81,10 +80,3 @@ impl Closing {
         }
     }
 }
-
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    kind.get(..EVENT_STREAM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
-}
-
-const EVENT_STREAM: &[u8] = b"text/event-stream";

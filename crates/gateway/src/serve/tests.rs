@@ -1,5 +1,7 @@
 //! The accept loop with raw connections.
 
+use std::collections::HashMap;
+
 use axum::Router;
 use axum::body::Body;
 use axum::routing::{any, get};
@@ -52,7 +54,8 @@ async fn start_with(settings: ServeSettings, router: Router) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let edge = Edge::new(router, Vec::new(), Hosts::LoopbackAnd("mcp.example.com".to_owned()));
+    let edge =
+        Edge::new(router, HashMap::new(), Vec::new(), Hosts::LoopbackAnd("mcp.example.com".to_owned()));
     let done = tokio::spawn(async move {
         run(listener, edge, &settings, async {
             stopped.await.ok();
