@@ -20,7 +20,7 @@ pub(crate) use self::floor::run as run_floor;
 use self::load::{Load, Measured};
 pub(crate) use self::upstream::run as run_upstream;
 use crate::machine;
-use crate::processes;
+use crate::processes::{self, LOAD_CORE};
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     ensure!(options.rounds > 0 && options.connections > 0, "there is nothing to measure");
     let machine = machine::describe(tempfile::tempdir()?.path())?;
     processes::stay_on(LOAD_CORE)?;
-    let upstream = upstream::Upstream::start()?;
+    let upstream = upstream::start()?;
     let mut running = Vec::new();
     for contender in &options.contenders {
         let started = Running::start(*contender, &upstream, options.connections).await?;
@@ -128,10 +128,6 @@ fn print(options: &Options, lines: &[Line]) {
         options.rounds, options.seconds, options.connections, options.body
     );
 }
-
-/// The core that contenders have to themselves, and the one of everything else.
-const CONTENDER_CORE: usize = 0;
-const LOAD_CORE: usize = 1;
 
 const HEAD: &str = "| contender | requests/s | ÷ nginx | CPU s per 10,000 | ÷ nginx | ÷ floor | p50 ms | p99 ms | p99 ÷ nginx | one connection: p50 µs | added µs |\n\
                     |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|";

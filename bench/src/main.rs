@@ -2,6 +2,7 @@
 
 mod calls;
 mod machine;
+mod nginx;
 mod peers;
 mod processes;
 mod served;

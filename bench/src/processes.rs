@@ -1,7 +1,9 @@
 //! Processes that are measured: the core that they run on, and how long they computed.
 
 use std::fs;
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -48,3 +50,35 @@ pub(crate) fn memory(process: u32) -> (u64, u64) {
     let sum = |name: &str| all.iter().map(|process| of_one(*process, name)).sum();
     (sum("Rss:"), sum("Pss:"))
 }
+
+/// A server of this program in a process of its own, which says in its first line where it listens; gone with this.
+pub(crate) struct Listening {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Listening {
+    /// Starts it.
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().context("its output")?).read_line(&mut line)?;
+        Ok(Self { process, address: line.trim().parse().context("it did not say where it listens")? })
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The core that what is measured has to itself, and the one of everything else.
+pub(crate) const CONTENDER_CORE: usize = 0;
+pub(crate) const LOAD_CORE: usize = 1;

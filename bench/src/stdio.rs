@@ -13,6 +13,7 @@ use coatroom_e2e::{Era, Gateway, Mcp, OAuthClient, StdioServer, oauth, processes
 use serde_json::json;
 
 use crate::machine;
+use crate::processes::computed;
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
@@ -112,10 +113,10 @@ impl Site {
             |of: &[u32]| of.iter().map(|process| processes::private_kib(*process)).sum::<u64>() / users;
         let (whole, servers) = (private(&all), private(&own));
         let grown = self.gateway.resident_kib().saturating_sub(before) / users;
-        let began = ticks(&all) + ticks(&[self.gateway.id()]);
+        let began = computed(self.gateway.id());
         tokio::time::sleep(time).await;
-        let ticks = ticks(&all) + ticks(&[self.gateway.id()]) - began;
-        let spent = Duration::from_millis(10 * ticks / users).div_f64(time.as_secs_f64());
+        let spent = computed(self.gateway.id()).saturating_sub(began).div_f64(time.as_secs_f64());
+        let spent = spent / u32::try_from(users).unwrap_or(u32::MAX);
         vec![
             ("processes of an idle user".to_owned(), (all.len() / self.users.len()).to_string()),
             ("their private memory".to_owned(), format!("{whole} KiB")),
@@ -161,16 +162,6 @@ async fn started(server: &str) -> StdioServer {
     let mut direct = StdioServer::start(&[server], &[("PROBE_REVISION", "2026-07-28"), ("TOKEN", "by-hand")]);
     assert!(stdio::text(&direct.call("count", json!({})).await).contains("by-hand"));
     direct
-}
-
-/// Hundredths of seconds that processes have computed, as Linux counts them.
-fn ticks(of: &[u32]) -> u64 {
-    let one = |process: &u32| {
-        let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-        let fields = status.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
-        fields.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
-    };
-    of.iter().map(one).sum()
 }
 
 fn median(times: &mut [Duration]) -> Duration {

@@ -23,7 +23,7 @@ pub(crate) use self::alone::{Options as AloneOptions, run as run_alone};
 use self::contender::Contender;
 use self::user::{Site, User};
 use crate::machine;
-use crate::processes;
+use crate::processes::{self, LOAD_CORE};
 use crate::served::Served;
 
 /// What to measure.
@@ -194,10 +194,6 @@ async fn measure(
     }
     Ok((round, users))
 }
-
-/// The core that contenders have to themselves, and the one of everything else.
-const CONTENDER_CORE: usize = 0;
-const LOAD_CORE: usize = 1;
 
 /// How long a server has been there when its memory is looked at.
 const SETTLE: Duration = Duration::from_secs(1);

@@ -2,18 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::process::Child;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use coatroom_e2e::upstream::Crowd;
 use coatroom_e2e::{Gateway, Launcher, OAuthClient, tools};
 
-use super::nginx::Nginx;
-use super::upstream::{Upstream, started};
-use super::{CONTENDER_CORE, load};
+use super::{load, nginx};
 use crate::peers::{Before, Peer};
-use crate::processes;
+use crate::processes::{self, CONTENDER_CORE, Listening};
+use crate::served::Served;
 
 /// A kind of contender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,24 +90,15 @@ pub(crate) struct Running {
 #[expect(dead_code, reason = "they are held until they go")]
 enum Kept {
     Nothing,
-    Nginx(Nginx),
-    Process(Own),
+    Served(Served),
+    Listening(Listening),
     Gateway(Box<Gateway>, Crowd),
     Peer(Before),
 }
 
-struct Own(Child);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Running {
     /// Starts it, with as many users as there are callers.
-    pub(crate) async fn start(contender: Contender, upstream: &Upstream, callers: usize) -> Result<Self> {
+    pub(crate) async fn start(contender: Contender, upstream: &Listening, callers: usize) -> Result<Self> {
         if contender == Contender::Coatroom {
             return Self::coatroom(upstream, callers).await;
         }
@@ -127,8 +116,8 @@ impl Running {
         let (address, process, kept) = match contender {
             Contender::Direct => (upstream.address, None, Kept::Nothing),
             Contender::Nginx | Contender::NginxAuth => {
-                let nginx = Nginx::start(upstream, swaps.then_some(callers.as_slice()))?;
-                (nginx.address, Some(nginx.process.id()), Kept::Nginx(nginx))
+                let nginx = nginx::start(upstream.address, swaps.then_some(callers.as_slice())).await?;
+                (nginx.address, Some(nginx.process()), Kept::Served(nginx))
             }
             Contender::Hyper | Contender::Floor => {
                 let own = std::env::current_exe()?;
@@ -139,8 +128,8 @@ impl Running {
                         callers.iter().flat_map(|caller| [caller.presents.as_str(), caller.arrives.as_str()]);
                     command.args(["--tokens", &pairs.collect::<Vec<_>>().join(",")]);
                 }
-                let (process, address) = started(&mut command)?;
-                (address, Some(process.id()), Kept::Process(Own(process)))
+                let floor = Listening::start(&mut command)?;
+                (floor.address, Some(floor.process()), Kept::Listening(floor))
             }
             _ => unreachable!("started above"),
         };
@@ -148,7 +137,7 @@ impl Running {
     }
 
     /// The program as its README says: the default store in a file, rules for tools, and users who signed in.
-    async fn coatroom(upstream: &Upstream, callers: usize) -> Result<Self> {
+    async fn coatroom(upstream: &Listening, callers: usize) -> Result<Self> {
         let crowd = Crowd::start(callers, None).await;
         let port = tools::free_port();
         let configuration = format!(
@@ -185,7 +174,11 @@ impl Running {
         })
     }
 
-    async fn peer((contender, peer): (Contender, Peer), upstream: &Upstream, callers: usize) -> Result<Self> {
+    async fn peer(
+        (contender, peer): (Contender, Peer),
+        upstream: &Listening,
+        callers: usize,
+    ) -> Result<Self> {
         let credentials: Vec<String> = (0..callers).map(credential).collect();
         let before = peer.before(CONTENDER_CORE, upstream.address, &credentials).await?;
         let pairs = before.tokens.iter().cloned().zip(credentials);

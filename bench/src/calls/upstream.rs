@@ -1,11 +1,9 @@
 //! The server behind all contenders: as fast as hyper is, it says who calls by the credential that it was given.
 
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Collected, Full};
 use hyper::body::{Bytes, Incoming};
@@ -16,33 +14,11 @@ use memchr::memmem;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The server as a process of its own.
-pub(crate) struct Upstream {
-    process: Child,
-    pub(crate) address: SocketAddr,
-}
+use crate::processes::Listening;
 
-impl Upstream {
-    /// Starts it on the core of whoever starts it.
-    pub(crate) fn start() -> Result<Self> {
-        let (process, address) = started(Command::new(std::env::current_exe()?).arg("upstream"))?;
-        Ok(Self { process, address })
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// A server of this program, which says in its first line where it listens.
-pub(super) fn started(command: &mut Command) -> Result<(Child, SocketAddr)> {
-    let mut process = command.stdout(Stdio::piped()).spawn()?;
-    let mut line = String::new();
-    BufReader::new(process.stdout.take().context("its output")?).read_line(&mut line)?;
-    Ok((process, line.trim().parse().context("it did not say where it listens")?))
+/// Starts it on the core of whoever starts it.
+pub(super) fn start() -> Result<Listening> {
+    Listening::start(Command::new(std::env::current_exe()?).arg("upstream"))
 }
 
 /// Serves until it is killed.

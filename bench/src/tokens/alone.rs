@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use rusqlite::{Connection, params};
 
-use super::{CONTENDER_CORE, Round};
-use crate::processes;
+use super::Round;
+use crate::processes::{self, CONTENDER_CORE};
 
 /// What to do, in a process of its own.
 #[derive(Debug, Clone, Args)]

@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 use clap::ValueEnum;
 use coatroom_e2e::tools;
 
-use super::CONTENDER_CORE;
+use crate::nginx;
 use crate::peers::{self, Peer};
-use crate::processes;
+use crate::processes::{self, CONTENDER_CORE};
 use crate::served::Served;
 
 /// A kind of contender.
@@ -45,7 +45,7 @@ impl Contender {
             Self::CoatroomMemory => coatroom("memory:", provider).await,
             Self::Coatroom => coatroom("sqlite:coatroom.db", provider).await,
             Self::CoatroomNormal => coatroom("sqlite:coatroom.db?synchronous=normal", provider).await,
-            Self::Nginx => nginx().await,
+            Self::Nginx => nginx::start(DISCOVERY, "", "").await,
             Self::McpAuthRouter => Peer::McpAuthRouter.issuing(CONTENDER_CORE, provider).await,
             Self::FastmcpMemory => Peer::FastmcpMemory.issuing(CONTENDER_CORE, provider).await,
             Self::OidcProvider => Peer::OidcProvider.issuing(CONTENDER_CORE, provider).await,
@@ -123,25 +123,6 @@ async fn coatroom(store: &str, provider: &str) -> Result<Served> {
     command.args(["serve", "--config", "coatroom.toml"]);
     command.env("COATROOM_LOG", "warn").env("COATROOM_CLIENT_DOCUMENTS_ENABLED", "off");
     Served::start(command, port, DISCOVERY, folder).await
-}
-
-/// Debian's nginx with one worker, which answers with one document.
-async fn nginx() -> Result<Served> {
-    let (folder, port) = (tempfile::tempdir()?, tools::free_port());
-    let at = folder.path().display();
-    let configuration = format!(
-        "daemon off;\nworker_processes 1;\npid {at}/pid;\nerror_log {at}/errors;\nevents {{ worker_connections 4096; }}\n\
-         http {{\naccess_log off;\nclient_body_temp_path {at}/body;\nproxy_temp_path {at}/proxy;\nfastcgi_temp_path {at}/f;\n\
-         uwsgi_temp_path {at}/u;\nscgi_temp_path {at}/s;\n\
-         server {{ listen 127.0.0.1:{port}; location = {DISCOVERY} {{ return 200 '{{}}'; }} }}\n}}\n"
-    );
-    let file = folder.path().join("nginx.conf");
-    fs::write(&file, configuration)?;
-    let mut command = processes::on_core(CONTENDER_CORE, "nginx");
-    command.arg("-c").arg(&file).arg("-p").arg(folder.path());
-    Served::start(command, port, DISCOVERY, folder)
-        .await
-        .context("nginx does not start: Debian's package nginx-light has it")
 }
 
 const DISCOVERY: &str = "/.well-known/oauth-authorization-server";
