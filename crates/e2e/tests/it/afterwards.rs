@@ -48,7 +48,7 @@ fn no_secret_of_any_test_is_in_any_log_or_refusal() {
         );
     }
     for (test, text) in evidence.logs.iter().chain(&evidence.refusals) {
-        found.extend(tokens(text).iter().map(|prefix| format!("a token {prefix}… in {test}")));
+        found.extend(tokens(text).iter().map(|token| format!("a token in {test}: {token}")));
     }
     found.sort();
     found.dedup();
@@ -71,6 +71,10 @@ fn every_spelling_of_a_secret_is_found() {
         }
     }
     assert!(!said("coat-secret/with+other=signs".to_owned()));
+    for before in ["", "a ", "token=", "\"", "%3D", "\\n", ":"] {
+        assert_eq!(tokens(&format!("{before}gho_7Zq0vS3yB5kQhWmTnR1x")).len(), 1, "{before}");
+    }
+    assert!(tokens("k2Fgho_7Zq0vS3yB5kQhWmTnR1x").is_empty(), "the middle of something else");
     for token in [
         "coat_at_7Zq0vS3yB5kQhWmTnR1x",
         "Bearer 7Zq0vS3yB5kQhWmTnR1x",
@@ -198,8 +202,8 @@ fn spellings(secret: &str) -> Vec<String> {
     spellings
 }
 
-/// The prefixes of everything in a text that looks like a token.
-fn tokens(text: &str) -> Vec<&'static str> {
+/// Everything in a text that looks like a token: what stands before it, and its prefix.
+fn tokens(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for prefix in PREFIXES {
         let is_token = |at: usize| {
@@ -207,9 +211,21 @@ fn tokens(text: &str) -> Vec<&'static str> {
             let end = after
                 .find(|c: char| !c.is_ascii_alphanumeric() && !"_-.+/".contains(c))
                 .unwrap_or(after.len());
-            end >= LONG && (*prefix != "eyJ" || after[..end].contains(".eyJ"))
+            end >= LONG && begins(&text[..at]) && (*prefix != "eyJ" || after[..end].contains(".eyJ"))
         };
-        found.extend(text.match_indices(prefix).filter(|(at, _)| is_token(*at)).map(|_| *prefix));
+        let places = text.match_indices(prefix).map(|(at, _)| at).filter(|at| is_token(*at));
+        found.extend(places.map(|at| {
+            let before: Vec<char> = text[..at].chars().rev().take(60).collect();
+            format!("{}{prefix}…", before.into_iter().rev().collect::<String>())
+        }));
     }
     found
+}
+
+/// Whether a word begins after this text. Random letters in the middle of one spell a short prefix now and then; a character may
+/// be escaped (`%3D`, `\n`).
+fn begins(before: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+    let escaped = |marker: char, length: usize| before.chars().rev().nth(length) == Some(marker);
+    !before.ends_with(word) || escaped('%', 2) || escaped('\\', 1)
 }
