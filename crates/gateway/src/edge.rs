@@ -21,10 +21,10 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use tower_service::Service;
-use tracing::Instrument;
 use url::Host;
 
 use crate::client_address::{IpRange, client_address};
+use crate::named::named;
 use crate::unread::watch;
 
 /// The name of a request in the log, in its extensions and in `X-Request-Id` towards upstream servers.
@@ -94,13 +94,16 @@ impl Edge {
     ) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<> {
         let id = request_id();
         let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
-        let span = tracing::info_span!(
-            "request",
-            id = id.as_ref().map(RequestId::as_str),
-            method = %request.method(),
-            path = without_secrets(request.uri().path()),
-            client.address = %client,
-        );
+        let (name, method, uri) = (id.clone(), request.method().clone(), request.uri().clone());
+        let span = move || {
+            tracing::info_span!(
+                "request",
+                id = name.as_ref().map(RequestId::as_str),
+                %method,
+                path = without_secrets(uri.path()),
+                client.address = %client,
+            )
+        };
         let extensions = request.extensions_mut();
         extensions.insert(ClientAddress(client));
         if let Some(id) = id {
@@ -132,7 +135,7 @@ impl Edge {
             unread.settle(&mut response).await;
             response
         };
-        settling.map(Ok).instrument(span)
+        named(span, settling.map(Ok))
     }
 }
 

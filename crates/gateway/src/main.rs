@@ -14,6 +14,7 @@ mod descriptors;
 mod edge;
 mod grants;
 mod keys;
+mod named;
 mod observe;
 mod overload;
 mod progress;

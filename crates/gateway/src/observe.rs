@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::{Environment, LogFormat};
+use crate::named::OpensNames;
 
 /// Starts logging. `COATROOM_LOG` filters by level and module (`debug`, `coatroom=debug,hyper=info`); `info` without it.
 ///
@@ -21,13 +22,17 @@ pub(crate) fn start(format: LogFormat, environment: &dyn Environment) -> Result<
     let wanted = environment.variables().remove("COATROOM_LOG");
     let filter = wanted.filter(|text| !text.is_empty()).unwrap_or_else(|| "info".to_owned());
     let filter = targets(&filter).ok_or(NotStarted::Filter(filter))?;
-    // What passes is for the targets to say, which is asked once for each place that logs.
-    let builder = tracing_subscriber::fmt().with_max_level(LevelFilter::TRACE).with_writer(std::io::stderr);
+    // What passes is for the targets to say, which is asked once for each place that logs; what none of them lets pass is not asked for.
+    let levels = filter.iter().map(|(_, level)| level).chain(filter.default_level());
+    let most = levels.max().unwrap_or(LevelFilter::OFF);
+    let builder = tracing_subscriber::fmt().with_max_level(most).with_writer(std::io::stderr);
     // For a terminal the builder has looked at NO_COLOR.
     let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     let started = match format {
-        LogFormat::Text => builder.finish().with(filter).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().with(filter).try_init(),
+        LogFormat::Text => builder.finish().with(filter).with(OpensNames).try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).finish().with(filter).with(OpensNames).try_init()
+        }
     };
     started.map_err(|_| NotStarted::Twice)?;
     std::panic::set_hook(Box::new(|panic| {

@@ -10,15 +10,15 @@ use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::answering::Answering;
 use super::lanes::Lanes;
+use super::pool::Pool;
 
 /// Which HTTP a server is spoken to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,7 +49,8 @@ pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// What all upstream servers share; cloning it is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
-    http1: Client<Connector, Full<Bytes>>,
+    /// Offers HTTP/1.1 alone over TLS.
+    http1: Connector,
     /// Offers both over TLS.
     either: Connector,
     /// Offers HTTP/2 alone over TLS.
@@ -69,14 +70,8 @@ impl Connections {
         let tls = tls()?;
         let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
         let connector = |https| Connector { https, timeout };
-        let http1 = connector(builder().enable_http1().wrap_connector(tcp.clone()));
         Ok(Self {
-            http1: Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(POOL_IDLE)
-                .pool_max_idle_per_host(MOST_IDLE)
-                .http1_max_buf_size(READ_BUFFER)
-                .build(http1),
+            http1: connector(builder().enable_http1().wrap_connector(tcp.clone())),
             either: connector(builder().enable_http1().enable_http2().wrap_connector(tcp.clone())),
             http2: connector(builder().enable_http2().wrap_connector(tcp)),
         })
@@ -90,7 +85,7 @@ impl Connections {
             Wire::Http2 => Some(Lanes::new(self.http2.clone(), url, true)),
             Wire::Auto | Wire::Http1 => None,
         };
-        Way { http1: self.http1.clone(), lanes }
+        Way { pool: Pool::new(self.http1.clone(), url), lanes }
     }
 }
 
@@ -111,7 +106,8 @@ fn tls() -> Result<ClientConfig, rustls::Error> {
 /// The way to one server; cloning it is cheap.
 #[derive(Debug, Clone)]
 pub(crate) struct Way {
-    http1: Client<Connector, Full<Bytes>>,
+    /// Connections of HTTP/1.1.
+    pub(super) pool: Arc<Pool>,
     /// Connections of HTTP/2, unless only HTTP/1.1 is spoken.
     lanes: Option<Arc<Lanes>>,
 }
@@ -123,18 +119,15 @@ impl Way {
     /// [`NoAnswer`] when it does not.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answering>, NoAnswer> {
         let request = match &self.lanes {
-            Some(lanes) => match lanes.send(request).await? {
+            // Large, and not needed where there are none.
+            Some(lanes) => match Box::pin(lanes.send(request)).await? {
                 Ok(response) => return Ok(response),
                 // The server speaks HTTP/1.1 only.
                 Err(request) => request,
             },
             None => request,
         };
-        match self.http1.request(request).await {
-            Ok(response) => Ok(response.map(Answering::new)),
-            Err(cause) if cause.is_connect() => Err(NoAnswer::Unconnected(cause.into())),
-            Err(cause) => Err(NoAnswer::Broken(cause.into())),
-        }
+        self.pool.send(request).await
     }
 }
 
@@ -161,10 +154,3 @@ impl Service<Uri> for Connector {
 }
 
 const KEEP_ALIVE: Duration = Duration::from_mins(1);
-const POOL_IDLE: Duration = Duration::from_secs(30);
-
-/// Connections to one server that are kept for the next call.
-const MOST_IDLE: usize = 256;
-
-/// What is read of an answer before its client took what came before; the longest header block of an answer.
-const READ_BUFFER: usize = 64 * 1024;

@@ -13,6 +13,7 @@ mod http;
 mod lanes;
 mod needs;
 mod places;
+mod pool;
 mod sse;
 mod upstream;
 mod wallet;
