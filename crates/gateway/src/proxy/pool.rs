@@ -171,7 +171,8 @@ impl Link {
     }
 
     async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
-        let mut answer = pin!(self.0.sender.try_send_request(request));
+        // A budget that is used up says so to the waker, and this one wakes nobody.
+        let mut answer = pin!(tokio::task::unconstrained(self.0.sender.try_send_request(request)));
         poll_fn(|cx| {
             self.drive(cx);
             // Nothing else makes it ready.
