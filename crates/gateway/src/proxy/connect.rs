@@ -119,8 +119,7 @@ impl Way {
     /// [`NoAnswer`] when it does not.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answering>, NoAnswer> {
         let request = match &self.lanes {
-            // Large, and not needed where there are none.
-            Some(lanes) => match Box::pin(lanes.send(request)).await? {
+            Some(lanes) => match lanes.send(request).await? {
                 Ok(response) => return Ok(response),
                 // The server speaks HTTP/1.1 only.
                 Err(request) => request,
@@ -131,6 +130,9 @@ impl Way {
     }
 }
 
+/// What a connection is made of.
+pub(super) type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
+
 /// A connector whose whole work, TLS included, has one deadline.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
@@ -139,7 +141,7 @@ pub(crate) struct Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = Io;
     type Error = Cause;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -154,3 +156,6 @@ impl Service<Uri> for Connector {
 }
 
 const KEEP_ALIVE: Duration = Duration::from_mins(1);
+
+/// How long a connection rests before it is closed: once or twice as long.
+pub(super) const IDLE: Duration = Duration::from_secs(15);

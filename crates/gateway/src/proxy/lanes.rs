@@ -16,13 +16,12 @@ use http_body_util::Full;
 use hyper::client::conn::http2::{self, Connection, SendRequest};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection as _;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::oneshot;
 use tower_service::Service as _;
 
 use super::answering::Answering;
-use super::connect::{Connector, NoAnswer};
+use super::connect::{Connector, IDLE, Io, NoAnswer};
 
 /// The connections to one server.
 #[derive(Debug)]
@@ -63,7 +62,6 @@ impl Drop for Slot {
     }
 }
 
-type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Driven = Connection<Io, Full<Bytes>, TokioExecutor>;
 type Place = (SendRequest<Full<Bytes>>, Slot);
 
@@ -115,7 +113,8 @@ impl Lanes {
         if let Some(place) = self.find() {
             return Ok(Some(place));
         }
-        let opened = self.open().await;
+        // Large, and rare: not to be a part of every call.
+        let opened = Box::pin(self.open()).await;
         if opened.is_err() {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -252,9 +251,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked for what the server allows.
 const SETTLING: Duration = Duration::from_millis(1);
 
-/// How long a connection rests before it is closed: once or twice as long.
-const IDLE: Duration = Duration::from_secs(15);
-
 const ATTEMPTS: u32 = 3;
 
 #[cfg(test)]
@@ -269,6 +265,7 @@ mod tests {
     use hyper::body::{Frame, Incoming};
     use hyper::server::conn;
     use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use tokio::net::TcpListener;
 
     use super::super::connect::{Connections, Way, Wire};

@@ -8,7 +8,6 @@ use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::Scheme;
@@ -17,13 +16,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
-use hyper_rustls::MaybeHttpsStream;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tower_service::Service as _;
 
 use super::answering::Answering;
-use super::connect::{Connector, NoAnswer};
+use super::connect::{Connector, IDLE, Io, NoAnswer};
 
 /// The connections to one server.
 #[derive(Debug)]
@@ -62,7 +58,6 @@ pub(super) struct Leased {
     pool: Arc<Pool>,
 }
 
-type Io = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Unsent = TrySendError<Request<Full<Bytes>>>;
 
 impl Pool {
@@ -200,9 +195,6 @@ impl Leased {
     }
 }
 
-/// How long a connection rests before it is closed: once or twice as long.
-const IDLE: Duration = Duration::from_secs(15);
-
 /// Connections that rest.
 const MOST_IDLE: usize = 256;
 
@@ -213,6 +205,7 @@ const READ_BUFFER: usize = 64 * 1024;
 mod tests {
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use http_body_util::BodyExt as _;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -301,18 +294,13 @@ mod tests {
     #[tokio::test]
     async fn what_nobody_uses_is_closed() {
         let count = Arc::new(AtomicUsize::new(0));
-        let address = server(Arc::clone(&count), usize::MAX).await;
-        let url: Uri = format!("http://{address}/mcp?a=1").parse().unwrap();
-        let pool = Connections::new(Duration::from_secs(1)).unwrap().to(&url, Wire::Http1).pool;
-        let call = async || {
-            let request = Request::builder().uri(&url).body(Full::default()).unwrap();
-            whole(pool.send(request).await.unwrap()).await
-        };
+        let (way, url) = way(server(Arc::clone(&count), usize::MAX).await);
+        let call = async || whole(send(&way, &url).await).await;
         call().await;
-        assert!(pool.look(), "it was used since the last look");
+        assert!(way.pool.look(), "it was used since the last look");
         call().await;
-        assert!(pool.look());
-        assert!(!pool.look());
+        assert!(way.pool.look());
+        assert!(!way.pool.look());
         call().await;
         assert_eq!(count.load(Ordering::Relaxed), 2);
     }
