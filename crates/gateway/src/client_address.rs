@@ -67,6 +67,9 @@ impl fmt::Display for IpRange {
 pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpRange]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|range| range.contains(address));
     let mut client = peer.to_canonical();
+    if !is_trusted(client) {
+        return client;
+    }
     let lines = headers.get_all("x-forwarded-for").into_iter();
     let hops: Vec<&str> =
         lines.flat_map(|line| line.to_str().unwrap_or("?").split(',')).map(str::trim).collect();

@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use coatroom::ClientAddress;
 use coatroom::entropy::{SystemEntropy, draw};
 use coatroom::pages::PASSWORD_PATH;
@@ -29,7 +29,7 @@ use crate::unread::watch;
 
 /// The name of a request in the log, in its extensions and in `X-Request-Id` towards upstream servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestId(Arc<str>);
+pub(crate) struct RequestId(HeaderValue);
 
 /// In the extensions of an event stream that no call opened: answers to calls come in it all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +37,12 @@ pub(crate) struct AnswersComeHere;
 
 impl RequestId {
     /// The name.
-    pub(crate) fn as_str(&self) -> &str {
+    pub(crate) const fn as_header(&self) -> &HeaderValue {
         &self.0
+    }
+
+    fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -200,18 +204,17 @@ fn has_one_host<B>(request: &Request<B>) -> bool {
 
 /// Draws a name. Without random bytes the request goes on without one; what needs them for security fails by itself.
 fn request_id() -> Option<RequestId> {
-    NAMES.with_borrow_mut(|drawn| {
-        if drawn.is_empty() {
-            drawn.extend(draw::<{ 9 * NAMES_AT_ONCE }>(&SystemEntropy::new()).ok()?);
+    NAMES.with_borrow_mut(|names| {
+        if names.is_empty() {
+            *names = base64url(&draw::<{ 9 * NAMES_AT_ONCE }>(&SystemEntropy::new()).ok()?).into();
         }
-        let at = drawn.len().saturating_sub(9);
-        Some(RequestId(base64url(&drawn.split_off(at)).into()))
+        HeaderValue::from_maybe_shared(names.split_to(12)).ok().map(RequestId)
     })
 }
 
 thread_local! {
-    /// Random bytes for the names of the next requests: many at once cost as much as few.
-    static NAMES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The names of the next requests, each twelve letters for nine random bytes: many at once cost as much as few.
+    static NAMES: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
 }
 
 const NAMES_AT_ONCE: usize = 64;

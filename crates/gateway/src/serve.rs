@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::{Method, Request, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -202,7 +204,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(mut self, stream: TcpStream, peer: SocketAddr) {
+    async fn serve(self, stream: TcpStream, peer: SocketAddr) {
         let requests = AtomicUsize::new(0);
         let open = Open::default();
         let is_http1 = Arc::new(AtomicBool::new(false));
@@ -230,29 +232,28 @@ impl Connection {
             Heads { patience: self.header_read, open: Arc::clone(&open), is_http1: Arc::clone(&is_http1) };
         let stream = TokioIo::new(Patient::new(stream, self.write_stall, heads));
         let mut connection = pin!(self.builder.serve_connection(stream, service));
-        // Until the protocol is known, nothing else watches over a silent peer.
-        let mut first_request = pin!(tokio::time::sleep(self.header_read));
-        let mut may_be_unused = true;
-        let mut look = tokio::time::interval(self.idle);
-        look.reset();
+        // Looked at when one of them happens, and not with each request.
+        let mut events = FuturesUnordered::new();
+        events.push(self.next(Event::Greeted));
+        events.push(self.next(Event::Looked));
+        events.push(self.next(Event::Ending));
         let (mut seen, mut was_idle) = (0, false);
-        let mut is_ending = false;
         loop {
-            tokio::select! {
+            let event = tokio::select! {
+                biased;
                 outcome = connection.as_mut() => {
                     if let Err(cause) = outcome {
                         tracing::debug!(cause = %cause, peer = %peer.ip(), "a connection ended early");
                     }
                     return;
                 }
-                () = first_request.as_mut(), if may_be_unused => {
-                    may_be_unused = false;
-                    if requests.load(Ordering::Relaxed) == 0 {
-                        return;
-                    }
-                }
-                _ = look.tick() => {
-                    let count = requests.load(Ordering::Relaxed);
+                Some(event) = events.next() => event,
+            };
+            let count = requests.load(Ordering::Relaxed);
+            match event {
+                Event::Greeted if count == 0 => return,
+                Event::Greeted => {}
+                Event::Looked => {
                     let is_idle = open.load(Ordering::Relaxed) == 0 && count == seen;
                     if is_idle && was_idle {
                         return;
@@ -262,14 +263,33 @@ impl Connection {
                         connection.as_mut().graceful_shutdown();
                     }
                     (seen, was_idle) = (count, is_idle);
+                    events.push(self.next(Event::Looked));
                 }
-                _ = self.phase.changed(), if !is_ending => {
-                    is_ending = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                Event::Ending => connection.as_mut().graceful_shutdown(),
             }
         }
     }
+
+    /// Waits until it happens.
+    async fn next(&self, event: Event) -> Event {
+        match event {
+            Event::Greeted => tokio::time::sleep(self.header_read).await,
+            Event::Looked => tokio::time::sleep(self.idle).await,
+            Event::Ending => drop(self.phase.clone().changed().await),
+        }
+        event
+    }
+}
+
+/// What happens to a connection besides its requests.
+#[derive(Debug, Clone, Copy)]
+enum Event {
+    /// The time for its first request is over. Until the protocol is known, nothing else watches over a silent peer.
+    Greeted,
+    /// It is time to look whether it is in use.
+    Looked,
+    /// The shutdown begins.
+    Ending,
 }
 
 /// So many header lines hyper takes by itself, and then reads them without memory of their own.

@@ -1,8 +1,12 @@
 //! Reading the bodies of calls: each up to its limit, and all together up to another, so that whoever sends many large ones slowly
 //! costs others a 503 at the worst, and not the process.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use bytes::BytesMut;
@@ -81,6 +85,15 @@ pub(super) async fn read(
         whole.add(data);
     }
     Ok((whole.into_bytes(), Held { _permit: Arc::new(permit) }))
+}
+
+/// What comes of something that is nearly always there at once, which then needs no timer; `None` when it takes longer.
+pub(super) async fn within<T>(patience: Duration, coming: impl Future<Output = T>) -> Option<T> {
+    let mut coming = pin!(coming);
+    if let Poll::Ready(come) = poll_fn(|cx| Poll::Ready(coming.as_mut().poll(cx))).await {
+        return Some(come);
+    }
+    tokio::time::timeout(patience, coming).await.ok()
 }
 
 /// A body as it comes in. Nearly every one comes in one piece, which is not copied.

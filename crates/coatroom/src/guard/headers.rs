@@ -31,24 +31,25 @@ pub(super) fn media_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-/// The headers that mirror the body.
-pub(super) fn mirrors(headers: &HeaderMap) -> MirrorHeaders<'_> {
-    MirrorHeaders {
-        version: field(headers, &PROTOCOL_VERSION),
-        method: field(headers, &MCP_METHOD),
-        name: field(headers, &MCP_NAME),
-    }
-}
-
-/// No header of MCP occurs twice, and none comes in the spelling that some servers read as the same name.
-pub(super) fn check_mcp_headers(headers: &HeaderMap) -> Result<(), EraRefusal> {
-    let ours = headers.keys().filter(|name| is_mcp(name.as_str()));
-    for name in ours {
-        if headers.get_all(name).iter().nth(1).is_some() || name.as_str().contains('_') {
+/// The headers that mirror the body. No header of MCP occurs twice, and none comes in the spelling that some servers read as
+/// the same name.
+pub(super) fn mirrors(headers: &HeaderMap) -> Result<MirrorHeaders<'_>, EraRefusal> {
+    let mut mirrors = MirrorHeaders::default();
+    let mut last = None;
+    // All values of a name come one after the other.
+    for (name, value) in headers.iter().filter(|(name, _)| is_mcp(name.as_str())) {
+        if last.replace(name) == Some(name) || name.as_str().contains('_') {
             return Err(EraRefusal::Malformed("a header of MCP"));
         }
+        let read = || Field::read([value.as_bytes()]);
+        match name.as_str() {
+            "mcp-protocol-version" => mirrors.version = read(),
+            "mcp-method" => mirrors.method = read(),
+            "mcp-name" => mirrors.name = read(),
+            _ => {}
+        }
     }
-    Ok(())
+    Ok(mirrors)
 }
 
 /// All values of a header.
@@ -88,7 +89,5 @@ pub(super) fn names_a_token(query: &str) -> bool {
 }
 
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");

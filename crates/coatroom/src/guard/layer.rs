@@ -18,13 +18,13 @@ use tower_service::Service;
 use tracing::Instrument as _;
 
 use super::answer::Inspection;
-use super::bodies::{self, BodyTrouble, Held};
+use super::bodies::{self, BodyTrouble, Held, within};
 use super::call::Call;
 use super::caller::Caller;
 use super::connect::Asked;
 use super::ending::{CallEnded, end_with, is_event_stream, while_live};
 use super::events::{self, EventIds};
-use super::headers::{LAST_EVENT_ID, SESSION_ID, check_mcp_headers, check_media_type, clean, field, mirrors};
+use super::headers::{LAST_EVENT_ID, SESSION_ID, check_media_type, clean, field, mirrors};
 use super::limits::{CallLimits, TooMany};
 use super::modes::Presented;
 use super::origin::{allow_page, allow_preflight, is_preflight};
@@ -295,24 +295,24 @@ impl Settings {
             return Err(Refusal::TooLarge(self.body_limit));
         }
         let bodies = self.limits.as_deref().map(CallLimits::bodies);
-        match tokio::time::timeout(BODY_PATIENCE, bodies::read(body, self.body_limit, bodies)).await {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(BodyTrouble::TooLarge)) => Err(Refusal::TooLarge(self.body_limit)),
-            Ok(Err(BodyTrouble::NoRoom)) => Err(Refusal::Unavailable),
-            Ok(Err(BodyTrouble::Lost)) => Err(Refusal::BodyLost),
-            Err(_) => Err(Refusal::BodySlow),
+        match within(BODY_PATIENCE, bodies::read(body, self.body_limit, bodies)).await {
+            Some(Ok(read)) => Ok(read),
+            Some(Err(BodyTrouble::TooLarge)) => Err(Refusal::TooLarge(self.body_limit)),
+            Some(Err(BodyTrouble::NoRoom)) => Err(Refusal::Unavailable),
+            Some(Err(BodyTrouble::Lost)) => Err(Refusal::BodyLost),
+            None => Err(Refusal::BodySlow),
         }
     }
 
     /// Step 5, the second half: the headers say what the body says.
     fn check_era(&self, headers: &HeaderMap, judged: &Judged<'_>) -> Result<Era, Refusal> {
-        let era = check_mcp_headers(headers).and_then(|()| Era::of_post(&mirrors(headers), judged));
+        let era = mirrors(headers).and_then(|mirrors| Era::of_post(&mirrors, judged));
         era.map_err(|refusal| self.era_refused(refusal, judged.id().cloned().map(Id::into_owned)))
     }
 
     /// The modern wire is POST alone.
     fn bodiless_era(&self, headers: &HeaderMap) -> Result<Era, Refusal> {
-        let era = check_mcp_headers(headers).and_then(|()| Era::of_bodiless(mirrors(headers).version));
+        let era = mirrors(headers).and_then(|mirrors| Era::of_bodiless(mirrors.version));
         match era {
             Ok(Era::Legacy) => Ok(Era::Legacy),
             Ok(Era::Modern) => Err(Refusal::Method { allowed: "POST, OPTIONS" }),

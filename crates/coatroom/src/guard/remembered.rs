@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,10 +23,12 @@ pub struct Remembered {
     clock: Arc<dyn Clock>,
     keep: Duration,
     per_shard: usize,
-    shards: [Mutex<HashMap<TokenHash, Entry>>; SHARDS],
+    shards: [Shard; SHARDS],
     /// Rises with every forgetting, so that what was being verified meanwhile is not remembered.
     forgettings: AtomicU64,
 }
+
+type Shard = Mutex<HashMap<TokenHash, Entry, BuildHasherDefault<Taken>>>;
 
 struct Entry {
     caller: Caller,
@@ -96,7 +99,7 @@ impl Remembered {
         shard.insert(hash, Entry { caller: caller.clone(), until: elapsed.saturating_add(self.keep) });
     }
 
-    fn shard(&self, hash: &TokenHash) -> Option<&Mutex<HashMap<TokenHash, Entry>>> {
+    fn shard(&self, hash: &TokenHash) -> Option<&Shard> {
         let [first, ..] = hash.as_bytes();
         self.shards.get(usize::from(*first) % SHARDS)
     }
@@ -122,6 +125,23 @@ impl fmt::Debug for Remembered {
             .field("verifier", &self.verifier)
             .field("keep", &self.keep)
             .finish_non_exhaustive()
+    }
+}
+
+/// Takes a part of what is a hash already. Nobody chooses it: only verified tokens are remembered.
+#[derive(Debug, Default)]
+struct Taken(u64);
+
+impl Hasher for Taken {
+    fn write(&mut self, hash: &[u8]) {
+        self.0 = hash.last_chunk().map_or(self.0, |part| u64::from_ne_bytes(*part));
+    }
+
+    // The length, which all of them share.
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

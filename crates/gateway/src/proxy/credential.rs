@@ -5,6 +5,8 @@
 //! and something that it names is not known (a user without a verified e-mail address), the whole header is left out: half a
 //! header would say something else. A text that cannot stand in a header refuses the call.
 
+use std::borrow::Cow;
+
 use coatroom::guard::Caller;
 use coatroom::protocol::words::ProviderName;
 use coatroom::providers::UpstreamToken;
@@ -128,8 +130,8 @@ impl Template {
         tokens: &[(ProviderName, UpstreamToken)],
     ) -> Result<Option<HeaderValue>, Unprintable> {
         let Some(text) = self.text(caller, tokens)? else { return Ok(None) };
-        // Bytes and not characters: names are written in UTF-8, as header values may be (RFC 9110 §5.5, obs-text).
-        let mut value = HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Unprintable)?;
+        // Names are written in UTF-8, as header values may be (RFC 9110 §5.5, obs-text).
+        let mut value = HeaderValue::try_from(text).map_err(|_| Unprintable)?;
         value.set_sensitive(self.providers().next().is_some());
         Ok(Some(value))
     }
@@ -143,7 +145,7 @@ impl Template {
         caller: Option<&Caller>,
         tokens: &[(ProviderName, UpstreamToken)],
     ) -> Result<Option<String>, Unprintable> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(USUAL_LENGTH);
         for part in &self.0 {
             let Some(value) = part.value(caller, tokens)? else { return Ok(None) };
             text.push_str(&value);
@@ -154,26 +156,29 @@ impl Template {
 
 /// What no header carries (RFC 9110 §5.5): it would end there, and so would a line of a log, or a variable.
 fn has_controls(text: &str) -> bool {
-    text.chars().any(|c| c.is_ascii_control() && c != '\t')
+    text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
 }
 
+/// A longer text grows, and leaves what it held behind.
+const USUAL_LENGTH: usize = 128;
+
 impl Part {
-    fn value(
-        &self,
-        caller: Option<&Caller>,
-        tokens: &[(ProviderName, UpstreamToken)],
-    ) -> Result<Option<String>, Unprintable> {
+    fn value<'a>(
+        &'a self,
+        caller: Option<&'a Caller>,
+        tokens: &'a [(ProviderName, UpstreamToken)],
+    ) -> Result<Option<Cow<'a, str>>, Unprintable> {
         if let Self::Text(text) = self {
-            return Ok(Some(text.clone()));
+            return Ok(Some(text.into()));
         }
         let Some(caller) = caller else { return Ok(None) };
         let user = caller.user();
         let token = |provider| tokens.iter().find(|(name, _)| name == provider);
         let value = match self {
-            Self::Text(text) => Some(text.clone()),
-            Self::AccessToken(provider) => token(provider).map(|(_, token)| token.expose().to_owned()),
-            Self::ClientId => Some(caller.client().id.as_str().to_owned()),
-            of_user => of_user.of_user(user)?,
+            Self::Text(text) => Some(text.into()),
+            Self::AccessToken(provider) => token(provider).map(|(_, token)| token.expose().into()),
+            Self::ClientId => Some(caller.client().id.as_str().into()),
+            of_user => of_user.of_user(user)?.map(Cow::Owned),
         };
         let value = value.filter(|value| !value.is_empty());
         // Servers trim what they read (RFC 9110 §5.5), and would take one user for another.

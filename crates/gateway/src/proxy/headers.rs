@@ -15,11 +15,11 @@ pub(super) struct Arrival<'a> {
     /// The address of the client, when it is known.
     pub(super) client: Option<IpAddr>,
     /// Host and port of the public URL.
-    pub(super) host: &'a str,
+    pub(super) host: Option<&'a HeaderValue>,
     /// Whether clients use https.
     pub(super) is_https: bool,
     /// The name of the request in the gateway's log.
-    pub(super) request_id: Option<&'a str>,
+    pub(super) request_id: Option<&'a HeaderValue>,
 }
 
 /// What of a request's headers reaches an upstream: not the client's credentials, nor what only proxies may say, what belongs to this
@@ -33,11 +33,11 @@ pub(super) fn passing<'a>(
     let stays_here = |name: &HeaderName| {
         let folded = folded(name);
         is_hop_by_hop(name, &named)
-            || REQUEST_ONLY.contains(&folded.as_ref())
-            || OF_PROXIES.contains(&folded.as_ref())
+            || is_of_request(&folded)
+            || is_of_proxies(&folded)
             || has_prefix(&folded, PREFIXES)
             || has_prefix(&folded, PREFIXES_OF_PROXIES)
-            || configured.clone().any(|set| self::folded(set) == folded)
+            || configured.clone().any(|set| set == name || self::folded(set) == folded)
     };
     let mut passing = HeaderMap::with_capacity(sent.keys_len() + ADDED);
     for (name, value) in sent {
@@ -52,17 +52,31 @@ pub(super) fn passing<'a>(
 pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Option<&Caller>) {
     let scheme = HeaderValue::from_static(if arrival.is_https { "https" } else { "http" });
     headers.insert(FORWARDED_PROTO, scheme);
-    set(headers, FORWARDED_HOST, arrival.host);
-    if let Some(client) = arrival.client {
-        set(headers, FORWARDED_FOR, &client.to_string());
-    }
-    if let Some(id) = arrival.request_id {
-        set(headers, REQUEST_ID, id);
-    }
+    headers.extend(arrival.host.map(|host| (FORWARDED_HOST, host.clone())));
+    headers.extend(arrival.client.map(|client| (FORWARDED_FOR, written(client))));
+    headers.extend(arrival.request_id.map(|id| (REQUEST_ID, id.clone())));
     if let Some(caller) = caller {
         let identity = caller.derived(Identity::of);
         headers.extend(identity.0.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
+}
+
+fn written(address: IpAddr) -> HeaderValue {
+    let text = match address {
+        IpAddr::V4(address) => {
+            let [first, others @ ..] = address.octets();
+            let mut text = String::with_capacity("255.255.255.255".len());
+            text.push_str(itoa::Buffer::new().format(first));
+            for other in others {
+                text.push('.');
+                text.push_str(itoa::Buffer::new().format(other));
+            }
+            text
+        }
+        IpAddr::V6(address) => address.to_string(),
+    };
+    // RFC 7239 §6.2 has this word.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 /// What servers are told of a caller, whatever they are called for.
@@ -102,7 +116,7 @@ pub(super) fn clean_response(headers: &mut HeaderMap) {
     let named = named_by_connection(headers);
     let stays_here = |name: &HeaderName| {
         is_hop_by_hop(name, &named)
-            || RESPONSE_ONLY.contains(&name.as_str())
+            || is_of_response(name.as_str())
             || has_prefix(name.as_str(), RESPONSE_PREFIXES)
             || name.as_str().ends_with("cdn-cache-control")
     };
@@ -127,7 +141,7 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
     let is_ours = has_prefix(&folded, PREFIXES);
     let frames = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ACCEPT];
     !is_ours
-        && !HOP_BY_HOP.contains(&folded.as_ref())
+        && !is_of_connections(&folded)
         && !frames.contains(name)
         && !folded.starts_with("mcp-")
 }
@@ -141,8 +155,8 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<String> {
 /// Whether a header is of one connection: one of the fixed ones, or of those that `Connection` names (RFC 9110 §7.6.1). What MCP
 /// says in headers never is: the guard judged by it, and the server must see the same.
 fn is_hop_by_hop(name: &HeaderName, named: &[String]) -> bool {
-    let is_named = named.iter().any(|other| other == name.as_str());
-    HOP_BY_HOP.contains(&name.as_str()) || (is_named && !is_of_mcp(name))
+    let is_named = || named.iter().any(|other| other == name.as_str());
+    is_of_connections(name.as_str()) || (is_named() && !is_of_mcp(name))
 }
 
 fn is_of_mcp(name: &HeaderName) -> bool {
@@ -153,21 +167,13 @@ fn is_of_mcp(name: &HeaderName) -> bool {
 /// The name as servers may see it that make variables of headers: `X_Coatroom_User` is `X-Coatroom-User` to them.
 fn folded(name: &HeaderName) -> Cow<'_, str> {
     let name = name.as_str();
-    if name.contains('_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
+    if name.bytes().any(|byte| byte == b'_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
 }
 
 /// Whether a name begins with one of these. Most begin with another letter than any.
 fn has_prefix(name: &str, prefixes: &[&str]) -> bool {
     let first = name.bytes().next();
     prefixes.iter().any(|prefix| prefix.bytes().next() == first && name.starts_with(prefix))
-}
-
-/// Sets a header; a value that no header can carry removes it instead.
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    match HeaderValue::from_bytes(value.as_bytes()) {
-        Ok(value) => drop(headers.insert(name, value)),
-        Err(_) => drop(headers.remove(name)),
-    }
 }
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -183,51 +189,60 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// How many headers are set beside those that pass, so that the map need not grow.
 const ADDED: usize = 12;
 
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+fn is_of_connections(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// `Accept-Encoding` is among them since compressing an event stream buffers it, and since the guard reads answers.
-const REQUEST_ONLY: &[&str] = &[
-    "accept-encoding",
-    "authorization",
-    "content-length",
-    "cookie",
-    "dpop",
-    "expect",
-    "forwarded",
-    "host",
-    "origin",
-    "referer",
-    "via",
-    "x-real-ip",
-    "x-request-id",
-];
+fn is_of_request(name: &str) -> bool {
+    matches!(
+        name,
+        "accept-encoding"
+            | "authorization"
+            | "content-length"
+            | "cookie"
+            | "dpop"
+            | "expect"
+            | "forwarded"
+            | "host"
+            | "origin"
+            | "referer"
+            | "via"
+            | "x-real-ip"
+            | "x-request-id"
+    )
+}
 
 const PREFIXES: &[&str] = &["x-coatroom-", "x-forwarded-", "sec-"];
 
 /// By these a proxy says who calls, from where, and which URL and method are really meant. A server that stood behind one, or
 /// has a framework that knows them, believes them; a client must not say them. The configuration may.
-const OF_PROXIES: &[&str] = &[
-    "cf-connecting-ip",
-    "fastly-client-ip",
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-rewrite-url",
-    "x-user",
-];
+fn is_of_proxies(name: &str) -> bool {
+    matches!(
+        name,
+        "cf-connecting-ip"
+            | "fastly-client-ip"
+            | "true-client-ip"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-http-method"
+            | "x-http-method-override"
+            | "x-method-override"
+            | "x-rewrite-url"
+            | "x-user"
+    )
+}
 
 /// The same, by families: CGI and Authelia (`Remote-User`), Kubernetes, oauth2-proxy, Grafana, nginx, client certificates, and
 /// what identity-aware proxies of clouds sign or set.
@@ -254,34 +269,37 @@ const PREFIXES_OF_PROXIES: &[&str] = &[
 ];
 
 /// `Location` among them since no redirect passes, and `X-Sendfile` since a proxy in front of us would obey it.
-const RESPONSE_ONLY: &[&str] = &[
-    "accept-ch",
-    "alt-svc",
-    "authentication-info",
-    "clear-site-data",
-    "content-location",
-    "content-security-policy-report-only",
-    "critical-ch",
-    "dpop-nonce",
-    "link",
-    "location",
-    "nel",
-    "proxy-authentication-info",
-    "public-key-pins",
-    "public-key-pins-report-only",
-    "refresh",
-    "report-to",
-    "reporting-endpoints",
-    "server",
-    "service-worker-allowed",
-    "set-cookie",
-    "set-cookie2",
-    "set-login",
-    "strict-transport-security",
-    "surrogate-control",
-    "www-authenticate",
-    "x-sendfile",
-];
+fn is_of_response(name: &str) -> bool {
+    matches!(
+        name,
+        "accept-ch"
+            | "alt-svc"
+            | "authentication-info"
+            | "clear-site-data"
+            | "content-location"
+            | "content-security-policy-report-only"
+            | "critical-ch"
+            | "dpop-nonce"
+            | "link"
+            | "location"
+            | "nel"
+            | "proxy-authentication-info"
+            | "public-key-pins"
+            | "public-key-pins-report-only"
+            | "refresh"
+            | "report-to"
+            | "reporting-endpoints"
+            | "server"
+            | "service-worker-allowed"
+            | "set-cookie"
+            | "set-cookie2"
+            | "set-login"
+            | "strict-transport-security"
+            | "surrogate-control"
+            | "www-authenticate"
+            | "x-sendfile"
+    )
+}
 
 const RESPONSE_PREFIXES: &[&str] = &["access-control-", "x-accel-", "x-coatroom-"];
 
@@ -398,9 +416,9 @@ mod tests {
         let mut sent = HeaderMap::new();
         let arrival = Arrival {
             client: Some("203.0.113.9".parse().unwrap()),
-            host: "mcp.example.com",
+            host: Some(&HeaderValue::from_static("mcp.example.com")),
             is_https: true,
-            request_id: Some("r1"),
+            request_id: Some(&HeaderValue::from_static("r1")),
         };
         identify(&mut sent, arrival, Some(&alice()));
         assert_eq!(sent["x-request-id"], "r1");

@@ -4,8 +4,8 @@
 //! never is. Dropping the answer, as happens when the client goes away, ends the upstream's request.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -37,12 +37,15 @@ use crate::edge::RequestId;
 pub(crate) struct Proxy {
     upstream: Arc<Upstream>,
     way: Arc<Way>,
+    /// Host and port of the public URL.
+    host: Option<HeaderValue>,
 }
 
 impl Proxy {
     /// A proxy of one server.
     pub(crate) fn new(upstream: Upstream, way: Way) -> Self {
-        Self { upstream: Arc::new(upstream), way: Arc::new(way) }
+        let host = upstream.public_url.authority().parse().ok();
+        Self { upstream: Arc::new(upstream), way: Arc::new(way), host }
     }
 
     async fn answer(self, request: Request<Body>) -> Response<Body> {
@@ -78,9 +81,16 @@ impl Proxy {
             (Transport::Sse, _) => return Err(Failure::NotSse),
         }
         let limit = self.upstream.waiting.body;
-        let reading = Limited::new(body, limit).collect();
-        let read = tokio::time::timeout(self.upstream.waiting.first_byte, reading).await;
-        match read.map_err(|_| Failure::Slow)? {
+        let mut reading = pin!(Limited::new(body, limit).collect());
+        // What the guard has read is there at once, and needs no timer.
+        let read = match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+            Poll::Ready(read) => read,
+            Poll::Pending => {
+                let read = tokio::time::timeout(self.upstream.waiting.first_byte, reading).await;
+                read.map_err(|_| Failure::Slow)?
+            }
+        };
+        match read {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(cause) if cause.is::<LengthLimitError>() => Err(Failure::TooLarge(limit)),
             Err(_) => Err(Failure::Incomplete),
@@ -171,9 +181,9 @@ impl Proxy {
         }
         let arrival = Arrival {
             client: parts.extensions.get::<ClientAddress>().map(|client| client.0),
-            host: self.upstream.public_url.authority(),
+            host: self.host.as_ref(),
             is_https: self.upstream.public_url.is_https(),
-            request_id: parts.extensions.get::<RequestId>().map(RequestId::as_str),
+            request_id: parts.extensions.get::<RequestId>().map(RequestId::as_header),
         };
         identify(&mut headers, arrival, caller);
         if let (Some(assertions), Some(caller)) = (&self.upstream.assertions, caller) {

@@ -96,7 +96,7 @@ impl From<BearerRefusal> for OAuthError {
 /// `b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="` (RFC 6750 §2.1).
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !body.is_empty() && body.bytes().all(plain)
 }
 

@@ -96,11 +96,9 @@ impl<'a> Field<'a> {
     pub fn read(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut values = values.into_iter();
         let Some(value) = values.next() else { return Self::Absent };
-        let allowed = |b: &u8| matches!(b, b' '..=b'~' | b'\t');
+        let is_allowed = value.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t'));
         match std::str::from_utf8(value) {
-            Ok(text) if values.next().is_none() && value.iter().all(allowed) => {
-                Self::Text(text.trim_matches([' ', '\t']))
-            }
+            Ok(text) if is_allowed && values.next().is_none() => Self::Text(text.trim_ascii()),
             _ => Self::Malformed,
         }
     }

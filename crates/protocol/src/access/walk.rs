@@ -210,11 +210,24 @@ impl<'de, M: Members<'de>> Visitor<'de> for Value<'_, 'de, M> {
     }
 }
 
-/// Whether two of these are the same. Sorts them.
+/// Whether two of these are the same. Sorts them where they are many.
 pub(super) fn has_repeat<T: Ord>(items: &mut [T]) -> bool {
+    if items.len() <= FEW {
+        let mut rest: &[T] = items;
+        while let Some((first, others)) = rest.split_first() {
+            if others.contains(first) {
+                return true;
+            }
+            rest = others;
+        }
+        return false;
+    }
     items.sort_unstable();
     items.windows(2).any(|pair| matches!(pair, [left, right] if left == right))
 }
+
+/// So many are sooner compared each with each than sorted.
+const FEW: usize = 12;
 
 /// Reads a key. It is borrowed exactly when it is written without escapes.
 pub(super) struct Key;
