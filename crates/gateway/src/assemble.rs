@@ -50,7 +50,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
     session_limits.idle = config.lifetimes.mcp_session;
     session_limits.per_user = config.limits.sessions_per_user;
     let sessions = coatroom.sessions(session_limits);
-    let connections = Connections::new(config.limits.upstream_connect)?;
+    let connections = Connections::new(config.limits.upstream_connect);
     let overload = Overload::watch(Arc::new(SystemClock::new()));
     log_who_may_enter(config);
     let commands = Commands::open(config, &coatroom)?;
@@ -64,7 +64,7 @@ pub(crate) async fn edge(config: &Config, more: Router) -> anyhow::Result<Edge> 
             (UpstreamConfig::Http(url, transport), _) => {
                 let assertions = server.assertion.then(|| coatroom.assertions(url.to_string()));
                 let upstream = upstream(config, (server, url, *transport), assertions);
-                let guarded = guard.layer(Proxy::new(upstream, connections.to(url, server.wire)));
+                let guarded = guard.layer(Proxy::new(upstream, connections.to(url, server.wire)?));
                 match transport {
                     Transport::Streamable => endpoint(&overload, guarded),
                     Transport::Sse => endpoint(&overload, SseFront::new(&server.path, guarded)),

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -83,11 +83,24 @@ impl Edge {
         Self { router, endpoints, trusted_proxies, hosts }
     }
 
+    /// What answers a request, once it is polled.
     fn routed(&self, request: Request<Body>) -> BoxFuture<'static, Answer> {
-        match self.endpoints.get(request.uri().path()) {
-            Some(endpoint) => endpoint(request),
-            None => self.router.clone().call(request).boxed(),
+        if !has_one_host(&request) {
+            // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
+            return ready(Ok(refusal(StatusCode::BAD_REQUEST, "a request has one Host header\n"))).boxed();
         }
+        if !self.hosts.allow(&request) {
+            let advice = self.hosts.advice();
+            return Box::pin(async {
+                tracing::debug!("the host is not ours");
+                Ok(refusal(StatusCode::MISDIRECTED_REQUEST, advice))
+            });
+        }
+        if let Some(endpoint) = self.endpoints.get(request.uri().path()) {
+            return endpoint(request);
+        }
+        let mut router = self.router.clone();
+        Box::pin(async move { router.call(request).await })
     }
 
     /// Answers a request that came from `peer`.
@@ -113,33 +126,18 @@ impl Edge {
         if let Some(id) = id {
             extensions.insert(id);
         }
-        let has_one_host = has_one_host(&request);
-        let misdirected = (!self.hosts.allow(&request)).then(|| self.hosts.advice());
         let (request, unread) = watch(request);
-        let request = request.map(Body::new);
-        let edge = Arc::clone(self);
-        let answering = async move {
-            if !has_one_host {
-                // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
-                return refusal(StatusCode::BAD_REQUEST, "a request has one Host header\n");
-            }
-            if let Some(advice) = misdirected {
-                tracing::debug!("the host is not ours");
-                return refusal(StatusCode::MISDIRECTED_REQUEST, advice);
-            }
-            let answering = AssertUnwindSafe(async move { edge.routed(request).await });
-            match answering.catch_unwind().await {
+        let answering = AssertUnwindSafe(self.routed(request.map(Body::new))).catch_unwind();
+        let settling = async move {
+            let mut response = match answering.await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
                 Err(_) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "something failed here"),
-            }
-        };
-        let settling = async move {
-            let mut response = answering.await;
+            };
             unread.settle(&mut response).await;
-            response
+            Ok(response)
         };
-        named(span, settling.map(Ok))
+        named(span, settling)
     }
 }
 

@@ -4,27 +4,43 @@
 //! logged than that, each request has its span from the start, so that the spans inside it stand in their order.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tracing::level_filters::LevelFilter;
 use tracing::span::EnteredSpan;
 use tracing::{Event, Span, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::layer::{Context as Logging, Layer};
 
 /// Runs what belongs to one request; `open` makes the span of its log lines, if there are any.
-pub(crate) async fn named<F: Future>(open: impl FnOnce() -> Span + Send + 'static, request: F) -> F::Output {
-    let mut request = pin!(request);
+pub(crate) fn named<F: Future>(open: impl FnOnce() -> Span + Send + 'static, request: F) -> Named<F> {
     let mut name = Name::Unopened(Box::new(open));
     if LevelFilter::current() > LevelFilter::INFO {
         name = Name::Opened(name.opened());
     }
-    poll_fn(move |cx| {
-        let _during = During::enter(&mut name);
-        request.as_mut().poll(cx)
-    })
-    .await
+    Named { name, request }
+}
+
+pin_project! {
+    /// A request with its name.
+    pub(crate) struct Named<F> {
+        name: Name,
+        #[pin]
+        request: F,
+    }
+}
+
+impl<F: Future> Future for Named<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _during = During::enter(this.name);
+        this.request.poll(cx)
+    }
 }
 
 /// Opens the name of the request that this thread works at before anything is logged. Belongs around what writes the lines.
@@ -32,7 +48,7 @@ pub(crate) async fn named<F: Future>(open: impl FnOnce() -> Span + Send + 'stati
 pub(crate) struct OpensNames;
 
 impl<S: Subscriber> Layer<S> for OpensNames {
-    fn event_enabled(&self, _: &Event<'_>, _: Context<'_, S>) -> bool {
+    fn event_enabled(&self, _: &Event<'_>, _: Logging<'_, S>) -> bool {
         let current = CURRENT.take();
         CURRENT.set(match current {
             Some(Current::Unopened(open)) => Some(Current::Opened(open().entered())),
@@ -115,12 +131,12 @@ mod tests {
             &self,
             attributes: &tracing::span::Attributes<'_>,
             _: &tracing::Id,
-            _: Context<'_, S>,
+            _: Logging<'_, S>,
         ) {
             self.0.lock().unwrap().push(format!("opens {}", attributes.metadata().name()));
         }
 
-        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        fn on_event(&self, event: &Event<'_>, context: Logging<'_, S>) {
             let spans = context.event_scope(event).into_iter().flat_map(registry::Scope::from_root);
             let spans: Vec<_> = spans.map(|span| span.name()).collect();
             self.0.lock().unwrap().push(format!("line in {spans:?}"));

@@ -30,7 +30,7 @@ pub(super) struct CallEnded;
 pub(super) async fn while_live<T>(
     caller: Option<&Caller>,
     revocations: Option<&Arc<Revocations>>,
-    answering: impl Future<Output = T>,
+    answering: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, CallEnded> {
     let (Some(caller), Some(revocations)) = (caller, revocations) else { return Ok(answering.await) };
     tokio::select! {

@@ -25,7 +25,7 @@ impl Settings {
     ) -> Result<Response<Body>, Refusal> {
         let answer = match (response.extensions_mut().remove::<GuardAnswer>(), call, asked) {
             (Some(answer), ..) => answer,
-            (None, Some(call), Some(_)) => match held::until_first_message(call, response).await {
+            (None, Some(call), Some(_)) => match Box::pin(held::until_first_message(call, response)).await {
                 Ok(response) => return Ok(response),
                 Err(answer) => answer,
             },

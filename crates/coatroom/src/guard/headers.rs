@@ -80,7 +80,7 @@ fn is_removed(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(name, "authorization" | "proxy-authorization" | "cookie" | "dpop")
         || name.starts_with("x-coatroom-")
-        || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        || !name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// Whether a query has a parameter that is called like a token, however its name is encoded.

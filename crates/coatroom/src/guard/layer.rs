@@ -1,7 +1,7 @@
 //! The layer itself: the steps of the module documentation in their order.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -162,28 +162,30 @@ impl Settings {
     async fn pass<S>(
         &self,
         inner: &mut S,
-        admitted: Admitted,
+        admitted: Box<Admitted>,
     ) -> Result<Result<Response<Body>, Refusal>, S::Error>
     where
         S: Service<Request<Body>, Response = Response<Body>>,
     {
-        let Admitted { request, caller, call, session, asked, inspection } = admitted;
+        let Admitted { request, caller, call, session, asked, inspection } = *admitted;
         let caller = caller.as_ref();
         let opens_stream = request.method() == Method::GET && !request.headers().contains_key(&SESSION_ID);
         let revocations = self.ending.as_ref().map(|ending| &ending.revocations);
-        let answering = async {
-            let response = inner.call(request).await?;
-            Ok(self.handled(call.as_ref(), caller, asked.as_ref(), response).await)
-        };
-        let mut response = match while_live(caller, revocations, answering).await {
-            Ok(answer) => match answer? {
-                Ok(response) => response,
-                Err(refusal) => return Ok(Err(refusal)),
-            },
-            Err(CallEnded) if revocations.is_some_and(|it| it.is_blind()) => {
-                return Ok(Err(Refusal::Unavailable));
+        let mut response = {
+            let answering = pin!(async {
+                let response = inner.call(request).await?;
+                Ok(self.handled(call.as_ref(), caller, asked.as_ref(), response).await)
+            });
+            match while_live(caller, revocations, answering).await {
+                Ok(answer) => match answer? {
+                    Ok(response) => response,
+                    Err(refusal) => return Ok(Err(refusal)),
+                },
+                Err(CallEnded) if revocations.is_some_and(|it| it.is_blind()) => {
+                    return Ok(Err(Refusal::Unavailable));
+                }
+                Err(CallEnded) => return Ok(Err(Refusal::BadToken)),
             }
-            Err(CallEnded) => return Ok(Err(Refusal::BadToken)),
         };
         // To a client of the legacy wire 404 says that its session has ended, and it has none.
         if opens_stream && response.status() == StatusCode::NOT_FOUND {
@@ -218,7 +220,7 @@ impl Settings {
     }
 
     /// Steps 3 to 8.
-    async fn admit(&self, request: Request<Body>) -> Result<Admitted, Refusal> {
+    async fn admit(&self, request: Request<Body>) -> Result<Box<Admitted>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let address = parts.extensions.get::<ClientAddress>().copied();
         self.limit(|limits| limits.called_from(address))?;
@@ -278,7 +280,7 @@ impl Settings {
         parts.extensions.insert(era);
         let call = Call::begin(self.handlers.as_ref(), caller.as_ref(), &mut parts.extensions);
         let request = Request::from_parts(parts, Body::from(body));
-        Ok(Admitted { request, caller, call, session, asked, inspection })
+        Ok(Box::new(Admitted { request, caller, call, session, asked, inspection }))
     }
 
     pub(super) fn limit(

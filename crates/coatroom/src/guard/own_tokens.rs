@@ -132,6 +132,18 @@ impl VaultOfGrant {
         self.kept().retain(|kept| kept.provider != *provider);
     }
 
+    async fn fetched(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
+        self.known(provider)?;
+        match self.context.connections.token(&self.open().await?, provider).await {
+            Ok(opened) => {
+                let token = opened.token.clone();
+                self.remember(provider, opened);
+                Ok(token)
+            }
+            Err(error) => Err(self.failed(provider, error).await),
+        }
+    }
+
     async fn open(&self) -> Result<OpenGrant, UpstreamError> {
         let key = if let Some(key) = self.key.get() {
             Arc::clone(key)
@@ -214,15 +226,8 @@ impl UpstreamCredentials for VaultOfGrant {
         if let Some(token) = self.remembered(provider) {
             return Ok(token);
         }
-        self.known(provider)?;
-        match self.context.connections.token(&self.open().await?, provider).await {
-            Ok(opened) => {
-                let token = opened.token.clone();
-                self.remember(provider, opened);
-                Ok(token)
-            }
-            Err(error) => Err(self.failed(provider, error).await),
-        }
+        // Apart, since a future is as large as the most that it may have to do.
+        Box::pin(self.fetched(provider)).await
     }
 
     async fn renew(

@@ -111,6 +111,7 @@ impl From<NoAnswer> for Failure {
     fn from(cause: NoAnswer) -> Self {
         match cause {
             NoAnswer::Unconnected(cause) => Self::Unreachable(cause),
+            NoAnswer::Silent => Self::Silent,
             NoAnswer::Broken(cause) => Self::Broken(cause),
         }
     }

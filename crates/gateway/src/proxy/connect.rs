@@ -1,6 +1,8 @@
 //! Connections to upstream servers: pooled, HTTP/1.1 and HTTP/2, TLS by an explicit provider.
 
+use std::cell::OnceCell;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,8 +14,9 @@ use http_body_util::Full;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use super::answering::Answering;
@@ -38,6 +41,9 @@ pub(crate) enum NoAnswer {
     /// There is no connection.
     #[error("no connection")]
     Unconnected(#[source] Cause),
+    /// It did not begin in time.
+    #[error("no answer in time")]
+    Silent,
     /// The connection or the stream broke off.
     #[error("the connection broke off")]
     Broken(#[source] Cause),
@@ -46,59 +52,76 @@ pub(crate) enum NoAnswer {
 /// What is behind it.
 pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// What all upstream servers share; cloning it is cheap.
-#[derive(Debug, Clone)]
+/// What all upstream servers share.
+#[derive(Debug)]
 pub(crate) struct Connections {
-    /// Offers HTTP/1.1 alone over TLS.
-    http1: Connector,
-    /// Offers both over TLS.
-    either: Connector,
-    /// Offers HTTP/2 alone over TLS.
-    http2: Connector,
+    tcp: HttpConnector,
+    timeout: Duration,
+    /// From the first server with TLS on: the system's authorities are many to read.
+    tls: OnceCell<ClientConfig>,
 }
 
 impl Connections {
     /// Connecting, TLS included, may take `timeout`.
-    ///
-    /// # Errors
-    /// When the cryptographic provider supports no usable version of TLS.
-    pub(crate) fn new(timeout: Duration) -> Result<Self, rustls::Error> {
+    pub(crate) fn new(timeout: Duration) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEP_ALIVE));
-        let tls = tls()?;
-        let builder = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
-        let connector = |https| Connector { https, timeout };
-        Ok(Self {
-            http1: connector(builder().enable_http1().wrap_connector(tcp.clone())),
-            either: connector(builder().enable_http1().enable_http2().wrap_connector(tcp.clone())),
-            http2: connector(builder().enable_http2().wrap_connector(tcp)),
-        })
+        Self { tcp, timeout, tls: OnceCell::new() }
     }
 
     /// The way to the server at this URL.
-    pub(crate) fn to(&self, url: &Uri, wire: Wire) -> Way {
+    ///
+    /// # Errors
+    /// When the cryptographic provider supports no usable version of TLS.
+    pub(crate) fn to(&self, url: &Uri, wire: Wire) -> Result<Way, rustls::Error> {
         let is_secure = url.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let tls = if is_secure { self.tls()? } else { without_authorities()? };
+        let offering = || HttpsConnectorBuilder::new().with_tls_config(tls.clone()).https_or_http();
+        let tcp = || self.tcp.clone();
+        let connector = |https| Connector { https, timeout: self.timeout };
+        let http1 = connector(offering().enable_http1().wrap_connector(tcp()));
         let lanes = match wire {
-            Wire::Auto if is_secure => Some(Lanes::new(self.either.clone(), url, false)),
-            Wire::Http2 => Some(Lanes::new(self.http2.clone(), url, true)),
+            Wire::Auto if is_secure => {
+                let either = connector(offering().enable_http1().enable_http2().wrap_connector(tcp()));
+                Some(Lanes::new(either, url, false))
+            }
+            Wire::Http2 => {
+                let http2 = connector(offering().enable_http2().wrap_connector(tcp()));
+                Some(Lanes::new(http2, url, true))
+            }
             Wire::Auto | Wire::Http1 => None,
         };
-        Way { pool: Pool::new(self.http1.clone(), url), lanes }
+        Ok(Way { pool: Pool::new(http1, url), lanes })
+    }
+
+    fn tls(&self) -> Result<ClientConfig, rustls::Error> {
+        if let Some(tls) = self.tls.get() {
+            return Ok(tls.clone());
+        }
+        let tls = with_authorities()?;
+        Ok(self.tls.get_or_init(|| tls).clone())
     }
 }
 
-/// TLS with the system's authorities. A minimal container has none of its own.
-fn tls() -> Result<ClientConfig, rustls::Error> {
+fn tls() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder =
-        || ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions();
-    match builder()?.with_native_roots() {
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+}
+
+/// For servers without TLS.
+fn without_authorities() -> Result<ClientConfig, rustls::Error> {
+    Ok(tls()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// TLS with the system's authorities. A minimal container has none of its own.
+fn with_authorities() -> Result<ClientConfig, rustls::Error> {
+    match tls()?.with_native_roots() {
         Ok(config) => Ok(config.with_no_client_auth()),
         Err(cause) => {
             tracing::info!(%cause, "the system has no root certificates; using those that are built in");
-            Ok(builder()?.with_webpki_roots().with_no_client_auth())
+            Ok(tls()?.with_webpki_roots().with_no_client_auth())
         }
     }
 }
@@ -113,20 +136,28 @@ pub(crate) struct Way {
 }
 
 impl Way {
-    /// Sends a request, and waits until its answer begins.
+    /// Sends a request, and waits until its answer begins, or until a time.
     ///
     /// # Errors
     /// [`NoAnswer`] when it does not.
-    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Answering>, NoAnswer> {
-        let request = match &self.lanes {
-            Some(lanes) => match lanes.send(request).await? {
+    pub(crate) async fn send(
+        &self,
+        request: &mut Request<Full<Bytes>>,
+        until: Option<Instant>,
+    ) -> Result<Response<Answering>, NoAnswer> {
+        if let Some(lanes) = &self.lanes {
+            let sending = lanes.send(mem::take(request));
+            let sent = match until {
+                Some(until) => timeout_at(until, sending).await.map_err(|_| NoAnswer::Silent)?,
+                None => sending.await,
+            };
+            match sent? {
                 Ok(response) => return Ok(response),
                 // The server speaks HTTP/1.1 only.
-                Err(request) => request,
-            },
-            None => request,
-        };
-        self.pool.send(request).await
+                Err(unsent) => *request = unsent,
+            }
+        }
+        self.pool.send(request, until).await
     }
 }
 

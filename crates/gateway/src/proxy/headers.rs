@@ -37,7 +37,7 @@ pub(super) fn passing<'a>(
             || is_of_proxies(&folded)
             || has_prefix(&folded, PREFIXES)
             || has_prefix(&folded, PREFIXES_OF_PROXIES)
-            || configured.clone().any(|set| set == name || self::folded(set) == folded)
+            || configured.clone().any(|set| is_alike(set.as_str(), &folded))
     };
     let mut passing = HeaderMap::with_capacity(sent.keys_len() + ADDED);
     for (name, value) in sent {
@@ -140,10 +140,7 @@ pub(crate) fn is_settable(name: &HeaderName) -> bool {
     let folded = folded(name);
     let is_ours = has_prefix(&folded, PREFIXES);
     let frames = [header::HOST, header::CONTENT_LENGTH, header::CONTENT_TYPE, header::ACCEPT];
-    !is_ours
-        && !is_of_connections(&folded)
-        && !frames.contains(name)
-        && !folded.starts_with("mcp-")
+    !is_ours && !is_of_connections(&folded) && !frames.contains(name) && !folded.starts_with("mcp-")
 }
 
 /// The headers that belong to one connection because it says so, in lower case.
@@ -167,7 +164,17 @@ fn is_of_mcp(name: &HeaderName) -> bool {
 /// The name as servers may see it that make variables of headers: `X_Coatroom_User` is `X-Coatroom-User` to them.
 fn folded(name: &HeaderName) -> Cow<'_, str> {
     let name = name.as_str();
-    if name.bytes().any(|byte| byte == b'_') { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) }
+    if name.bytes().any(|byte| byte == b'_') {
+        Cow::Owned(name.replace('_', "-"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Whether a configured name is this one, [`folded`].
+fn is_alike(configured: &str, folded: &str) -> bool {
+    let alike = |(left, right)| left == right || (left == b'_' && right == b'-');
+    configured.len() == folded.len() && configured.bytes().zip(folded.bytes()).all(alike)
 }
 
 /// Whether a name begins with one of these. Most begin with another letter than any.

@@ -17,6 +17,7 @@ use coatroom::protocol::access::Judged;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tokio::time::Instant;
 use tower_service::Service;
 use tracing::Instrument;
 
@@ -109,14 +110,18 @@ impl Proxy {
             Some(caller) => self.upstream.wants.wallet(caller, judged).await?,
             None => Wallet::default(),
         };
-        let response = self.send(parts, &url, body.clone(), &wallet.tokens).await?;
-        let (Some(caller), StatusCode::UNAUTHORIZED) = (caller, response.status()) else {
-            return self.settled(parts, passed_on(response)?).await;
-        };
-        drop(response);
-        let renewed = self.upstream.wants.renewed(caller, judged, &wallet).await?.ok_or(Failure::Refused)?;
-        tracing::debug!("the server refused the user's token; trying once more with the renewed one");
-        self.settled(parts, passed_on(self.send(parts, &url, body, &renewed).await?)?).await
+        let mut response = self.send(parts, &url, body.clone(), &wallet.tokens).await?;
+        if let (Some(caller), StatusCode::UNAUTHORIZED) = (caller, response.status()) {
+            drop(response);
+            // Apart, since a future is as large as the most that it may have to do.
+            let again = Box::pin(async {
+                let renewed = self.upstream.wants.renewed(caller, judged, &wallet).await?;
+                tracing::debug!("the server refused the user's token; trying once more with the renewed one");
+                self.send(parts, &url, body, &renewed.ok_or(Failure::Refused)?).await
+            });
+            response = again.await?;
+        }
+        self.settled(parts, passed_on(response)?).await
     }
 
     /// What the server's transport makes of its answer.
@@ -125,7 +130,7 @@ impl Proxy {
         match self.upstream.transport {
             Transport::Streamable => Ok(response),
             Transport::Sse if parts.method == Method::GET => {
-                endpoint::opened(url, response, waiting.first_byte).await
+                Box::pin(endpoint::opened(url, response, waiting.first_byte)).await
             }
             Transport::Sse => Ok(endpoint::taken(response)),
         }
@@ -154,14 +159,8 @@ impl Proxy {
         request.method_mut().clone_from(&parts.method);
         request.uri_mut().clone_from(url);
         *request.headers_mut() = self.headers(parts, tokens)?;
-        let answering = self.way.send(request);
-        let answered = if may_stay_silent {
-            answering.await
-        } else {
-            let waiting = tokio::time::timeout(self.upstream.waiting.first_byte, answering);
-            waiting.await.map_err(|_| Failure::Silent)?
-        };
-        Ok(answered?.map(|body| body.at(place)))
+        let until = (!may_stay_silent).then(|| Instant::now() + self.upstream.waiting.first_byte);
+        Ok(self.way.send(&mut request, until).await?.map(|body| body.at(place)))
     }
 
     /// A place at the server for a request of this user, or of this address where nobody signed in.

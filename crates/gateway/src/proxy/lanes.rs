@@ -301,13 +301,13 @@ mod tests {
     }
 
     async fn send(way: &Way, url: &str) -> Result<Response<Answering>, NoAnswer> {
-        let request = Request::builder().uri(url).body(Full::default()).unwrap();
-        let sending = way.send(request);
+        let mut request = Request::builder().uri(url).body(Full::default()).unwrap();
+        let sending = way.send(&mut request, None);
         tokio::time::timeout(Duration::from_secs(5), sending).await.expect("an answer in time")
     }
 
     fn way(url: &str) -> Way {
-        Connections::new(Duration::from_secs(1)).unwrap().to(&url.parse().unwrap(), Wire::Http2)
+        Connections::new(Duration::from_secs(1)).to(&url.parse().unwrap(), Wire::Http2).unwrap()
     }
 
     #[tokio::test]
@@ -345,7 +345,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_of_http1_without_tls_is_spoken_to_as_such_unless_it_is_said_to_speak_http2() {
         let url = "http://127.0.0.1:9/mcp".parse().unwrap();
-        let connections = Connections::new(Duration::from_secs(1)).unwrap();
+        let connections = Connections::new(Duration::from_secs(1));
         let is_plain = |wire| format!("{:?}", connections.to(&url, wire)).contains("lanes: None");
         assert!(is_plain(Wire::Auto) && is_plain(Wire::Http1) && !is_plain(Wire::Http2));
     }

@@ -3,6 +3,7 @@
 //! Messages are bytes here; policy on their content is the guard's, which also binds `Mcp-Session-Id` to the user as it
 //! passes. This room knows a [`Caller`](coatroom::guard::Caller) and nothing of how it was verified.
 
+mod alarm;
 mod answer;
 mod answering;
 mod connect;

@@ -4,7 +4,8 @@
 //! each, and take turns. Here whoever waits for an answer, or for more of it, moves its connection on; one that rests is looked after now
 //! and then.
 
-use std::future::{Future as _, poll_fn};
+use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -16,8 +17,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service as _;
 
+use super::alarm::Alarm;
 use super::answering::Answering;
 use super::connect::{Connector, IDLE, Io, NoAnswer};
 
@@ -49,6 +52,8 @@ struct Ends {
     sender: SendRequest<Full<Bytes>>,
     connection: Connection<Io, Full<Bytes>>,
     is_over: bool,
+    /// From the first wait that has an end.
+    alarm: Option<Alarm>,
 }
 
 /// A connection that is in use until its answer has ended, and then rests. If it is dropped before that, it closes.
@@ -58,7 +63,11 @@ pub(super) struct Leased {
     pool: Arc<Pool>,
 }
 
-type Unsent = TrySendError<Request<Full<Bytes>>>;
+/// Why an answer did not begin.
+enum Unheard {
+    Failed(Box<TrySendError<Request<Full<Bytes>>>>),
+    Silent,
+}
 
 impl Pool {
     pub(super) fn new(connector: Connector, url: &Uri) -> Arc<Self> {
@@ -71,13 +80,14 @@ impl Pool {
         Arc::new(Self { connector, url: url.clone(), host, idle: Mutex::default() })
     }
 
-    /// Sends a request, and waits until its answer begins.
+    /// Sends a request, and waits until its answer begins, or until a time.
     ///
     /// # Errors
     /// [`NoAnswer`] when it does not.
     pub(super) async fn send(
         self: &Arc<Self>,
-        mut request: Request<Full<Bytes>>,
+        request: &mut Request<Full<Bytes>>,
+        until: Option<Instant>,
     ) -> Result<Response<Answering>, NoAnswer> {
         let path = request.uri().path_and_query().cloned();
         *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
@@ -87,19 +97,27 @@ impl Pool {
         loop {
             let (mut link, is_new) = match self.rested() {
                 Some(link) => (link, false),
-                None => (Box::pin(self.connect()).await?, true),
+                None => (Box::pin(self.connected(until)).await?, true),
             };
-            match link.exchange(request).await {
+            match link.exchange(mem::take(request), until).await {
                 Ok(answer) => {
                     let leased = Leased { link, pool: Arc::clone(self) };
                     return Ok(answer.map(|body| Answering::driving(body, leased)));
                 }
+                Err(Unheard::Silent) => return Err(NoAnswer::Silent),
                 // It was never sent: the connection had closed while it rested.
-                Err(mut unsent) => match unsent.take_message() {
-                    Some(again) if !is_new => request = again,
+                Err(Unheard::Failed(mut unsent)) => match unsent.take_message() {
+                    Some(again) if !is_new => *request = again,
                     _ => return Err(NoAnswer::Broken(unsent.into_error().into())),
                 },
             }
+        }
+    }
+
+    async fn connected(&self, until: Option<Instant>) -> Result<Link, NoAnswer> {
+        match until {
+            Some(until) => timeout_at(until, self.connect()).await.unwrap_or(Err(NoAnswer::Silent)),
+            None => self.connect().await,
         }
     }
 
@@ -107,7 +125,7 @@ impl Pool {
         let io = self.connector.clone().call(self.url.clone()).await.map_err(NoAnswer::Unconnected)?;
         let handshake = http1::Builder::new().max_buf_size(READ_BUFFER).handshake(io).await;
         let (sender, connection) = handshake.map_err(|cause| NoAnswer::Unconnected(cause.into()))?;
-        Ok(Link(Box::new(Ends { sender, connection, is_over: false })))
+        Ok(Link(Box::new(Ends { sender, connection, is_over: false, alarm: None })))
     }
 
     fn rested(&self) -> Option<Link> {
@@ -121,7 +139,7 @@ impl Pool {
         }
         let looks = idle.looks;
         idle.links.push((link, looks));
-        if !std::mem::replace(&mut idle.is_looked_after, true) {
+        if !mem::replace(&mut idle.is_looked_after, true) {
             tokio::spawn(look_after(Arc::downgrade(self)));
         }
     }
@@ -165,15 +183,30 @@ impl Link {
         *is_over
     }
 
-    async fn exchange(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unsent> {
+    fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        until: Option<Instant>,
+    ) -> impl Future<Output = Result<Response<Incoming>, Unheard>> {
+        if let Some(until) = until {
+            self.0.alarm.get_or_insert_with(|| Alarm::at(until)).set(until);
+        }
         // A budget that is used up says so to the waker, and this one wakes nobody.
-        let mut answer = pin!(tokio::task::unconstrained(self.0.sender.try_send_request(request)));
-        poll_fn(|cx| {
-            self.drive(cx);
-            // Nothing else makes it ready.
-            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        })
-        .await
+        let answer = tokio::task::unconstrained(self.0.sender.try_send_request(request));
+        async move {
+            let mut answer = pin!(answer);
+            poll_fn(|cx| {
+                self.drive(cx);
+                // Nothing else makes it ready.
+                let polled = answer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                if let Poll::Ready(answered) = polled {
+                    return Poll::Ready(answered.map_err(|unsent| Unheard::Failed(Box::new(unsent))));
+                }
+                let alarm = self.0.alarm.as_mut().filter(|_| until.is_some());
+                alarm.map_or(Poll::Pending, |alarm| alarm.poll(cx).map(|()| Err(Unheard::Silent)))
+            })
+            .await
+        }
     }
 }
 
@@ -246,12 +279,15 @@ mod tests {
 
     fn way(address: SocketAddr) -> (Way, Uri) {
         let url = format!("http://{address}/mcp?a=1").parse().unwrap();
-        (Connections::new(Duration::from_secs(1)).unwrap().to(&url, Wire::Http1), url)
+        (Connections::new(Duration::from_secs(1)).to(&url, Wire::Http1).unwrap(), url)
     }
 
     async fn send(way: &Way, url: &Uri) -> Response<Answering> {
-        let request = Request::builder().uri(url).body(Full::default()).unwrap();
-        tokio::time::timeout(Duration::from_secs(5), way.send(request)).await.expect("in time").unwrap()
+        let mut request = Request::builder().uri(url).body(Full::default()).unwrap();
+        tokio::time::timeout(Duration::from_secs(5), way.send(&mut request, None))
+            .await
+            .expect("in time")
+            .unwrap()
     }
 
     async fn whole(answer: Response<Answering>) -> Bytes {

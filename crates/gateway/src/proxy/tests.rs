@@ -57,7 +57,7 @@ pub(super) fn proxy_speaking(transport: Transport, address: SocketAddr) -> Proxy
         waiting: Waiting { body: 1024, first_byte: Duration::from_millis(300) },
         places: Places::new("test", 100, 100),
     };
-    let way = Connections::new(Duration::from_secs(1)).unwrap().to(&upstream.url, Wire::Auto);
+    let way = Connections::new(Duration::from_secs(1)).to(&upstream.url, Wire::Auto).unwrap();
     Proxy::new(upstream, way)
 }
 

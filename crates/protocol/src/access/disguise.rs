@@ -2,10 +2,11 @@
 
 /// Whether a key equals a name of the protocol only after unescaping, case folding or dropping NULs.
 pub(super) fn is_disguised(key: &str, written_plainly: bool) -> bool {
+    if written_plainly && PROTOCOL_NAMES.contains(&key) {
+        return false;
+    }
     if written_plainly && key.is_ascii() {
-        // Nearly every key is as long as few names, or as none.
-        let mut alike = PROTOCOL_NAMES.iter().filter(|name| name.len() == key.len());
-        return alike.any(|name| name.eq_ignore_ascii_case(key)) && !PROTOCOL_NAMES.contains(&key);
+        return PROTOCOL_NAMES.iter().any(|name| name.eq_ignore_ascii_case(key));
     }
     PROTOCOL_NAMES.iter().any(|name| folded(key).eq(folded(name)))
 }

@@ -198,7 +198,11 @@ fn text(member: Member<'_>) -> Result<Cow<'_, str>, BodyRefusal> {
 /// A server that cuts a name at a NUL, or trims it, would call something that no rule was asked about.
 fn check_plain(text: &str) -> Result<(), BodyRefusal> {
     let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if !is_printable && text.chars().any(char::is_control) { Err(BodyRefusal::ControlCharacter) } else { Ok(()) }
+    if !is_printable && text.chars().any(char::is_control) {
+        Err(BodyRefusal::ControlCharacter)
+    } else {
+        Ok(())
+    }
 }
 
 /// `RawValue` skips over a value without looking into it, so the id is read once more, as what it may be.
