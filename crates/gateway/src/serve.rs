@@ -7,6 +7,7 @@
 mod closing;
 mod crowd;
 mod patience;
+mod woken;
 
 use std::future::Future;
 use std::io;
@@ -30,6 +31,7 @@ use tokio::task::JoinSet;
 use self::closing::{Closing, Phase};
 use self::crowd::Crowd;
 use self::patience::{Heads, Open, Patient, Streams, UnderWay, counted};
+use self::woken::Woken;
 use crate::client_address::IpRange;
 use crate::config::Config;
 use crate::edge::{AnswersComeHere, Edge, is_event_stream};
@@ -214,7 +216,7 @@ impl Connection {
             let is_http2 = request.version() == Version::HTTP_2;
             is_http1.store(!is_http2, Ordering::Relaxed);
             let is_call = request.method() == Method::POST;
-            let answering = self.edge.answer(request, peer);
+            let answering = Woken::new(self.edge.answer(request, peer));
             // A request that is being answered is counted like an answer that is being read.
             let under_way = UnderWay::count(&open);
             let phase = phase.clone();
