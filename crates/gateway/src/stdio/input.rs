@@ -225,7 +225,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_of_no_use_later_is_left_out_where_there_is_no_room() {
-        let (_child, input) = start("sleep 5");
+        let (_child, input) = start("exec sleep 5");
         for _ in 0..2 * MOST_WAITING {
             input.try_send(vec![0; 100_000]);
         }
