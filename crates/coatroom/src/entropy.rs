@@ -29,7 +29,7 @@ pub fn draw<const N: usize>(entropy: &dyn Entropy) -> Result<[u8; N], NoEntropy>
     Ok(bytes)
 }
 
-/// The operating system's random bytes, by way of aws-lc-rs.
+/// The operating system's random bytes.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct SystemEntropy;
@@ -45,8 +45,16 @@ impl SystemEntropy {
 impl Entropy for SystemEntropy {
     #[expect(clippy::disallowed_methods, reason = "this is the file that draws random bytes")]
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
-        aws_lc_rs::rand::fill(bytes).map_err(|_| NoEntropy)
+        getrandom::fill(bytes).map_err(|_| NoEntropy)
     }
+}
+
+/// Lets the cryptographic library collect the randomness of its own that it mixes into keys, seals and signatures, and for which
+/// it computes some 30 ms before the first of them. Whoever calls this early and aside spares the first user that wait.
+#[expect(clippy::disallowed_methods, reason = "this is the file that draws random bytes")]
+pub fn prepare() {
+    // Whoever needs it sees for themselves that there is none.
+    aws_lc_rs::rand::fill(&mut [0]).ok();
 }
 
 /// A repeatable stream of bytes for tests. Never fit for keys.

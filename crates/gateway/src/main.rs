@@ -151,6 +151,7 @@ async fn listen(config: &Config, more: axum::Router, greet: impl FnOnce(&Config)
     let listener = listener.with_context(|| format!("cannot listen on {}", config.listen))?;
     tracing::info!(listen = %config.listen, public_url = %config.public_url, "serving");
     greet(config);
+    tokio::task::spawn_blocking(coatroom::entropy::prepare);
     let limits = serve::ServeSettings::from(config);
     serve::run(listener, edge, &limits, shutdown::requested()).await;
     Ok(())
