@@ -144,7 +144,7 @@ impl Limits {
             header_block: number(&section, "header_block", 32 * KIB, 8 * KIB..=MIB),
             header_lines: number(&section, "header_lines", 100, 32..=1000),
             sessions_per_user: number(&section, "sessions_per_user", 64, 1..=10_000),
-            connections: number(&section, "connections", 10_000, 1..=1_000_000),
+            connections: number(&section, "connections", 20_000, 1..=1_000_000),
             connections_per_address: number(&section, "connections_per_address", 512, 1..=1_000_000),
             http2_streams: u32::try_from(number(&section, "http2_streams", 100, 1..=1000)).unwrap_or(100),
             idle: span("idle", 2 * MINUTE),
@@ -153,7 +153,7 @@ impl Limits {
             upstream_connect: span("upstream_connect", 5 * SECOND),
             upstream_first_byte: span("upstream_first_byte", MINUTE),
             upstream_waiting: number(&section, "upstream_waiting", 1000, 1..=1_000_000),
-            upstream_requests: number(&section, "upstream_requests", 10_000, 1..=1_000_000),
+            upstream_requests: number(&section, "upstream_requests", 20_000, 1..=1_000_000),
             drain: span("drain", 30 * SECOND),
         };
         if limits.mcp_bodies < limits.mcp_body {
