@@ -81,7 +81,18 @@ pub(crate) async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Opti
 /// # Errors
 /// As [`load`].
 pub(crate) async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<T>>, Error> {
-    store.list(T::KIND, owner).await?.iter().map(read).collect()
+    list_lazily(store, owner).await?.collect()
+}
+
+/// The same, for whoever needs only some of them: each is read when it is its turn.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) async fn list_lazily<T: Stored>(
+    store: &dyn Store,
+    owner: &str,
+) -> Result<impl Iterator<Item = Result<Seen<T>, Error>>, Error> {
+    Ok(store.list(T::KIND, owner).await?.into_iter().map(|record| read(&record)))
 }
 
 /// Writes a record that does not exist yet.

@@ -241,18 +241,24 @@ fn flow(app: &App, visit: &Visit<'_>, asked: &Asked<'_>) -> Result<Flow, Stop> {
     })
 }
 
-/// The scopes that the signed-in person agreed to earlier, for the same client and resource. A client whose document has changed
-/// its redirect URIs, keys or name is not the same.
+/// The scopes that the signed-in person agreed to earlier, for the same client and resource, as far as they matter for what is asked. A
+/// client whose document has changed its redirect URIs, keys or name is not the same.
 async fn granted_before(app: &App, flow: &Flow, session: Option<&Session>) -> Result<Scopes, Error> {
     let Some(session) = session else { return Ok(Scopes::none()) };
     let owner = session.subject.to_string();
-    let grants = records::list::<GrantRecord>(app.context.store.as_ref(), &owner).await?;
-    let same = grants
-        .iter()
-        .filter(|seen| seen.value.client_fingerprint == flow.client_fingerprint)
-        .map(|seen| &seen.value.grant)
-        .filter(|grant| grant.is_active() && grant.client == flow.client && grant.resource == flow.resource);
-    Ok(same.fold(Scopes::none(), |all, grant| all.union(&grant.scopes)))
+    let mut granted = Scopes::none();
+    for seen in records::list_lazily::<GrantRecord>(app.context.store.as_ref(), &owner).await? {
+        let GrantRecord { grant, client_fingerprint, .. } = seen?.value;
+        let is_same = client_fingerprint == flow.client_fingerprint
+            && (grant.client, &grant.resource) == (flow.client, &flow.resource);
+        if is_same && grant.is_active() {
+            granted = granted.union(&grant.scopes);
+        }
+        if flow.scopes.is_subset(&granted) {
+            break;
+        }
+    }
+    Ok(granted)
 }
 
 /// The scopes that a person may drop: those beyond the defaults, as long as something remains to agree to.
