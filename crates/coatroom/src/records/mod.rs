@@ -33,7 +33,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::store::{Kind, NewRecord, Record, Store, StoreError, Version};
+use crate::store::{Kind, NewRecord, Page, Record, Store, StoreError, Version};
 
 /// A kind of record with a typed body.
 pub(crate) trait Stored: Serialize + DeserializeOwned {
@@ -81,18 +81,20 @@ pub(crate) async fn load<T: Stored>(store: &dyn Store, key: &str) -> Result<Opti
 /// # Errors
 /// As [`load`].
 pub(crate) async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Vec<Seen<T>>, Error> {
-    list_lazily(store, owner).await?.collect()
+    store.list(T::KIND, owner).await?.iter().map(read).collect()
 }
 
-/// The same, for whoever needs only some of them: each is read when it is its turn.
+/// Lists some of the records of an owner, and where the next ones begin.
 ///
 /// # Errors
 /// As [`load`].
-pub(crate) async fn list_lazily<T: Stored>(
+pub(crate) async fn list_page<T: Stored>(
     store: &dyn Store,
     owner: &str,
-) -> Result<impl Iterator<Item = Result<Seen<T>, Error>>, Error> {
-    Ok(store.list(T::KIND, owner).await?.into_iter().map(|record| read(&record)))
+    place: Option<&str>,
+) -> Result<(Vec<Seen<T>>, Option<String>), Error> {
+    let Page { records, next } = store.list_page(T::KIND, owner, place).await?;
+    Ok((records.iter().map(read).collect::<Result<_, _>>()?, next))
 }
 
 /// Writes a record that does not exist yet.

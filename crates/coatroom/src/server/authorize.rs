@@ -246,19 +246,23 @@ fn flow(app: &App, visit: &Visit<'_>, asked: &Asked<'_>) -> Result<Flow, Stop> {
 async fn granted_before(app: &App, flow: &Flow, session: Option<&Session>) -> Result<Scopes, Error> {
     let Some(session) = session else { return Ok(Scopes::none()) };
     let owner = session.subject.to_string();
-    let mut granted = Scopes::none();
-    for seen in records::list_lazily::<GrantRecord>(app.context.store.as_ref(), &owner).await? {
-        let GrantRecord { grant, client_fingerprint, .. } = seen?.value;
-        let is_same = client_fingerprint == flow.client_fingerprint
-            && (grant.client, &grant.resource) == (flow.client, &flow.resource);
-        if is_same && grant.is_active() {
-            granted = granted.union(&grant.scopes);
+    let is_same = |record: &GrantRecord| {
+        let grant = &record.grant;
+        let is_ours = grant.client == flow.client && grant.resource == flow.resource;
+        is_ours && record.client_fingerprint == flow.client_fingerprint && grant.is_active()
+    };
+    let (mut granted, mut place) = (Scopes::none(), None);
+    loop {
+        let store = app.context.store.as_ref();
+        let (page, next) = records::list_page::<GrantRecord>(store, &owner, place.as_deref()).await?;
+        for seen in page.iter().filter(|seen| is_same(&seen.value)) {
+            granted = granted.union(&seen.value.grant.scopes);
         }
-        if flow.scopes.is_subset(&granted) {
-            break;
+        if next.is_none() || flow.scopes.is_subset(&granted) {
+            return Ok(granted);
         }
+        place = next;
     }
-    Ok(granted)
 }
 
 /// The scopes that a person may drop: those beyond the defaults, as long as something remains to agree to.

@@ -94,9 +94,20 @@ impl Store for MemoryStore {
     }
 
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
-        let records = self.records();
-        let theirs = records.get(&kind).into_iter().flat_map(|of_kind| of_kind.owned_by(owner));
-        Ok(theirs.filter(|record| self.is_live(record)).cloned().collect())
+        let (records, now) = (self.records(), self.clock.at_least());
+        let theirs = records.get(&kind).into_iter().flat_map(|of_kind| of_kind.owned_by(owner, ""));
+        Ok(theirs.filter(|record| !is_expired(record, now)).cloned().collect())
+    }
+
+    async fn list_page(&self, kind: Kind, owner: &str, place: Option<&str>) -> Result<Page, StoreError> {
+        let (records, now) = (self.records(), self.clock.at_least());
+        let place = place.unwrap_or_default();
+        let theirs = records.get(&kind).into_iter().flat_map(|of_kind| of_kind.owned_by(owner, place));
+        let mut page: Vec<Record> =
+            theirs.filter(|record| !is_expired(record, now)).take(PAGE_LENGTH + 1).cloned().collect();
+        let next = page.get(PAGE_LENGTH).map(|first| first.key.clone());
+        page.truncate(PAGE_LENGTH);
+        Ok(Page { records: page, next })
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
@@ -137,8 +148,9 @@ impl OfKind {
         }
     }
 
-    fn owned_by(&self, owner: &str) -> impl Iterator<Item = &Record> {
-        let from_there_on = self.owned.range((owner.to_owned(), String::new())..);
+    /// From a key on.
+    fn owned_by(&self, owner: &str, key: &str) -> impl Iterator<Item = &Record> {
+        let from_there_on = self.owned.range((owner.to_owned(), key.to_owned())..);
         let keys = from_there_on.take_while(move |(of, _)| of == owner);
         keys.filter_map(|(_, key)| self.records.get(key))
     }
@@ -158,6 +170,9 @@ impl Portable for MemoryStore {
         Ok(())
     }
 }
+
+/// How many records of an owner are listed at a time.
+const PAGE_LENGTH: usize = 32;
 
 fn first(record: NewRecord) -> Record {
     let NewRecord { kind, key, owner, expires_at, body } = record;

@@ -109,6 +109,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// [`StoreError::Unavailable`].
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError>;
 
+    /// Lists some of what [`list`](Self::list) lists, for whoever may not need all of it; `place` is the `next` of the page before. What is
+    /// written meanwhile may be missed. A store that cannot do so gives all at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn list_page(&self, kind: Kind, owner: &str, place: Option<&str>) -> Result<Page, StoreError> {
+        let _ = place;
+        Ok(Page { records: self.list(kind, owner).await?, next: None })
+    }
+
     /// Deletes records that are expired at `now`, and says how many. A store whose server does so itself returns 0.
     ///
     /// # Errors
@@ -145,6 +155,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn list(&self, kind: Kind, owner: &str) -> Result<Vec<Record>, StoreError> {
         (**self).list(kind, owner).await
+    }
+
+    async fn list_page(&self, kind: Kind, owner: &str, place: Option<&str>) -> Result<Page, StoreError> {
+        (**self).list_page(kind, owner, place).await
     }
 
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {

@@ -84,15 +84,27 @@ async fn a_long_list_is_complete(trial: &Trial) {
     lists(trial, Kind::Grant, "long", &names, promise).await;
 }
 
-/// Checks that `owner` lists the records of these names, in any order.
+/// Checks that `owner` lists the records of these names, in any order, at once and page by page.
 pub(super) async fn lists(trial: &Trial, kind: Kind, owner: &str, names: &[&str], promise: &str) {
-    let listed = kept(trial.store.list(kind, &trial.name(owner)).await, promise);
-    let mut found: Vec<_> = listed.into_iter().map(|record| record.key).collect();
+    let owner = trial.name(owner);
     let mut expected: Vec<_> = names.iter().map(|name| trial.name(name)).collect();
-    found.sort_unstable();
     expected.sort_unstable();
-    if found != expected {
-        broken(promise, format!("{kind} of {owner} lists {found:?} instead of {expected:?}"));
+    let at_once = kept(trial.store.list(kind, &owner).await, promise);
+    let (mut by_page, mut place) = (Vec::new(), None);
+    loop {
+        let page = kept(trial.store.list_page(kind, &owner, place.as_deref()).await, promise);
+        by_page.extend(page.records);
+        place = page.next;
+        if place.is_none() {
+            break;
+        }
+    }
+    for listed in [at_once, by_page] {
+        let mut found: Vec<_> = listed.into_iter().map(|record| record.key).collect();
+        found.sort_unstable();
+        if found != expected {
+            broken(promise, format!("{kind} of {owner} lists {found:?} instead of {expected:?}"));
+        }
     }
 }
 

@@ -124,6 +124,13 @@ impl Store for SqliteStore {
         Ok(self.readers.read(move |connection, now| verbs::list(connection, kind, &owner, now)).await?)
     }
 
+    async fn list_page(&self, kind: Kind, owner: &str, place: Option<&str>) -> Result<Page, StoreError> {
+        let (owner, place) = (owner.to_owned(), place.map(str::to_owned));
+        let query =
+            move |connection: &_, now| verbs::list_page(connection, (kind, &owner), place.as_deref(), now);
+        Ok(self.readers.read(query).await?)
+    }
+
     async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut purged = 0;
         // In batches, so that other writes never wait for more than one of them.

@@ -151,6 +151,28 @@ pub(super) fn list(
     statement.query_map(params![kind.as_str(), owner, seconds(now)], |row| record(kind, row))?.collect()
 }
 
+/// The newest first. `place` is the rowid before which the page begins.
+pub(super) fn list_page(
+    connection: &Connection,
+    (kind, owner): (Kind, &str),
+    place: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<Page> {
+    let sql = "SELECT key, owner, version, expires_at, body, rowid FROM records
+        WHERE kind = ?1 AND owner = ?2 AND rowid < ?3 AND (expires_at IS NULL OR expires_at > ?4)
+        ORDER BY rowid DESC LIMIT ?5";
+    let before = place.map_or(i64::MAX, |place| place.parse().unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement
+        .query_map(params![kind.as_str(), owner, before, seconds(now), LIST_LENGTH], |row| {
+            Ok((record(kind, row)?, row.get::<_, i64>(5)?))
+        })?;
+    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    let is_full = i64::try_from(rows.len()) == Ok(LIST_LENGTH);
+    let next = rows.last().filter(|_| is_full).map(|(_, rowid)| rowid.to_string());
+    Ok(Page { records: rows.into_iter().map(|(record, _)| record).collect(), next })
+}
+
 /// `place` is the last kind and key that were read, with NUL between them, which no text has.
 pub(super) fn page(connection: &Connection, place: &str, now: Timestamp) -> rusqlite::Result<Page> {
     let sql = "SELECT key, owner, version, expires_at, body, kind FROM records
@@ -197,3 +219,6 @@ fn seconds(time: Timestamp) -> i64 {
 pub(super) const PURGE_BATCH: u64 = 500;
 
 const PAGE_LENGTH: i64 = 500;
+
+/// How many records of an owner are listed at a time.
+const LIST_LENGTH: i64 = 32;
