@@ -2,9 +2,9 @@
 //!
 //! A store knows nothing of OAuth. Everything that must happen once is an [`insert`](Store::insert) that meets
 //! [`StoreError::Exists`] or a [`replace`](Store::replace) that meets [`StoreError::Changed`]; there are no
-//! transactions over several records, and the order of writes makes a crash safe. A seventh verb,
-//! [`insert_then_replace`](Store::insert_then_replace), is two of the six in this order, and saves a wait where a store can
-//! do both at once.
+//! transactions over several records, and the order of writes makes a crash safe. Two more verbs have a default of the six:
+//! [`insert_then_replace`](Store::insert_then_replace) saves a wait where a store can do both at once, and
+//! [`list_page`](Store::list_page) saves reading where a store can list a part.
 //!
 //! A new store implements [`Store`] and passes the contract suite (`store::contract`, feature `contract`).
 //! One that can be left for another, or entered from one, also implements [`Portable`].
