@@ -390,7 +390,7 @@ impl std::fmt::Debug for Lists {
 impl Entry {
     fn generate(purpose: Purpose, entropy: &dyn Entropy, now: Timestamp) -> Result<Self, NoEntropy> {
         let secret = if purpose == Purpose::Signing {
-            base64url(&SigningKey::generate()?)
+            base64url(&SigningKey::generate(entropy)?)
         } else {
             base64url(&*Zeroizing::new(draw::<32>(entropy)?))
         };

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::key_file::KeyFile;
 use super::seal::SealingKeys;
-use crate::entropy::{Entropy, NoEntropy};
+use crate::entropy::{Entropy, NoEntropy, draw};
 
 /// All keys of a server.
 #[derive(Debug, Clone)]
@@ -61,10 +61,17 @@ impl SigningKey {
         Ok(signature.as_ref().to_vec())
     }
 
-    /// A new key in PKCS #8.
-    pub(super) fn generate() -> Result<Zeroizing<Vec<u8>>, NoEntropy> {
-        let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
-        Ok(Zeroizing::new(pkcs8.map_err(|_| NoEntropy)?.as_ref().to_vec()))
+    /// A new key in PKCS #8: random bits until they are a number that is a key (FIPS 186-5, A.2.2), as all but one of 2³² are.
+    ///
+    /// The library would first collect randomness of its own, for longer than all else takes at a first start.
+    pub(super) fn generate(entropy: &dyn Entropy) -> Result<Zeroizing<Vec<u8>>, NoEntropy> {
+        loop {
+            let number = Zeroizing::new(draw::<32>(entropy)?);
+            let pkcs8 = Zeroizing::new([PKCS8_OF_P256, number.as_slice()].concat());
+            if EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).is_ok() {
+                return Ok(pkcs8);
+            }
+        }
     }
 
     pub(super) fn read(id: KeyId, pkcs8: &[u8]) -> Option<Self> {
@@ -76,6 +83,14 @@ impl SigningKey {
         self.pair.public_key().as_ref()
     }
 }
+
+/// What stands before the number of a private key on P-256 in PKCS #8, when its public key is left out (RFC 5208 §5, RFC 5915 §3).
+const PKCS8_OF_P256: &[u8] = &[
+    0x30, 0x41, 0x02, 0x01, 0x00, // PrivateKeyInfo, version 0
+    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, // id-ecPublicKey
+    0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, // prime256v1
+    0x04, 0x27, 0x30, 0x25, 0x02, 0x01, 0x01, 0x04, 0x20, // ECPrivateKey, version 1, 32 bytes
+];
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,8 +146,11 @@ fn check(purpose: &str, id: KeyId, key: &MacKey) -> KeyCheck {
 mod tests {
     use coatroom_protocol::words::from_base64url;
 
+    use std::sync::Mutex;
+
     use super::*;
     use crate::entropy::SystemEntropy;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
     fn ring() -> KeyRing {
         KeyRing::generate(&SystemEntropy::new(), Timestamp::from_unix(1)).unwrap()
@@ -145,6 +163,28 @@ mod tests {
         assert_eq!(from_base64url(jwk["x"].as_str().unwrap()).unwrap().len(), 32);
         assert_eq!(from_base64url(jwk["y"].as_str().unwrap()).unwrap().len(), 32);
         assert!(jwk.get("d").is_none());
+    }
+
+    /// Fills with the next of these bytes.
+    #[derive(Debug)]
+    struct Bytes(Mutex<Vec<u8>>);
+
+    impl Entropy for Bytes {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+            bytes.fill(self.0.lock().unwrap().pop().ok_or(NoEntropy)?);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_signing_key_is_the_first_number_that_is_one_and_its_public_half_verifies() {
+        let pkcs8 = SigningKey::generate(&Bytes(Mutex::new(vec![9, 7, 0xff, 0]))).unwrap();
+        assert!(pkcs8.ends_with(&[7; 32]), "neither zero nor what the order of the curve is below");
+        let key = SigningKey::read(KeyId::from_bytes([1; 4]), &pkcs8).unwrap();
+        let signature = key.sign(b"message").unwrap();
+        let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.point());
+        public.verify(b"message", &signature).unwrap();
+        assert!(public.verify(b"massage", &signature).is_err());
     }
 
     #[test]
