@@ -4,8 +4,14 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
+
+/// The time at which a wait is over that begins now, as the runtime's timers count it.
+pub(super) fn after(patience: Duration) -> Instant {
+    Instant::now() + patience
+}
 
 /// Rings at the time for which it was set last.
 #[derive(Debug)]
@@ -40,7 +46,6 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
 

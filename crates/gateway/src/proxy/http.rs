@@ -17,10 +17,10 @@ use coatroom::protocol::access::Judged;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::time::Instant;
 use tower_service::Service;
 use tracing::Instrument;
 
+use super::alarm;
 use super::answer::{Failure, request_id};
 use super::answering::Answering;
 use super::connect::Way;
@@ -159,7 +159,7 @@ impl Proxy {
         request.method_mut().clone_from(&parts.method);
         request.uri_mut().clone_from(url);
         *request.headers_mut() = self.headers(parts, tokens)?;
-        let until = (!may_stay_silent).then(|| Instant::now() + self.upstream.waiting.first_byte);
+        let until = (!may_stay_silent).then(|| alarm::after(self.upstream.waiting.first_byte));
         Ok(self.way.send(&mut request, until).await?.map(|body| body.at(place)))
     }
 

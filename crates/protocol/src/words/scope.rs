@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(left.intersection(&right), scopes("c"));
         assert_eq!(left.difference(&right), scopes("a e"));
         assert!(scopes("c a").is_subset(&left) && scopes("").is_subset(&right) && !right.is_subset(&left));
-        let mut more = left.clone();
+        let mut more = left;
         for scope in ["d", "a", "f", "d"] {
             more.insert(scope.parse().unwrap());
         }
