@@ -83,24 +83,19 @@ impl Edge {
         Self { router, endpoints, trusted_proxies, hosts }
     }
 
-    /// What answers a request, once it is polled.
     fn routed(&self, request: Request<Body>) -> BoxFuture<'static, Answer> {
         if !has_one_host(&request) {
             // Of two, whoever stands before us may have read the other one (RFC 9112 §3.2).
             return ready(Ok(refusal(StatusCode::BAD_REQUEST, "a request has one Host header\n"))).boxed();
         }
         if !self.hosts.allow(&request) {
-            let advice = self.hosts.advice();
-            return Box::pin(async {
-                tracing::debug!("the host is not ours");
-                Ok(refusal(StatusCode::MISDIRECTED_REQUEST, advice))
-            });
+            tracing::debug!("the host is not ours");
+            return ready(Ok(refusal(StatusCode::MISDIRECTED_REQUEST, self.hosts.advice()))).boxed();
         }
         if let Some(endpoint) = self.endpoints.get(request.uri().path()) {
             return endpoint(request);
         }
-        let mut router = self.router.clone();
-        Box::pin(async move { router.call(request).await })
+        self.router.clone().call(request).boxed()
     }
 
     /// Answers a request that came from `peer`.
@@ -127,7 +122,10 @@ impl Edge {
             extensions.insert(id);
         }
         let (request, unread) = watch(request);
-        let answering = AssertUnwindSafe(self.routed(request.map(Body::new))).catch_unwind();
+        let (edge, request) = (Arc::clone(self), request.map(Body::new));
+        // All of it under the name, spans too. In a box, since whoever waits for a future else holds it twice.
+        let answering = Box::pin(async move { edge.routed(request).await });
+        let answering = AssertUnwindSafe(answering).catch_unwind();
         let settling = async move {
             let mut response = match answering.await {
                 Ok(Ok(response)) => response,

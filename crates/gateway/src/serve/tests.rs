@@ -1,6 +1,7 @@
 //! The accept loop with raw connections.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,14 +11,30 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use hyper_util::rt::TokioExecutor;
+use tracing::level_filters::LevelFilter;
+use tracing::{Event as Line, Instrument as _, Subscriber};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::{self, LookupSpan};
 
 use super::*;
 use coatroom::ClientAddress;
 
-use crate::edge::{Edge, Hosts};
+use crate::edge::{Edge, Endpoint, Hosts};
 
 async fn panics() -> &'static str {
     panic!("on purpose")
+}
+
+/// Makes its span before it is polled, as the guard does.
+fn spanned() -> Endpoint {
+    Box::new(|_| {
+        let span = tracing::debug_span!("inner");
+        let answering = async {
+            tracing::info!("something");
+            Ok(http::Response::new(Body::empty()))
+        };
+        Box::pin(answering.instrument(span))
+    })
 }
 
 /// Tells when it is dropped.
@@ -54,8 +71,8 @@ async fn start_with(settings: ServeSettings, router: Router) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let edge =
-        Edge::new(router, HashMap::new(), Vec::new(), Hosts::LoopbackAnd("mcp.example.com".to_owned()));
+    let endpoints = HashMap::from([("/spanned".to_owned(), spanned())]);
+    let edge = Edge::new(router, endpoints, Vec::new(), Hosts::LoopbackAnd("mcp.example.com".to_owned()));
     let done = tokio::spawn(async move {
         run(listener, edge, &settings, async {
             stopped.await.ok();
@@ -101,6 +118,29 @@ async fn a_request_is_answered_and_knows_its_peer() {
     let running = start(settings()).await;
     let answer = talk(running.address, &get_request("/peer")).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1"), "{answer}");
+}
+
+/// Notes the spans of each line.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_event(&self, event: &Line<'_>, context: layer::Context<'_, S>) {
+        let spans = context.event_scope(event).into_iter().flat_map(registry::Scope::from_root);
+        let spans: Vec<_> = spans.map(|span| span.name()).collect();
+        self.0.lock().unwrap().push(format!("{} in {spans:?}", event.metadata().level()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_logged_for_a_request_stands_under_its_name_with_all_spans_between() {
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone()).with(LevelFilter::DEBUG);
+    let _here = tracing::subscriber::set_default(subscriber);
+    let running = start(settings()).await;
+    assert!(talk(running.address, &get_request("/spanned")).await.starts_with("HTTP/1.1 200"));
+    let line = r#"INFO in ["request", "inner"]"#.to_owned();
+    assert!(spans.0.lock().unwrap().contains(&line), "{spans:?}", spans = spans.0);
 }
 
 #[tokio::test]
