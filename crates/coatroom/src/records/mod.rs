@@ -33,7 +33,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::store::{Kind, NewRecord, Page, Record, Store, StoreError, Version};
+use crate::store::{Kind, NewRecord, Record, Store, StoreError, Version};
 
 /// A kind of record with a typed body.
 pub(crate) trait Stored: Serialize + DeserializeOwned {
@@ -88,12 +88,13 @@ pub(crate) async fn list<T: Stored>(store: &dyn Store, owner: &str) -> Result<Ve
 ///
 /// # Errors
 /// As [`load`].
+#[cfg(feature = "server")]
 pub(crate) async fn list_page<T: Stored>(
     store: &dyn Store,
     owner: &str,
     place: Option<&str>,
 ) -> Result<(Vec<Seen<T>>, Option<String>), Error> {
-    let Page { records, next } = store.list_page(T::KIND, owner, place).await?;
+    let crate::store::Page { records, next } = store.list_page(T::KIND, owner, place).await?;
     Ok((records.iter().map(read).collect::<Result<_, _>>()?, next))
 }
 

@@ -52,9 +52,15 @@ pub(super) fn passing<'a>(
 pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Option<&Caller>) {
     let scheme = HeaderValue::from_static(if arrival.is_https { "https" } else { "http" });
     headers.insert(FORWARDED_PROTO, scheme);
-    headers.extend(arrival.host.map(|host| (FORWARDED_HOST, host.clone())));
-    headers.extend(arrival.client.map(|client| (FORWARDED_FOR, written(client))));
-    headers.extend(arrival.request_id.map(|id| (REQUEST_ID, id.clone())));
+    if let Some(host) = arrival.host {
+        headers.insert(FORWARDED_HOST, host.clone());
+    }
+    if let Some(client) = arrival.client {
+        headers.insert(FORWARDED_FOR, written(client));
+    }
+    if let Some(id) = arrival.request_id {
+        headers.insert(REQUEST_ID, id.clone());
+    }
     if let Some(caller) = caller {
         let identity = caller.derived(Identity::of);
         headers.extend(identity.0.iter().map(|(name, value)| (name.clone(), value.clone())));
