@@ -1,6 +1,6 @@
 //! A process's own folder, and what it may do from there.
 //!
-//! Below the configured folder each gateway has one of its own, `gateway-N`, in which it holds a lock as long as it runs; what is not
+//! Below the configured folder each gateway has one of its own, `gateway-N`, on which it holds a lock as long as it runs; what is not
 //! locked was left by a gateway that was killed, and is removed. In it each process has a folder, which is its home and has its temporary
 //! files, and goes with it. Where processes run as users of their own, the folder is called by the user's number: a user is taken as long
 //! as any gateway has a folder of that name.
@@ -8,9 +8,7 @@
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::{
-    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown,
-};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -268,12 +266,14 @@ fn gateways(base: &Path) -> io::Result<Vec<PathBuf>> {
     names.filter(|path| path.as_ref().map_or(true, is_gateway)).collect()
 }
 
-/// Locks the folder of a gateway; `None` when that gateway runs.
+/// Locks the folder of a gateway; `None` when that gateway runs, or is removing its folder.
 fn lock(gateway: &Path) -> io::Result<Option<File>> {
-    let file =
-        File::options().write(true).create(true).truncate(false).mode(0o600).open(gateway.join(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+    let folder = match File::open(gateway) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),
         Err(fs::TryLockError::Error(error)) => Err(error),
     }
@@ -308,4 +308,3 @@ const PRIVATE: u32 = 0o700;
 const PASSABLE: u32 = 0o711;
 
 const GATEWAY: &str = "gateway-";
-const LOCK: &str = "lock";

@@ -331,6 +331,21 @@ fn what_a_killed_gateway_left_is_removed_and_what_a_running_one_has_is_not() {
 }
 
 #[test]
+fn gateways_start_and_stop_at_the_same_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..200 {
+                    drop(Folder::open(folder.path(), false).unwrap());
+                }
+            });
+        }
+    });
+    wait_until(|| fs::read_dir(folder.path()).unwrap().count() == 0);
+}
+
+#[test]
 fn two_processes_are_never_the_same_user_at_once() {
     if !geteuid().is_root() {
         return;
