@@ -46,7 +46,15 @@ pub struct OAuthClient {
 pub struct Listener {
     /// The redirect URI.
     pub uri: String,
-    answers: tokio::sync::Mutex<mpsc::UnboundedReceiver<Vec<(String, String)>>>,
+    answers: tokio::sync::Mutex<Answers>,
+}
+
+/// What browsers came back with.
+#[derive(Debug)]
+struct Answers {
+    arriving: mpsc::UnboundedReceiver<Callback>,
+    /// What others of the same client wait for.
+    waiting: Vec<Callback>,
 }
 
 /// An authorization under way, on the client's side.
@@ -173,10 +181,9 @@ impl OAuthClient {
         Pending { url: url.into(), verifier, state }
     }
 
-    /// Waits for the browser to come back, and checks what RFC 6749 and RFC 9207 say about the answer.
+    /// Waits for the browser to come back with the state of `pending` (RFC 6749 section 4.1.2), and checks its issuer (RFC 9207).
     pub async fn callback(&self, pending: &Pending) -> Callback {
-        let callback = self.listener.next().await;
-        assert_eq!(callback.get("state"), Some(pending.state.as_str()), "the state");
+        let callback = self.listener.next_of(|callback| callback.get("state") == Some(&pending.state)).await;
         assert_eq!(callback.get("iss"), self.server["issuer"].as_str(), "the issuer in the callback");
         self.keep(callback.get("code"));
         callback
@@ -249,19 +256,35 @@ impl OAuthClient {
 impl Listener {
     /// Listens on a free port, for as long as the test runs.
     pub async fn start() -> Self {
-        let (sender, answers) = mpsc::unbounded_channel();
+        let (sender, arriving) = mpsc::unbounded_channel();
+        let answers = tokio::sync::Mutex::new(Answers { arriving, waiting: Vec::new() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let port = listener.local_addr().expect("an address").port();
         let routes = Router::new().route("/callback", get(came_back)).with_state(sender);
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        Self { uri: format!("http://127.0.0.1:{port}/callback"), answers: tokio::sync::Mutex::new(answers) }
+        Self { uri: format!("http://127.0.0.1:{port}/callback"), answers }
     }
 
     /// Waits for a browser to come back.
     pub async fn next(&self) -> Callback {
-        let arrived =
-            tokio::time::timeout(Duration::from_secs(30), async { self.answers.lock().await.recv().await });
-        Callback(arrived.await.expect("no callback after 30 s").expect("the listener runs"))
+        self.next_of(|_| true).await
+    }
+
+    /// Waits for the browser that comes back with what is `expected`; what others bring is kept for who expects that.
+    async fn next_of(&self, expected: impl Fn(&Callback) -> bool) -> Callback {
+        let mut answers = self.answers.lock().await;
+        if let Some(at) = answers.waiting.iter().position(&expected) {
+            return answers.waiting.remove(at);
+        }
+        loop {
+            let arrived = tokio::time::timeout(Duration::from_secs(30), answers.arriving.recv()).await;
+            let Ok(arrived) = arrived else { panic!("no callback after 30 s, but {:?}", answers.waiting) };
+            let callback = arrived.expect("the listener runs");
+            if expected(&callback) {
+                return callback;
+            }
+            answers.waiting.push(callback);
+        }
     }
 }
 
@@ -385,7 +408,7 @@ async fn json_at(http: &reqwest::Client, url: &str) -> Value {
 }
 
 async fn came_back(
-    State(sender): State<mpsc::UnboundedSender<Vec<(String, String)>>>,
+    State(sender): State<mpsc::UnboundedSender<Callback>>,
     RawQuery(query): RawQuery,
 ) -> Html<String> {
     let pairs: Vec<(String, String)> =
@@ -393,7 +416,7 @@ async fn came_back(
     for (_, code) in pairs.iter().filter(|(name, _)| name == "code") {
         evidence::secret(Secret::Credential, code);
     }
-    let _ = sender.send(pairs);
+    let _ = sender.send(Callback(pairs));
     Html(format!("<!doctype html><title>Client</title><p>{CALLBACK_TEXT}</p>"))
 }
 
