@@ -29,7 +29,7 @@ pub(crate) struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "direct,nginx,nginx-auth,hyper,floor,coatroom,typescript-sdk,fastmcp,fastmcp-tuned,mcp-use"
+        default_value = "direct,nginx,nginx-auth,hyper,floor,coatroom,coatroom-jwt,coatroom-jwt-new,typescript-sdk,fastmcp,fastmcp-tuned,mcp-use"
     )]
     contenders: Vec<Contender>,
     /// How often each figure is measured; the median counts.
@@ -88,8 +88,8 @@ struct Line {
 impl Line {
     fn round(&self, options: &Options, connections: usize, time: Duration) -> Result<Measured> {
         let callers = &self.running.callers[..connections];
-        Load { address: self.running.address, path: &self.running.path, callers, argument: options.body }
-            .run(time, self.running.process)
+        let Running { address, path, in_turn, process, .. } = &self.running;
+        Load { address: *address, path, callers, in_turn, argument: options.body }.run(time, *process)
     }
 
     fn median(&self, of: impl Fn(&Measured) -> f64, one: bool) -> f64 {

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use coatroom_e2e::upstream::Crowd;
+use coatroom_e2e::signer::now;
+use coatroom_e2e::upstream::{Crowd, KeyServer};
 use coatroom_e2e::{Gateway, Launcher, OAuthClient, tools};
+use serde_json::json;
 
 use super::{load, nginx};
 use crate::peers::{Before, Peer};
@@ -28,6 +30,10 @@ pub(crate) enum Contender {
     Floor,
     /// The program.
     Coatroom,
+    /// The program, with JWTs of a remote issuer that it has seen.
+    CoatroomJwt,
+    /// The same, and each call brings a JWT that it has not seen, or has forgotten.
+    CoatroomJwtNew,
     /// The TypeScript SDK: `requireBearerAuth`, and each call passed on.
     TypescriptSdk,
     /// `FastMCP` as a proxy, as it comes.
@@ -60,6 +66,8 @@ impl fmt::Display for Contender {
             Self::Hyper => "minimal hyper proxy, no authentication",
             Self::Floor => "minimal hyper proxy, tokens remembered (floor)",
             Self::Coatroom => "Coatroom",
+            Self::CoatroomJwt => "Coatroom, JWTs of a remote issuer",
+            Self::CoatroomJwtNew => "Coatroom, JWTs of a remote issuer, each seen for the first time",
             Self::TypescriptSdk => "TypeScript SDK, `requireBearerAuth`",
             Self::Fastmcp => "FastMCP proxy, as it comes",
             Self::FastmcpTuned => "FastMCP proxy, connections kept",
@@ -81,6 +89,8 @@ pub(crate) struct Running {
     pub(super) address: SocketAddr,
     pub(super) path: String,
     pub(super) callers: Vec<Caller>,
+    /// If there are any, calls present these in turn, whoever calls.
+    pub(super) in_turn: Vec<String>,
     /// Whose computing is counted.
     pub(super) process: Option<u32>,
     _kept: Kept,
@@ -93,14 +103,19 @@ enum Kept {
     Served(Served),
     Listening(Listening),
     Gateway(Box<Gateway>, Crowd),
+    Remote(Box<Gateway>),
     Peer(Before),
 }
 
 impl Running {
     /// Starts it, with as many users as there are callers.
     pub(crate) async fn start(contender: Contender, upstream: &Listening, callers: usize) -> Result<Self> {
-        if contender == Contender::Coatroom {
-            return Self::coatroom(upstream, callers).await;
+        match contender {
+            Contender::Coatroom => return Self::coatroom(upstream, callers).await,
+            Contender::CoatroomJwt | Contender::CoatroomJwtNew => {
+                return Self::with_remote_issuer(contender, upstream, callers).await;
+            }
+            _ => {}
         }
         if let Some(peer) = contender.peer() {
             return Self::peer((contender, peer), upstream, callers).await;
@@ -133,23 +148,16 @@ impl Running {
             }
             _ => unreachable!("started above"),
         };
-        Ok(Self { contender, address, path: "/mcp".to_owned(), callers, process, _kept: kept })
+        let path = "/mcp".to_owned();
+        Ok(Self { contender, address, path, callers, in_turn: Vec::new(), process, _kept: kept })
     }
 
-    /// The program as its README says: the default store in a file, rules for tools, and users who signed in.
+    /// The program with users who signed in.
     async fn coatroom(upstream: &Listening, callers: usize) -> Result<Self> {
         let crowd = Crowd::start(callers, None).await;
         let port = tools::free_port();
-        let configuration = format!(
-            "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"sqlite:{{data}}/coatroom.db\"\n{}\n\
-             [servers.mcp]\npath = \"/mcp\"\nupstream = \"http://{}/mcp\"\nprovider = \"crowd\"\n\
-             [servers.mcp.scopes]\n\"repos:read\" = {{ default = true }}\n\"repos:write\" = {{ implies = [\"repos:read\"] }}\n\
-             [servers.mcp.tools]\n\"get_*\" = {{ scopes = [\"repos:read\"] }}\n\"delete_*\" = {{ scopes = [\"repos:write\"] }}\n",
-            crowd.configuration(),
-            upstream.address,
-        );
-        let launcher = Launcher::on_core(CONTENDER_CORE);
-        let gateway = Gateway::serve_by(launcher, port, &configuration).await;
+        let configuration = configuration(port, upstream, (&crowd.configuration(), "provider = \"crowd\""));
+        let gateway = Gateway::serve_by(Launcher::on_core(CONTENDER_CORE), port, &configuration).await;
         let client = OAuthClient::connect(&gateway.mcp_url()).await;
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut known = Vec::new();
@@ -169,9 +177,40 @@ impl Running {
             address,
             path: "/mcp".to_owned(),
             callers: known,
+            in_turn: Vec::new(),
             process,
             _kept: kept,
         })
+    }
+
+    /// The program before a server whose users sign in elsewhere, where a key of P-256 signs their tokens.
+    async fn with_remote_issuer(contender: Contender, upstream: &Listening, callers: usize) -> Result<Self> {
+        let (port, idp) = (tools::free_port(), KeyServer::start("/keys").await);
+        let issuer = format!(
+            "[issuers.idp]\nkind = \"custom\"\nissuer = \"{0}\"\njwks_uri = \"{0}/keys\"\n\
+             authorization_endpoint = \"{0}/authorize\"\ntoken_endpoint = \"{0}/token\"\n",
+            idp.origin
+        );
+        let configuration = configuration(port, upstream, (&issuer, "issuer = \"idp\""));
+        let gateway = Gateway::serve_by(Launcher::on_core(CONTENDER_CORE), port, &configuration).await;
+        let token = |number: usize| {
+            idp.key.sign(&json!({
+                "iss": idp.origin, "sub": format!("user-{number:05}"), "aud": gateway.mcp_url(), "client_id": "load",
+                "iat": now(), "exp": now() + 24 * 60 * 60, "jti": format!("{number:016}"), "scope": "repos:read",
+                "email": "somebody@example.com", "email_verified": true, "name": "Some Body",
+            }))
+        };
+        // None of a user's credentials arrives at the server, since Coatroom has none.
+        let caller = |number| Caller { presents: token(number), arrives: "nobody".to_owned() };
+        let callers = (0..callers).map(caller).collect();
+        let in_turn = match contender {
+            Contender::CoatroomJwtNew => (0..FORGOTTEN).map(token).collect(),
+            _ => Vec::new(),
+        };
+        let (address, path) = (SocketAddr::from(([127, 0, 0, 1], port)), "/mcp".to_owned());
+        let process = Some(gateway.id());
+        let kept = Kept::Remote(Box::new(gateway));
+        Ok(Self { contender, address, path, callers, in_turn, process, _kept: kept })
     }
 
     async fn peer(
@@ -187,12 +226,29 @@ impl Running {
             address: before.served.address,
             path: before.path.to_owned(),
             callers: pairs.map(|(presents, arrives)| Caller { presents, arrives }).collect(),
+            in_turn: Vec::new(),
             process: Some(before.served.process()),
             _kept: Kept::Peer(before),
         })
     }
 }
 
+/// The program as its README says: the default store in a file, and rules for tools. `known` is who knows the users, and the key of the
+/// server that names it.
+fn configuration(port: u16, upstream: &Listening, known: (&str, &str)) -> String {
+    let (who, named) = known;
+    format!(
+        "public_url = \"http://localhost:{port}\"\nlisten = \"127.0.0.1:{port}\"\nstore = \"sqlite:{{data}}/coatroom.db\"\n{who}\n\
+         [servers.mcp]\npath = \"/mcp\"\nupstream = \"http://{}/mcp\"\n{named}\n\
+         [servers.mcp.scopes]\n\"repos:read\" = {{ default = true }}\n\"repos:write\" = {{ implies = [\"repos:read\"] }}\n\
+         [servers.mcp.tools]\n\"get_*\" = {{ scopes = [\"repos:read\"] }}\n\"delete_*\" = {{ scopes = [\"repos:write\"] }}\n",
+        upstream.address,
+    )
+}
+
 fn credential(number: usize) -> String {
     format!("credential-{number:04}-0123456789abcdef0123456789abcdef")
 }
+
+/// So many tokens in turn take longer than the second for which the program remembers one.
+const FORGOTTEN: usize = 40_000;

@@ -1,6 +1,8 @@
 //! Who calls: each connection waits for its answer, which must be the right one, and calls again.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -20,6 +22,8 @@ pub(super) struct Load<'a> {
     pub(super) path: &'a str,
     /// One for each connection.
     pub(super) callers: &'a [Caller],
+    /// If there are any, calls present these in turn, whoever calls.
+    pub(super) in_turn: &'a [String],
     /// How large the argument of the tool is, in bytes.
     pub(super) argument: usize,
 }
@@ -58,13 +62,16 @@ impl Load<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         LocalSet::new().block_on(&runtime, async {
             let mut calling = Vec::new();
+            let in_turn: Rc<[Vec<u8>]> = self.in_turn.iter().map(|token| self.request(token)).collect();
+            let next = Rc::new(Cell::new(0));
             // Connections open, and the first calls are slower.
             let begins = Instant::now() + time.min(WARMUP);
             let ends = begins + time;
             for caller in self.callers {
-                let (address, request) = (self.address, self.request(caller));
+                let own = self.request(&caller.presents);
+                let requests = Requests { own, in_turn: Rc::clone(&in_turn), next: Rc::clone(&next) };
                 let expected = caller.arrives.clone();
-                calling.push(tokio::task::spawn_local(call(address, request, expected, begins..ends)));
+                calling.push(tokio::task::spawn_local(call(self.address, requests, expected, begins..ends)));
             }
             let of = |process: Option<u32>| process.map_or(Duration::ZERO, processes::computed);
             tokio::time::sleep_until(begins.into()).await;
@@ -89,7 +96,7 @@ impl Load<'_> {
         })
     }
 
-    fn request(&self, caller: &Caller) -> Vec<u8> {
+    fn request(&self, token: &str) -> Vec<u8> {
         let params = json!({
             "name": "get_repos",
             "arguments": {"owner": "alice", "filter": "x".repeat(self.argument)},
@@ -106,17 +113,34 @@ impl Load<'_> {
              mcp-name: get_repos\r\nuser-agent: load/1\r\ncontent-length: {}\r\n\r\n{body}",
             self.path,
             self.address.port(),
-            caller.presents,
+            token,
             body.len(),
         )
         .into_bytes()
     }
 }
 
+/// What a connection sends.
+struct Requests {
+    own: Vec<u8>,
+    /// Those of all connections, and which of them is next.
+    in_turn: Rc<[Vec<u8>]>,
+    next: Rc<Cell<usize>>,
+}
+
+impl Requests {
+    fn next(&self) -> &[u8] {
+        let at = self.next.get();
+        let Some(request) = self.in_turn.get(at) else { return &self.own };
+        self.next.set((at + 1) % self.in_turn.len());
+        request
+    }
+}
+
 /// Calls until the end, and returns how long each call took that was answered in between, in nanoseconds.
 async fn call(
     address: SocketAddr,
-    request: Vec<u8>,
+    requests: Requests,
     expected: String,
     counted: std::ops::Range<Instant>,
 ) -> Result<Vec<u32>> {
@@ -126,8 +150,9 @@ async fn call(
     let mut answer = Vec::with_capacity(16 * 1024);
     let finder = memchr::memmem::Finder::new(expected.as_bytes());
     loop {
+        let request = requests.next();
         let began = Instant::now();
-        stream.write_all(&request).await?;
+        stream.write_all(request).await?;
         answer.clear();
         while !is_whole(&answer)? {
             ensure!(
