@@ -1,7 +1,7 @@
 //! Verifies our own access tokens: the token's record and its grant, two reads, and nothing else.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -61,12 +61,10 @@ fn caller(
     let scopes = context.effective_scopes(&access);
     let vault_of_grant = Arc::new(VaultOfGrant {
         context: Arc::clone(context),
-        token: token.clone(),
-        wrapped: access.wrapped,
         grant: access.grant,
         subject: grant.grant.subject,
         vault,
-        key: OnceLock::new(),
+        key: Mutex::new(Key::Wrapped(Wrapped { token: token.clone(), text: access.wrapped })),
         tokens: Mutex::default(),
         kept_until,
     });
@@ -86,17 +84,28 @@ fn caller(
 /// Opens the vault of a grant with the access token of this very call.
 struct VaultOfGrant {
     context: Arc<Context>,
-    token: AccessToken,
-    wrapped: String,
     grant: GrantId,
     subject: Subject,
     vault: GrantVault,
-    /// Opened on first use, and gone with the caller.
-    key: OnceLock<Arc<VaultKey>>,
+    key: Mutex<Key>,
     /// What came out of it lately, remembered for as long as verified access tokens are, and gone with the caller too.
     tokens: Mutex<Vec<KeptToken>>,
     /// How long what the grant holds is kept.
     kept_until: Timestamp,
+}
+
+/// The key of the vault: unwrapped on first use, and gone with the caller. What it was wrapped in is held no longer than that.
+#[derive(Clone)]
+enum Key {
+    Wrapped(Wrapped),
+    Open(Arc<VaultKey>),
+}
+
+/// A wrapped key, and the token that opens it.
+#[derive(Clone)]
+struct Wrapped {
+    token: AccessToken,
+    text: String,
 }
 
 /// An upstream token that need not be read and opened again yet.
@@ -124,6 +133,8 @@ impl VaultOfGrant {
         let until = self.context.clock.elapsed().saturating_add(self.context.settings.remembered);
         let mut tokens = self.kept();
         tokens.retain(|kept| kept.provider != *provider);
+        // Most grants have one, and a vector would have room for four at once.
+        tokens.reserve_exact(1);
         tokens.push(KeptToken { provider: provider.clone(), opened, until });
     }
 
@@ -145,13 +156,20 @@ impl VaultOfGrant {
     }
 
     async fn open(&self) -> Result<OpenGrant, UpstreamError> {
-        let key = if let Some(key) = self.key.get() {
-            Arc::clone(key)
-        } else {
-            let key = Arc::new(self.unwrap().await?);
-            Arc::clone(self.key.get_or_init(|| key))
+        let found = self.key().clone();
+        let key = match found {
+            Key::Open(key) => key,
+            Key::Wrapped(wrapped) => {
+                let key = Arc::new(self.unwrap(&wrapped).await?);
+                *self.key() = Key::Open(Arc::clone(&key));
+                key
+            }
         };
         Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
+    }
+
+    fn key(&self) -> MutexGuard<'_, Key> {
+        self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A provider that is not set can never be connected, so nobody is sent there.
@@ -160,24 +178,28 @@ impl VaultOfGrant {
         if is_known { Ok(()) } else { Err(UpstreamError::Unknown { provider: provider.to_string() }) }
     }
 
-    async fn unwrap(&self) -> Result<VaultKey, UpstreamError> {
-        let refusal = match self.unwrapped(&self.wrapped) {
+    async fn unwrap(&self, wrapped: &Wrapped) -> Result<VaultKey, UpstreamError> {
+        let refusal = match self.unwrapped(&wrapped.token, &wrapped.text) {
             Ok(key) => return Ok(key),
             Err(refusal) => refusal,
         };
-        self.unwrap_again(refusal).await.map_err(|error| match error {
+        self.unwrap_again(wrapped, refusal).await.map_err(|error| match error {
             Some(error) => UpstreamError::Unavailable(error),
             None => UpstreamError::SignInEnded { provider: self.subject.provider.clone() },
         })
     }
 
-    fn unwrapped(&self, wrapped: &str) -> Result<VaultKey, OpenRefusal> {
-        let Self { context, token, grant, vault, .. } = self;
+    fn unwrapped(&self, token: &AccessToken, wrapped: &str) -> Result<VaultKey, OpenRefusal> {
+        let Self { context, grant, vault, .. } = self;
         vault.unwrap(&context.keys().wrapping, grant, Ticket::Access(token), wrapped)
     }
 
     /// The caller may be remembered from before its wrap was sealed under another key. `Err(None)`: it never opens again.
-    async fn unwrap_again(&self, refusal: OpenRefusal) -> Result<VaultKey, Option<Error>> {
+    async fn unwrap_again(
+        &self,
+        Wrapped { token, text }: &Wrapped,
+        refusal: OpenRefusal,
+    ) -> Result<VaultKey, Option<Error>> {
         let shut = |refusal: OpenRefusal| Error::Corrupt {
             what: "access token",
             reason: format!("its vault key does not open: {refusal}"),
@@ -185,10 +207,10 @@ impl VaultOfGrant {
         if !matches!(refusal, OpenRefusal::UnknownKey(_)) {
             return Err(Some(shut(refusal)));
         }
-        let key = AccessTokenRecord::key_of(&self.token.hash());
+        let key = AccessTokenRecord::key_of(&token.hash());
         let now = records::load::<AccessTokenRecord>(self.context.store.as_ref(), &key).await?;
-        if let Some(now) = now.filter(|now| now.value.wrapped != self.wrapped)
-            && let Ok(key) = self.unwrapped(&now.value.wrapped)
+        if let Some(now) = now.filter(|now| now.value.wrapped != *text)
+            && let Ok(key) = self.unwrapped(token, &now.value.wrapped)
         {
             return Ok(key);
         }
