@@ -28,7 +28,14 @@ pub struct Remembered {
     forgettings: AtomicU64,
 }
 
-type Shard = Mutex<HashMap<TokenHash, Entry, BuildHasherDefault<Taken>>>;
+type Shard = Mutex<Entries>;
+
+#[derive(Default)]
+struct Entries {
+    map: HashMap<TokenHash, Entry, BuildHasherDefault<Taken>>,
+    /// When what was over was last removed.
+    swept: Duration,
+}
 
 struct Entry {
     caller: Caller,
@@ -69,14 +76,14 @@ impl Remembered {
         // First the count, then the entries: whoever writes an entry afterwards sees the new count under the lock.
         self.forgettings.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {
-            locked(shard).retain(|_, entry| !forgotten(&entry.caller));
+            locked(shard).map.retain(|_, entry| !forgotten(&entry.caller));
         }
     }
 
     fn find(&self, hash: &TokenHash, resource: &Resource) -> Option<Caller> {
         let (elapsed, now) = (self.clock.elapsed(), self.clock.now());
         let shard = locked(self.shard(hash)?);
-        let entry = shard.get(hash)?;
+        let entry = shard.map.get(hash)?;
         let good = elapsed < entry.until
             && entry.caller.resource() == resource
             && !now.has_reached(entry.caller.expires_at());
@@ -90,13 +97,16 @@ impl Remembered {
         if self.keep.is_zero() || self.forgettings.load(Ordering::SeqCst) != seen {
             return;
         }
-        if shard.len() >= self.per_shard {
-            shard.retain(|_, entry| elapsed < entry.until);
+        // What is over goes, with the credentials in it, once others have come for as long. Each is looked at twice at most.
+        let sweeps_at = shard.swept.saturating_add(self.keep);
+        if sweeps_at <= elapsed || shard.map.len() >= self.per_shard {
+            shard.map.retain(|_, entry| elapsed < entry.until);
+            shard.swept = elapsed;
         }
-        if shard.len() >= self.per_shard {
-            shard.clear();
+        if shard.map.len() >= self.per_shard {
+            shard.map.clear();
         }
-        shard.insert(hash, Entry { caller: caller.clone(), until: elapsed.saturating_add(self.keep) });
+        shard.map.insert(hash, Entry { caller: caller.clone(), until: elapsed.saturating_add(self.keep) });
     }
 
     fn shard(&self, hash: &TokenHash) -> Option<&Shard> {

@@ -159,3 +159,25 @@ async fn a_full_memory_forgets_instead_of_growing() {
     }
     assert!(everybody.asked.load(Ordering::SeqCst) >= 2_000 - 64);
 }
+
+#[tokio::test]
+async fn what_is_over_is_let_go_when_others_come() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_unix(1_000)));
+    let verifier = Arc::new(Everybody::default());
+    let remembered = Remembered::new(verifier, clock.clone(), Duration::from_secs(1), 100_000);
+    let resource = Resource::parse(RESOURCE).unwrap();
+    let come = async |name: &str| {
+        let mut held = Vec::new();
+        for number in 0..1_000 {
+            let token = AccessToken::new(format!("coat_at_{name}_{number}"));
+            let caller = remembered.verify(&token, &resource).await.unwrap();
+            held.push(Arc::downgrade(&caller.derived(|_| "what goes with the caller")));
+        }
+        held
+    };
+    let held = come("first").await;
+    assert!(held.iter().all(|it| it.upgrade().is_some()), "they are remembered");
+    clock.advance(Duration::from_secs(1));
+    come("second").await;
+    assert!(held.iter().all(|it| it.upgrade().is_none()), "they are gone with all that they held");
+}
