@@ -63,7 +63,8 @@ pub(super) fn identify(headers: &mut HeaderMap, arrival: Arrival<'_>, caller: Op
     }
     if let Some(caller) = caller {
         let identity = caller.derived(Identity::of);
-        headers.extend(identity.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let said = IDENTITY.into_iter().zip(&identity.0);
+        headers.extend(said.filter_map(|(name, value)| Some((name, value.clone()?))));
     }
 }
 
@@ -85,22 +86,23 @@ fn written(address: IpAddr) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
-/// What servers are told of a caller, whatever they are called for.
-struct Identity(Vec<(HeaderName, HeaderValue)>);
+/// What servers are told of a caller, whatever they are called for. It is held for every remembered token, so the names are not in it.
+struct Identity([Option<HeaderValue>; 4]);
 
 impl Identity {
     fn of(caller: &Caller) -> Self {
         let said = [
-            (USER, Some(caller.user().subject.to_string())),
-            (CLIENT, Some(caller.client().id.as_str().to_owned())),
-            (SCOPES, Some(caller.scopes().to_string())),
-            (EMAIL, verified_email(caller.user()).map(str::to_owned)),
+            Some(caller.user().subject.to_string()),
+            Some(caller.client().id.as_str().to_owned()),
+            Some(caller.scopes().to_string()),
+            verified_email(caller.user()).map(str::to_owned),
         ];
         // What no header can carry is left out.
-        let value = |text: Option<String>| HeaderValue::try_from(text?).ok();
-        Self(said.into_iter().filter_map(|(name, text)| Some((name, value(text)?))).collect())
+        Self(said.map(|text| HeaderValue::try_from(text?).ok()))
     }
 }
+
+const IDENTITY: [HeaderName; 4] = [USER, CLIENT, SCOPES, EMAIL];
 
 /// The user's e-mail address, if the provider has verified it. At some providers users can write any address into
 /// their profile, and a server that looks people up by it would take one for another.
