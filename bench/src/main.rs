@@ -5,6 +5,7 @@ mod machine;
 mod nginx;
 mod peers;
 mod processes;
+mod program;
 mod served;
 mod stdio;
 mod stores;
@@ -43,6 +44,14 @@ enum Subject {
 
 fn main() -> anyhow::Result<()> {
     let subject = Subject::parse();
+    match subject {
+        Subject::Calls(_) | Subject::Streams(_) | Subject::Tokens(_) => {
+            program::name_or_build(&["coatroom-gateway"])?;
+        }
+        // With the server that it runs.
+        Subject::Stdio(_) => program::name_or_build(&["coatroom-gateway", "coatroom-e2e"])?,
+        Subject::Stores(_) | Subject::Rotations(_) | Subject::Upstream | Subject::Floor(_) => {}
+    }
     // The server of `calls` shares its core with the load.
     let one_thread = || tokio::runtime::Builder::new_current_thread().enable_all().build();
     let all_threads = || tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -24,7 +24,11 @@ fn the_benchmark_of_calls_prints_its_table() {
     let few = ["calls", "--contenders", "direct,hyper,floor,coatroom", "--connections", "2"];
     let rows =
         ["| the server itself |", "| minimal hyper proxy, tokens remembered (floor) |", "| Coatroom |"];
-    prints(Command::new(BENCH).args(few).args(BRIEFLY).env("COATROOM_BIN", program()), &rows);
+    // Its name may be relative, as people write it.
+    let program = program();
+    let (folder, name) = (program.parent().unwrap(), program.file_name().unwrap());
+    let mut command = Command::new(BENCH);
+    prints(command.args(few).args(BRIEFLY).current_dir(folder).env("COATROOM_BIN", name), &rows);
 }
 
 fn prints(command: &mut Command, rows: &[&str]) {

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use coatroom_e2e::tools;
 
 use crate::nginx;
-use crate::peers::{self, Peer};
+use crate::peers::Peer;
 use crate::processes::{self, CONTENDER_CORE};
 use crate::served::Served;
 
@@ -109,15 +108,7 @@ async fn coatroom(store: &str, provider: &str) -> Result<Served> {
          [servers.mcp.scopes]\n\"notes:read\" = {{ title = \"See your notes\" }}\n"
     );
     fs::write(folder.path().join("coatroom.toml"), configuration)?;
-    let program = std::env::var_os("COATROOM_BIN").map_or_else(
-        || Ok(peers::target()?.join("release/coatroom")),
-        |program| PathBuf::from(program).canonicalize().context("what COATROOM_BIN names"),
-    )?;
-    ensure!(
-        program.exists(),
-        "{} is not built: cargo build --release -p coatroom-gateway, or name it in COATROOM_BIN",
-        program.display()
-    );
+    let program = tools::coatroom();
     let mut command =
         processes::on_core(CONTENDER_CORE, program.to_str().context("a path that is not UTF-8")?);
     command.args(["serve", "--config", "coatroom.toml"]);
