@@ -64,7 +64,7 @@ fn caller(
         grant: access.grant,
         subject: grant.grant.subject,
         vault,
-        key: Mutex::new(Key::Wrapped(Wrapped { token: token.clone(), text: access.wrapped })),
+        key: Mutex::new(Key::Wrapped(Box::new(Wrapped { token: token.clone(), text: access.wrapped }))),
         tokens: Mutex::default(),
         kept_until,
     });
@@ -97,7 +97,8 @@ struct VaultOfGrant {
 /// The key of the vault: unwrapped on first use, and gone with the caller. What it was wrapped in is held no longer than that.
 #[derive(Clone)]
 enum Key {
-    Wrapped(Wrapped),
+    /// Apart, since most are open.
+    Wrapped(Box<Wrapped>),
     Open(Arc<VaultKey>),
 }
 

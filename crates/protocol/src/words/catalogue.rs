@@ -1,6 +1,6 @@
 //! The scopes of one protected resource: what they are called, which are granted by default, which imply which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::{Scope, ScopeRefusal, Scopes};
 
@@ -136,16 +136,14 @@ impl ScopeCatalogue {
     /// catalogue stay.
     #[must_use]
     pub fn expand(&self, granted: &Scopes) -> Scopes {
-        let mut expanded = Scopes::none();
+        let mut expanded = BTreeSet::new();
         let mut open: Vec<&Scope> = granted.iter().collect();
         while let Some(scope) = open.pop() {
-            if expanded.contains(scope) {
-                continue;
+            if expanded.insert(scope) {
+                open.extend(self.find(scope).into_iter().flat_map(|entry| entry.implies.iter()));
             }
-            expanded.insert(scope.clone());
-            open.extend(self.find(scope).into_iter().flat_map(|entry| entry.implies.iter()));
         }
-        expanded
+        expanded.into_iter().cloned().collect()
     }
 }
 
