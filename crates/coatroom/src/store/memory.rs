@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
-use super::{Kind, NewRecord, Page, Portable, Record, Store, StoreError, Version};
+use super::{Kind, LISTED_TOGETHER, NewRecord, Page, Portable, Record, Store, StoreError, Version};
 use crate::clock::Clock;
 
 /// Keeps records in memory; one process alone sees them.
@@ -104,9 +104,9 @@ impl Store for MemoryStore {
         let place = place.unwrap_or_default();
         let theirs = records.get(&kind).into_iter().flat_map(|of_kind| of_kind.owned_by(owner, place));
         let mut page: Vec<Record> =
-            theirs.filter(|record| !is_expired(record, now)).take(PAGE_LENGTH + 1).cloned().collect();
-        let next = page.get(PAGE_LENGTH).map(|first| first.key.clone());
-        page.truncate(PAGE_LENGTH);
+            theirs.filter(|record| !is_expired(record, now)).take(LISTED_TOGETHER + 1).cloned().collect();
+        let next = page.get(LISTED_TOGETHER).map(|first| first.key.clone());
+        page.truncate(LISTED_TOGETHER);
         Ok(Page { records: page, next })
     }
 
@@ -170,9 +170,6 @@ impl Portable for MemoryStore {
         Ok(())
     }
 }
-
-/// How many records of an owner are listed at a time.
-const PAGE_LENGTH: usize = 32;
 
 fn first(record: NewRecord) -> Record {
     let NewRecord { kind, key, owner, expires_at, body } = record;

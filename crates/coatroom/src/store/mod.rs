@@ -334,6 +334,9 @@ impl StoreError {
     }
 }
 
+/// How many records of an owner one page lists: one of the newest mostly says what is asked, and each costs a read and parsing.
+const LISTED_TOGETHER: usize = 8;
+
 /// How long a caller waits for any verb. A server that is slower is as good as gone: 503 is better than a pile of requests.
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "redis"))]
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use coatroom_protocol::words::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::store::{Kind, NewRecord, Page, Record, StoreError, Version};
+use crate::store::{Kind, LISTED_TOGETHER, NewRecord, Page, Record, StoreError, Version};
 
 /// A verb that writes.
 #[derive(Debug)]
@@ -160,16 +160,15 @@ pub(super) fn list_page(
 ) -> rusqlite::Result<Page> {
     let sql = "SELECT key, owner, version, expires_at, body, rowid FROM records
         WHERE kind = ?1 AND owner = ?2 AND rowid < ?3 AND (expires_at IS NULL OR expires_at > ?4)
-        ORDER BY rowid DESC LIMIT ?5";
+        ORDER BY rowid DESC";
     let before = place.map_or(i64::MAX, |place| place.parse().unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement
-        .query_map(params![kind.as_str(), owner, before, seconds(now), LIST_LENGTH], |row| {
-            Ok((record(kind, row)?, row.get::<_, i64>(5)?))
-        })?;
-    let rows = rows.collect::<rusqlite::Result<Vec<_>>>()?;
-    let is_full = i64::try_from(rows.len()) == Ok(LIST_LENGTH);
-    let next = rows.last().filter(|_| is_full).map(|(_, rowid)| rowid.to_string());
+    let rows = statement.query_map(params![kind.as_str(), owner, before, seconds(now)], |row| {
+        Ok((record(kind, row)?, row.get::<_, i64>(5)?))
+    })?;
+    // The index has them in this order, so what is not taken is not looked for.
+    let rows = rows.take(LISTED_TOGETHER).collect::<rusqlite::Result<Vec<_>>>()?;
+    let next = rows.last().filter(|_| rows.len() == LISTED_TOGETHER).map(|(_, rowid)| rowid.to_string());
     Ok(Page { records: rows.into_iter().map(|(record, _)| record).collect(), next })
 }
 
@@ -219,6 +218,3 @@ fn seconds(time: Timestamp) -> i64 {
 pub(super) const PURGE_BATCH: u64 = 500;
 
 const PAGE_LENGTH: i64 = 500;
-
-/// How many records of an owner are listed at a time.
-const LIST_LENGTH: i64 = 32;
