@@ -64,8 +64,10 @@ fn caller(
         grant: access.grant,
         subject: grant.grant.subject,
         vault,
-        key: Mutex::new(Key::Wrapped(Box::new(Wrapped { token: token.clone(), text: access.wrapped }))),
-        tokens: Mutex::default(),
+        opened: Mutex::new(Opened {
+            key: Key::Wrapped(Box::new(Wrapped { token: token.clone(), text: access.wrapped })),
+            tokens: Vec::new(),
+        }),
         kept_until,
     });
     Ok(Caller::new(CallerParts {
@@ -87,11 +89,16 @@ struct VaultOfGrant {
     grant: GrantId,
     subject: Subject,
     vault: GrantVault,
-    key: Mutex<Key>,
-    /// What came out of it lately, remembered for as long as verified access tokens are, and gone with the caller too.
-    tokens: Mutex<Vec<KeptToken>>,
+    opened: Mutex<Opened>,
     /// How long what the grant holds is kept.
     kept_until: Timestamp,
+}
+
+/// What is open of a vault.
+struct Opened {
+    key: Key,
+    /// What came out lately, remembered for as long as verified access tokens are, and gone with the caller too.
+    tokens: Vec<KeptToken>,
 }
 
 /// The key of the vault: unwrapped on first use, and gone with the caller. What it was wrapped in is held no longer than that.
@@ -117,13 +124,13 @@ struct KeptToken {
 }
 
 impl VaultOfGrant {
-    fn kept(&self) -> MutexGuard<'_, Vec<KeptToken>> {
-        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    fn opened(&self) -> MutexGuard<'_, Opened> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn remembered(&self, provider: &ProviderName) -> Option<UpstreamToken> {
         let (elapsed, now) = (self.context.clock.elapsed(), self.context.clock.at_least());
-        let mut tokens = self.kept();
+        let tokens = &mut self.opened().tokens;
         tokens.retain(|kept| {
             elapsed < kept.until && kept.opened.good_until.is_none_or(|until| !now.has_reached(until))
         });
@@ -132,7 +139,7 @@ impl VaultOfGrant {
 
     fn remember(&self, provider: &ProviderName, opened: OpenToken) {
         let until = self.context.clock.elapsed().saturating_add(self.context.settings.remembered);
-        let mut tokens = self.kept();
+        let tokens = &mut self.opened().tokens;
         tokens.retain(|kept| kept.provider != *provider);
         // Most grants have one, and a vector would have room for four at once.
         tokens.reserve_exact(1);
@@ -141,7 +148,7 @@ impl VaultOfGrant {
 
     /// The server refused what was opened, so it is read again.
     fn forget(&self, provider: &ProviderName) {
-        self.kept().retain(|kept| kept.provider != *provider);
+        self.opened().tokens.retain(|kept| kept.provider != *provider);
     }
 
     async fn fetched(&self, provider: &ProviderName) -> Result<UpstreamToken, UpstreamError> {
@@ -157,20 +164,16 @@ impl VaultOfGrant {
     }
 
     async fn open(&self) -> Result<OpenGrant, UpstreamError> {
-        let found = self.key().clone();
+        let found = self.opened().key.clone();
         let key = match found {
             Key::Open(key) => key,
             Key::Wrapped(wrapped) => {
                 let key = Arc::new(self.unwrap(&wrapped).await?);
-                *self.key() = Key::Open(Arc::clone(&key));
+                self.opened().key = Key::Open(Arc::clone(&key));
                 key
             }
         };
         Ok(OpenGrant { id: self.grant, subject: self.subject.clone(), vault: self.vault.clone(), key })
-    }
-
-    fn key(&self) -> MutexGuard<'_, Key> {
-        self.key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A provider that is not set can never be connected, so nobody is sent there.
