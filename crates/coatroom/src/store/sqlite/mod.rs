@@ -21,7 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use coatroom_protocol::words::Timestamp;
 
-use self::file::DatabaseFile;
+use self::file::{BUSY_PAUSE, DatabaseFile};
 use self::readers::Readers;
 use self::verbs::Write;
 use self::writer::Writer;
@@ -140,6 +140,8 @@ impl Store for SqliteStore {
             if batch < verbs::PURGE_BATCH {
                 return Ok(purged);
             }
+            // Other processes look at the lock now and then, and find it free in between.
+            tokio::time::sleep(2 * BUSY_PAUSE).await;
         }
     }
 }
